@@ -1,0 +1,3 @@
+"""Herald: a self-hosted chat-ops bot for community teams."""
+
+__version__ = "0.1.0"

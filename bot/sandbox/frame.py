@@ -1,0 +1,218 @@
+"""What the local platform servers share: clock, journal, faults, and the shape of one platform.
+
+A platform module knows only this frame, never another platform. `server.py` joins them on one port and offers the
+control interface, which calls the `Platform` methods below.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Literal, Protocol
+
+from aiohttp import web
+
+Json = Any
+"""A decoded JSON value: what a platform's wire carries is whatever the other side wrote."""
+
+FaultKind = Literal["429", "500", "slow", "swallow_reply", "reset", "disconnect", "deaf", "invalid_session"]
+
+
+class ControlError(Exception):
+    """A control call that cannot be carried out; `str()` says why. The server answers it with HTTP 400."""
+
+
+class Clock:
+    """The sandbox's clock: the machine's, moved forward by `/control/advance`."""
+
+    def __init__(self) -> None:
+        self.offset = 0.0
+
+    def now(self) -> float:
+        """UTC seconds since 1970."""
+        return time.time() + self.offset
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock forward by `seconds`."""
+        self.offset += seconds
+
+
+class Journal:
+    """Everything that went over the wire, in order; one JSON object a line when a file is given."""
+
+    def __init__(self, clock: Clock, path: Path | None = None) -> None:
+        self._clock = clock
+        self._file: IO[str] | None = path.open("a", encoding="utf-8") if path else None
+        self.rows: list[dict[str, Json]] = []
+
+    def request(  # noqa: PLR0913 - the fields are the journal's fixed format
+        self,
+        platform: str,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Json],
+        body: Json,
+        status: int | None,
+        response: Json,
+        fault: str | None = None,
+    ) -> None:
+        """Write down a client's call and what the server answered (`path` with tokens already replaced by `***`)."""
+        row = {
+            "platform": platform,
+            "direction": "request",
+            "method": method,
+            "path": path,
+            "query": dict(query),
+            "body": body,
+            "status": status,
+            "response": response,
+        }
+        self._write(row | ({"fault": fault} if fault else {}))
+
+    def event(self, platform: str, kind: str, body: Json, *, injected: bool = False) -> None:
+        """Write down what the server pushed; `injected` when `/control/raw` made it."""
+        row = {"platform": platform, "direction": "event", "type": kind, "body": body}
+        self._write(row | ({"injected": True} if injected else {}))
+
+    def after(self, seq: int) -> list[dict[str, Json]]:
+        """The rows whose `seq` is larger than the given one (the first row has 1)."""
+        return self.rows[seq:]
+
+    def _write(self, row: dict[str, Json]) -> None:
+        row = {"seq": len(self.rows) + 1, "at": round(self._clock.now(), 6), **row}
+        self.rows.append(row)
+        if self._file:
+            self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file:
+            self._file.close()
+
+
+@dataclass
+class Fault:
+    """A misbehaviour that was asked for: `times` calls (None: until `until`) whose path or body text holds `match`."""
+
+    kind: FaultKind
+    times: int | None = 1
+    seconds: float | None = None
+    match: str | None = None
+    until: float | None = None
+
+
+@dataclass
+class Faults:
+    """The faults of one platform, taken one by one as calls arrive. The frame's clock is the real one here:
+    a fault of so many seconds lasts them in real time."""
+
+    pending: list[Fault] = field(default_factory=list)
+
+    def add(self, fault: Fault) -> None:
+        """Ask for a misbehaviour from now on."""
+        self.pending.append(fault)
+
+    def take(self, kinds: Iterable[FaultKind], text: str) -> Fault | None:
+        """The first pending fault of one of `kinds` that fits a call whose path and body are `text`; counts it."""
+        wanted = set(kinds)
+        self.pending = [f for f in self.pending if f.until is None or f.until > time.monotonic()]
+        for fault in self.pending:
+            if fault.kind in wanted and (fault.match is None or fault.match in text):
+                if fault.times is not None:
+                    fault.times -= 1
+                    if fault.times <= 0:
+                        self.pending.remove(fault)
+                return fault
+        return None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One message as a given member sees it in a channel (the control interface's message)."""
+
+    id: str
+    author: str
+    text: str
+    reply_to: str | None = None
+    private_to: str | None = None
+    buttons: tuple[dict[str, str], ...] = ()
+    poll: Json = None
+    form: Json = None
+
+
+@dataclass
+class Frame:
+    """What every platform is built with."""
+
+    clock: Clock
+    journal: Journal
+    limits: bool
+    """Whether the platform's published rate limits are enforced."""
+    base: str = ""
+    """`http://127.0.0.1:PORT`, set before any request arrives."""
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Platform(Protocol):
+    """A local platform. Members and channels are named or given by id; an unknown member's name makes the member.
+
+    All control methods raise `ControlError` for what a person could not do there.
+    """
+
+    name: str
+    faults: Faults
+
+    def routes(self) -> list[web.RouteDef]:
+        """The platform's own HTTP and WebSocket routes."""
+
+    def environment(self) -> dict[str, str]:
+        """`HERALD_...` variables that point a bot here (addresses and tokens)."""
+
+    def channels(self) -> dict[str, str | int]:
+        """Channel ids by short name (`community`, `review`, `general`) in the default tenant."""
+
+    def member(self, member: str, fields: Mapping[str, Json], tenant: str | None) -> dict[str, str]:
+        """Add or change a member; answers `{"member_id", "tenant"}`."""
+
+    async def say(self, call: Mapping[str, Json]) -> str:
+        """A member writes (`channel, member, text, reply_to?, attachment?, tenant?`); the message's id."""
+
+    async def command(self, call: Mapping[str, Json]) -> Json:
+        """A slash command typed by a member (`channel, member, text, tenant?`)."""
+
+    async def click(self, call: Mapping[str, Json]) -> Json:
+        """Press a button (`channel, message_id, member, button`): its label, id, or the action in its payload
+        (payloads look like `v1|<id>|<action>|<mac>`). Answers what the person saw at once: `{"toast"?, "form"?}`."""
+
+    async def submit(self, call: Mapping[str, Json]) -> Json:
+        """Fill in a form (`form_id, member, values`); field errors come back as `{"errors": {...}}`."""
+
+    async def vote(self, call: Mapping[str, Json]) -> Json:
+        """A native poll vote (`channel, message_id, member, options`: indexes from 0, empty retracts)."""
+
+    async def react(self, call: Mapping[str, Json]) -> Json:
+        """Add or remove a reaction (`channel, message_id, member, emoji, remove?`)."""
+
+    async def edit(self, call: Mapping[str, Json]) -> Json:
+        """A member changes a message (`channel, message_id, member, text`)."""
+
+    async def delete(self, call: Mapping[str, Json]) -> Json:
+        """A member deletes a message (`channel, message_id, member`)."""
+
+    async def raw(self, event: Json) -> Json:
+        """Push any event as it stands, journalled as injected."""
+
+    def seen(self, channel: str, member: str | None, tenant: str | None) -> list[Seen]:
+        """What that member sees in the channel now, oldest first: threads included, others' private notices not."""
+
+    async def fault(self, fault: Fault) -> None:
+        """Take on a fault; `disconnect`, `deaf` and `invalid_session` act on open connections at once."""
+
+    async def close(self) -> None:
+        """End open connections and tasks."""
