@@ -49,7 +49,7 @@ class Journal:
         self._file: IO[str] | None = path.open("a", encoding="utf-8") if path else None
         self.rows: list[dict[str, Json]] = []
 
-    def request(  # noqa: PLR0913 - the fields are the journal's fixed format
+    def request(
         self,
         platform: str,
         method: str,
