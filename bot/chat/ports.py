@@ -1,0 +1,219 @@
+"""The ports: what the engine asks of a platform and of a model, and what it offers them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeVar, runtime_checkable
+
+from pydantic import BaseModel
+
+from bot.chat.events import Event, ReplyHandle
+from bot.chat.messages import Answer, Notice, Outgoing
+from bot.domain.places import Channel, Member
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a platform can do; handlers look here and never at its name."""
+
+    max_reply: int
+    """The longest reply, in `units`."""
+    max_draft: int
+    """The longest draft that a review card shows whole, in `units`."""
+    units: Literal["codepoints", "utf16"] = "codepoints"
+    forms: bool = True
+    """Forms open as dialogs; otherwise a Prompt with one field takes their place."""
+    threads: bool = True
+    """A reply can be put under the message it answers."""
+    private: bool = True
+    """One person can be shown something in a public channel."""
+    delete: bool = True
+    lookup: bool = False
+    """A sent message can be found again by its delivery id."""
+    deletions: bool = True
+    """The platform tells us when members delete their messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a source has been read; `cursor` names it (a channel, the bot's updates), `value` only grows."""
+
+    cursor: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One raw event on its way to the store.
+
+    `source` names who numbers `external_id` (`telegram:<bot id>`, `slack:<team>`, `discord:<guild>`); together they
+    are unique, and a second copy changes nothing. `event` is None where we have no use for it: it is stored as ignored.
+    """
+
+    source: str
+    external_id: str
+    raw: str
+    event: Event | None
+    position: Position | None = None
+
+
+class StoreUnavailable(Exception):
+    """Events could not be stored: do not acknowledge them, the platform keeps them."""
+
+
+class Sink(Protocol):
+    """Where integrations hand events. Returns only when they are on disk."""
+
+    async def accept(self, batch: Sequence[Incoming]) -> list[Answer]:
+        """Store all events with their positions in one commit, then give each its immediate answer, in order.
+
+        Raises StoreUnavailable: nothing of the batch was stored.
+        """
+
+    async def position(self, cursor: str) -> int | None:
+        """How far this cursor was read before, or None."""
+
+
+class SendError(Exception):
+    """A message was not, or perhaps not, taken by the platform."""
+
+
+class NotSent(SendError):
+    """Surely not done, and worth another try: refused before the connection stood, or rate limited.
+
+    `retry_after` are the seconds the platform told us to wait.
+    """
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class Refused(SendError):
+    """Surely not done, and no other try will help: a definite 4xx. `code` is the platform's own."""
+
+    def __init__(self, reason: str, code: str = "") -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class Unclear(SendError):
+    """It may have been done: no answer, a cut connection, a 5xx."""
+
+
+class PlatformDown(Exception):
+    """The platform cannot go on without a person: a bad token, another poller. `str()` says what to do."""
+
+
+class Platform(Protocol):
+    """A chat platform. Everything that it can do beyond this is one of the small protocols below."""
+
+    @property
+    def name(self) -> str:
+        """`slack`, `discord`, `telegram`."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+
+    def parse(self, raw: str) -> Event | None:
+        """Read a stored raw event again. Never raises: what cannot be read is None."""
+
+    async def run(self, sink: Sink, ready: Callable[[], None]) -> None:
+        """Connect, call `ready` once, and hand over events until cancelled. Raises PlatformDown."""
+
+    async def send(self, message: Outgoing, to: Channel, key: str) -> str:
+        """Create a message, at most once per call; its id. `key` is the delivery id (at most 25 ASCII characters).
+
+        Raises NotSent, Refused, Unclear. Ends within its request timeout (10 s).
+        """
+
+    async def edit(self, message: Outgoing, at: Channel, message_id: str) -> None:
+        """Replace a message that we sent. An unchanged one is a success. Raises as `send`."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+@runtime_checkable
+class Deletes(Protocol):
+    """Platforms where our own messages can be deleted."""
+
+    async def delete(self, at: Channel, message_id: str) -> None:
+        """Delete a message that we sent; one that is gone is a success. Raises as `send`."""
+
+
+@runtime_checkable
+class Notifies(Protocol):
+    """Platforms where one person can be told something."""
+
+    async def notify(self, notice: Notice, at: Channel, reply: ReplyHandle) -> None:
+        """Tell it as privately as the platform allows. Raises as `send`."""
+
+
+@runtime_checkable
+class ReadsRoles(Protocol):
+    """Platforms with roles of their own that rights can be granted to."""
+
+    async def holds(self, member: Member, role: str) -> bool:
+        """Whether the member holds this platform role now, freshly read. Raises SendError when that cannot be read.
+
+        `role` is a Discord role id, a Slack user group id, or `administrator@<chat id>` on Telegram.
+        """
+
+
+@runtime_checkable
+class Registers(Protocol):
+    """Platforms where commands are announced by the bot."""
+
+    async def register(self, commands: Sequence[CommandSpec]) -> None:
+        """Make these the bot's commands. Raises SendError."""
+
+
+@runtime_checkable
+class ChecksSetup(Protocol):
+    """Platforms that can say what is wrong with their set-up."""
+
+    async def check(self, channels: Sequence[Channel]) -> list[SetupFault]:
+        """Faults of token, intents, scopes and of the bot's rights in these channels; empty when all is well."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetupFault:
+    """Something that must be mended: catalogue keys with their arguments (`doctor.<key>`, `doctor.<key>.fix`)."""
+
+    key: str
+    args: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSpec:
+    """A command as a platform announces it. Descriptions by language (`en`, `zh`), at most 100 characters."""
+
+    name: str
+    descriptions: Mapping[str, str]
+    usage: str
+    """The hint behind the name, e.g. `<id> [reason]`; empty when the command takes nothing."""
+    staff: bool
+
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class ModelFailed(Exception):
+    """The model gave nothing usable; `str()` is a short reason word for logs and cards (`timeout`, `refused`...)."""
+
+
+class Model(Protocol):
+    """A language model."""
+
+    @property
+    def name(self) -> str:
+        """For the card and the decision log."""
+
+    async def complete(self, system: str, user: str, shape: type[T]) -> T:
+        """One structured answer. Raises ModelFailed, always within 30 s."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
