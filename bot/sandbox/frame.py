@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal, Protocol
@@ -31,14 +31,21 @@ class Clock:
 
     def __init__(self) -> None:
         self.offset = 0.0
+        self._listeners: list[Callable[[], None]] = []
 
     def now(self) -> float:
         """UTC seconds since 1970."""
         return time.time() + self.offset
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward by `seconds`."""
+        """Move the clock forward by `seconds`; whoever listens then does what has become due."""
         self.offset += seconds
+        for listener in self._listeners:
+            listener()
+
+    def on_advance(self, listener: Callable[[], None]) -> None:
+        """Have `listener` called after each `advance`."""
+        self._listeners.append(listener)
 
 
 class Journal:
@@ -118,11 +125,16 @@ class Faults:
         """Ask for a misbehaviour from now on."""
         self.pending.append(fault)
 
-    def take(self, kinds: Iterable[FaultKind], text: str) -> Fault | None:
-        """The first pending fault of one of `kinds` that fits a call whose path and body are `text`; counts it."""
+    def take(self, kinds: Iterable[FaultKind], text: str, *, named: str | None = None) -> Fault | None:
+        """The first pending fault of one of `kinds` that fits a call whose path and body are `text`; counts it.
+
+        With `named`, only a fault whose `match` holds that word: event polls are hit only when asked for by name.
+        """
         wanted = set(kinds)
         self.pending = [f for f in self.pending if f.until is None or f.until > time.monotonic()]
         for fault in self.pending:
+            if named is not None and named not in (fault.match or ""):
+                continue
             if fault.kind in wanted and (fault.match is None or fault.match in text):
                 if fault.times is not None:
                     fault.times -= 1

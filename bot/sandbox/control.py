@@ -1,0 +1,250 @@
+"""The control interface: how scenarios, tests and the page act as people (JSON over HTTP, loopback only).
+
+Every call is checked here for its fields (unknown ones are refused) and handed to the platform, which knows what a
+person may do there. Whatever cannot be done is answered with HTTP 400 and `{"error": "why"}`.
+
+A fault's `seconds` means what is natural for its kind: with `429` the wait that the platform asks for (default 1), with
+`slow` the delay of the answer (default 2), with all others how long the fault lasts (`deaf`: default 30). `times` is
+how many calls are hit: by default 1, or without limit where `seconds` says how long the fault lasts. `match` is a text
+that the path or the decoded body of a call must hold; without it calls that only wait for events are not hit.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
+from typing import Any, get_args
+
+from aiohttp import web
+
+from bot.sandbox.frame import ControlError, Fault, FaultKind, Frame, Json, Platform, Seen
+from bot.sandbox.openai import OpenAIServer
+
+Call = dict[str, Json]
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+TEXT, ID, NUMBER, FLAG, ITEMS, FIELDS, FILE, ANY = "text", "id", "number", "flag", "items", "fields", "file", "any"
+
+_CHECKS: dict[str, Callable[[Json], bool]] = {
+    TEXT: lambda value: isinstance(value, str),
+    ID: lambda value: isinstance(value, str) and value != "",
+    NUMBER: lambda value: isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e10,
+    FLAG: lambda value: isinstance(value, bool),
+    ITEMS: lambda value: isinstance(value, list),
+    FIELDS: lambda value: isinstance(value, dict),
+    FILE: lambda value: isinstance(value, str | dict),
+    ANY: lambda value: True,
+}
+
+_PERSON = {"platform": ID, "member": ID, "tenant": ID}
+_PLACE = {**_PERSON, "channel": ID}
+_MESSAGE = {**_PLACE, "message_id": ID}
+
+_FIELDS: dict[str, dict[str, str]] = {
+    "say": {**_PLACE, "text": TEXT, "reply_to": ID, "attachment": FILE},
+    "command": {**_PLACE, "text": TEXT},
+    "click": {**_MESSAGE, "button": ID},
+    "submit": {**_PERSON, "form_id": ID, "values": FIELDS},
+    "vote": {**_MESSAGE, "options": ITEMS},
+    "react": {**_MESSAGE, "emoji": ID, "remove": FLAG},
+    "edit": {**_MESSAGE, "text": TEXT},
+    "delete": _MESSAGE,
+    "member": {**_PERSON, "name": TEXT, "roles": ITEMS, "joined_at": ANY, "is_bot": FLAG, "left": FLAG},
+    "raw": {"platform": ID, "tenant": ID, "event": ANY},
+    "fault": {"platform": ID, "tenant": ID, "kind": ID, "times": NUMBER, "seconds": NUMBER, "match": TEXT},
+    "model": {"tenant": ID, "match": TEXT, "reply": ANY, "status": NUMBER, "delay": NUMBER},
+    "advance": {"tenant": ID, "seconds": NUMBER},
+    "channel": {"platform": ID, "channel": ID, "member": ID, "tenant": ID},
+    "journal": {"after": ID, "tenant": ID},
+    "info": {"tenant": ID},
+}
+_OPTIONAL = {
+    "tenant", "reply_to", "attachment", "remove", "name", "roles", "joined_at", "is_bot", "left",
+    "times", "seconds", "match", "reply", "status", "delay", "after",
+}  # fmt: skip
+
+
+def read_fields(call: str, given: Json) -> Call:
+    """The call's fields, checked; ids given as numbers become text, absent optional ones stay absent.
+
+    Raises `ControlError` for whatever the call does not know, lacks or holds in another type.
+    """
+    if not isinstance(given, dict):
+        raise ControlError(f"/control/{call} takes a JSON object")
+    known = _FIELDS[call]
+    if unknown := sorted(given.keys() - known.keys()):
+        raise ControlError(f"/control/{call} has no field {', '.join(unknown)}; it takes {', '.join(known)}")
+    fields = {name: _plain(known[name], value) for name, value in given.items() if value is not None or name == "event"}
+    required = {name for name in known if name not in _OPTIONAL or (call, name) == ("advance", "seconds")}
+    if call == "channel":
+        required.discard("member")
+    if missing := sorted(required - fields.keys()):
+        raise ControlError(f"/control/{call} needs {', '.join(missing)}")
+    for name, value in fields.items():
+        if not _CHECKS[known[name]](value):
+            raise ControlError(f"/control/{call}: {name} is not {_KIND_WORDS[known[name]]}: {value!r}")
+    return fields
+
+
+_KIND_WORDS = {
+    TEXT: "a text", ID: "an id or a name", NUMBER: "a number, 0 or more", FLAG: "true or false", ITEMS: "a list",
+    FIELDS: "an object", FILE: "a file's name or an object", ANY: "anything",
+}  # fmt: skip
+
+
+def _plain(kind: str, value: Json) -> Json:
+    """Ids may come as numbers (Telegram's do)."""
+    return str(value) if kind == ID and isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def read_fault(call: Mapping[str, Json]) -> Fault:
+    """The fault that a `/control/fault` call describes (see the module's text for what `seconds` means)."""
+    kind, seconds, times = call["kind"], call.get("seconds"), call.get("times")
+    if kind not in get_args(FaultKind):
+        raise ControlError(f"no fault {kind!r}; there are {', '.join(get_args(FaultKind))}")
+    if times is not None and (times != int(times) or times < 1):
+        raise ControlError("times is a whole number, 1 or more")
+    if kind == "deaf":
+        seconds = 30.0 if seconds is None else seconds
+    lasts = kind not in ("429", "slow") and seconds is not None
+    count = int(times) if times is not None else (None if lasts else 1)
+    if kind == "deaf":
+        count = None
+    until = time.monotonic() + seconds if lasts and seconds is not None else None
+    return Fault(kind, times=count, seconds=seconds, match=call.get("match") or None, until=until)
+
+
+class Control:
+    """The handlers of `/control/...` over the platforms that are running."""
+
+    def __init__(self, frame: Frame, platforms: Mapping[str, Platform], openai: OpenAIServer) -> None:
+        self._frame = frame
+        self._platforms = platforms
+        self._openai = openai
+
+    def routes(self) -> list[web.RouteDef]:
+        """All routes under `/control/`."""
+        acts: dict[str, Callable[[Call], Awaitable[Json]]] = {
+            "say": self._say,
+            "member": self._member,
+            "raw": self._raw,
+            "fault": self._fault,
+            "model": self._model,
+            "advance": self._advance,
+        }
+        for name in ("command", "click", "submit", "vote", "react", "edit", "delete"):
+            acts[name] = self._person(name)
+        looks: dict[str, Callable[[Call], Awaitable[Json]]] = {
+            "info": self._info,
+            "channel": self._channel,
+            "journal": self._journal,
+        }
+        posts = [web.post(f"/control/{name}", _endpoint(name, act)) for name, act in acts.items()]
+        return posts + [web.get(f"/control/{name}", _endpoint(name, look)) for name, look in looks.items()]
+
+    def environment(self) -> dict[str, str]:
+        """What a bot needs to come here, as `HERALD_...` environment variables."""
+        env: dict[str, str] = {}
+        for platform in (*self._platforms.values(), self._openai):
+            env |= platform.environment()
+        return env | {"HERALD_CHANNELS": json.dumps(self.channels())}
+
+    def channels(self) -> dict[str, str | int]:
+        """Channel ids of all platforms by `platform/name`."""
+        pairs = ((p, name, id_) for p, platform in self._platforms.items() for name, id_ in platform.channels().items())
+        return {f"{platform}/{name}": id_ for platform, name, id_ in pairs}
+
+    def _platform(self, call: Call) -> Platform:
+        found = self._platforms.get(call["platform"])
+        if found is None:
+            raise ControlError(f"no platform {call['platform']!r}; there are {', '.join(self._platforms)}")
+        return found
+
+    def _placed(self, call: Call) -> Call:
+        """The call with `platform/name` shortened to the platform's own channel name."""
+        channel = call.get("channel")
+        if isinstance(channel, str) and channel.startswith(call["platform"] + "/"):
+            return {**call, "channel": channel.partition("/")[2]}
+        return call
+
+    async def _say(self, call: Call) -> Json:
+        if not call["text"] and not call.get("attachment"):
+            raise ControlError("an empty message cannot be sent: give text or an attachment")
+        return {"message_id": str(await self._platform(call).say(self._placed(call)))}
+
+    def _person(self, name: str) -> Callable[[Call], Awaitable[Json]]:
+        async def act(call: Call) -> Json:
+            method = getattr(self._platform(call), name)
+            answer = await method(self._placed(call))
+            return {} if answer is None else answer
+
+        return act
+
+    async def _member(self, call: Call) -> Json:
+        fields = {name: value for name, value in call.items() if name not in ("platform", "member", "tenant")}
+        return self._platform(call).member(call["member"], fields, call.get("tenant"))
+
+    async def _raw(self, call: Call) -> Json:
+        answer = await self._platform(call).raw(call["event"])
+        return {} if answer is None else answer
+
+    async def _fault(self, call: Call) -> Json:
+        fault = read_fault(call)
+        if call["platform"] == self._openai.name:
+            await self._openai.fault(fault)
+        else:
+            await self._platform(call).fault(fault)
+        return {}
+
+    async def _model(self, call: Call) -> Json:
+        self._openai.add_rule({name: value for name, value in call.items() if name != "tenant"})
+        return {}
+
+    async def _advance(self, call: Call) -> Json:
+        self._frame.clock.advance(float(call["seconds"]))
+        return {"now": self._frame.clock.now()}
+
+    async def _info(self, _call: Call) -> Json:
+        env = self.environment()
+        return {**env, "env": env, "channels": self.channels()}
+
+    async def _channel(self, call: Call) -> Json:
+        place = self._placed(call)
+        seen = self._platform(call).seen(place["channel"], call.get("member"), call.get("tenant"))
+        return {"messages": [_shown(message) for message in seen]}
+
+    async def _journal(self, call: Call) -> Json:
+        after = call.get("after", "0")
+        if not after.isdecimal():
+            raise ControlError(f"after is the seq of a journal row, not {after!r}")
+        return self._frame.journal.after(int(after))
+
+
+def _shown(message: Seen) -> Json:
+    """The message as the control interface answers it; `poll` and `form` only where there is one."""
+    shown = asdict(message)
+    for optional in ("poll", "form"):
+        if shown[optional] is None:
+            del shown[optional]
+    return shown | {"buttons": [dict(button) for button in message.buttons]}
+
+
+def _endpoint(name: str, act: Callable[[Call], Awaitable[Any]]) -> Handler:
+    async def handle(request: web.Request) -> web.Response:
+        try:
+            given = dict(request.query) if request.method == "GET" else await _json(request)
+            answer = await act(read_fields(name, given))
+        except ControlError as error:
+            return web.json_response({"error": str(error)}, status=400)
+        return web.Response(text=json.dumps(answer, ensure_ascii=False), content_type="application/json")
+
+    return handle
+
+
+async def _json(request: web.Request) -> Json:
+    try:
+        return json.loads(await request.text())
+    except (ValueError, RecursionError) as error:
+        raise ControlError(f"the body is not JSON: {error}") from error
