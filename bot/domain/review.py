@@ -1,0 +1,290 @@
+"""The rules of review: what a person's decision does to a draft, or why it does nothing.
+
+The functions take the draft as it is now and what the person saw when they decided; storage makes the result stick only
+if the draft's version is still the same (compare-and-swap), so that the first valid decision wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from bot.domain.places import Member
+from bot.domain.roles import Action
+from bot.domain.text import fingerprint
+
+
+class DraftState(StrEnum):
+    """Where a draft stands."""
+
+    DRAFTING = "drafting"
+    WAITING = "waiting"
+    APPROVED = "approved"
+    SENT = "sent"
+    UNCERTAIN = "uncertain"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    DROPPED = "dropped"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """What of a comment the rules look at."""
+
+    id: int
+    text: str
+    deleted: bool = False
+    answered_by: str | None = None
+    answered_text: str = ""
+
+    @property
+    def hash(self) -> str:
+        """Changes when the comment is edited, deleted or answered by a teammate."""
+        return fingerprint(self.text, str(self.deleted), self.answered_by or "", self.answered_text)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A proposed reply. `text` is empty when a human has to answer."""
+
+    id: int
+    version: int
+    state: DraftState
+    text: str
+    edited_by: Member | None = None
+    claimed_by: Member | None = None
+    claimed_name: str = ""
+    claimed_at: float = 0.0
+    decided_name: str = ""
+    decided_at: float = 0.0
+    reason: str = ""
+    instruction: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What somebody saw when they decided: the draft's version and the comment's hash."""
+
+    version: int
+    comment_hash: str
+    comment_text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """The person who decides."""
+
+    member: Member
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Settings of review. Seconds."""
+
+    claim_seconds: float = 1800.0
+    four_eyes: bool = False
+
+
+class Effect(StrEnum):
+    """What must happen in the same transaction as the decision."""
+
+    QUEUE_REPLY = "queue_reply"
+    CANCEL_REPLY = "cancel_reply"
+    DELETE_REPLY = "delete_reply"
+    EDIT_REPLY = "edit_reply"
+    REVIVE_REPLY = "revive_reply"
+    SETTLE_ARRIVED = "settle_arrived"
+    SETTLE_AGAIN = "settle_again"
+    SETTLE_DROP = "settle_drop"
+    REDRAFT = "redraft"
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The decision holds: the draft as it is now, and what follows."""
+
+    draft: Draft
+    effects: tuple[Effect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The decision does nothing; `key` is a catalogue key. With `rebind` the card is shown anew to the decider."""
+
+    key: str
+    args: Mapping[str, str | int | float] = field(default_factory=dict)
+    rebind: bool = False
+
+
+_OPEN = frozenset({DraftState.WAITING})
+_FROM: Mapping[Action, frozenset[DraftState]] = {
+    Action.CLAIM: _OPEN,
+    Action.EDIT: _OPEN,
+    Action.REDO: frozenset({DraftState.WAITING, DraftState.REJECTED, DraftState.DROPPED}),
+    Action.APPROVE: _OPEN,
+    Action.REJECT: _OPEN,
+    Action.ANSWER: _OPEN,
+    Action.UNDO: frozenset({DraftState.APPROVED}),
+    Action.TAKEBACK: frozenset({DraftState.SENT}),
+    Action.CORRECT: frozenset({DraftState.SENT}),
+    Action.RETRY: frozenset({DraftState.FAILED}),
+    Action.ARRIVED: frozenset({DraftState.UNCERTAIN}),
+    Action.AGAIN: frozenset({DraftState.UNCERTAIN}),
+    Action.DROP: frozenset({DraftState.UNCERTAIN, DraftState.FAILED}),
+}
+_SENDS = frozenset({Action.APPROVE, Action.ANSWER})
+_BINDING = frozenset({Action.APPROVE, Action.EDIT, Action.ANSWER, Action.REJECT, Action.REDO, Action.CORRECT})
+
+
+def decide(
+    draft: Draft, comment: Comment, action: Action, actor: Actor, view: View, rules: Rules, now: float, text: str = ""
+) -> Changed | Refusal:
+    """Apply a person's decision. `text` is the new text, the instruction or the reason; `now` UTC seconds."""
+    refusal = _refusal(draft, comment, action, actor, view, rules, now)
+    if refusal:
+        return refusal
+    return _APPLY[action](draft, actor, now, text)
+
+
+def offered(draft: Draft, comment: Comment, *, can_delete: bool = True) -> tuple[Action, ...]:
+    """The actions that a card offers now, in the order of its buttons."""
+    match draft.state:
+        case DraftState.WAITING if not draft.text or comment.deleted:
+            return (Action.ANSWER, Action.REDO, Action.REJECT, Action.CLAIM)
+        case DraftState.WAITING:
+            return (Action.APPROVE, Action.EDIT, Action.REDO, Action.REJECT, Action.CLAIM, Action.ANSWER)
+        case DraftState.APPROVED:
+            return (Action.UNDO,)
+        case DraftState.SENT:
+            return (Action.CORRECT, Action.TAKEBACK) if can_delete else (Action.CORRECT,)
+        case DraftState.UNCERTAIN:
+            return (Action.ARRIVED, Action.AGAIN, Action.DROP)
+        case DraftState.FAILED:
+            return (Action.RETRY, Action.DROP)
+        case DraftState.REJECTED | DraftState.DROPPED:
+            return (Action.REDO,)
+    return ()
+
+
+def _refusal(
+    draft: Draft, comment: Comment, action: Action, actor: Actor, view: View, rules: Rules, now: float
+) -> Refusal | None:
+    if draft.state not in _FROM[action]:
+        return _not_now(draft)
+    if action in _BINDING and view.version != draft.version:
+        return Refusal("review.changed", {"version": draft.version}, rebind=True)
+    if action in _SENDS and view.comment_hash != comment.hash:
+        return _stale(comment, view)
+    if action is Action.APPROVE and comment.deleted:
+        return Refusal("review.comment_deleted")
+    if action is Action.APPROVE and not draft.text:
+        return Refusal("review.nothing_to_approve")
+    if action is Action.APPROVE and rules.four_eyes and draft.edited_by == actor.member:
+        return Refusal("review.four_eyes")
+    return _held_by_other(draft, action, actor, rules, now)
+
+
+def _not_now(draft: Draft) -> Refusal:
+    if draft.state is DraftState.DRAFTING:
+        return Refusal("review.still_drafting")
+    return Refusal(f"review.already.{draft.state}", {"name": draft.decided_name, "at": draft.decided_at})
+
+
+def _stale(comment: Comment, view: View) -> Refusal:
+    if comment.deleted:
+        return Refusal("review.comment_deleted", rebind=True)
+    if comment.text != view.comment_text:
+        return Refusal("review.comment_edited", {"before": view.comment_text, "after": comment.text}, rebind=True)
+    args = {"name": comment.answered_by or "", "text": comment.answered_text}
+    return Refusal("review.answered_by_teammate", args, rebind=True)
+
+
+def _held_by_other(draft: Draft, action: Action, actor: Actor, rules: Rules, now: float) -> Refusal | None:
+    """Claiming takes over on purpose; everything else waits for the one who claimed."""
+    held = draft.claimed_by is not None and now < draft.claimed_at + rules.claim_seconds
+    if action is Action.CLAIM or not held or draft.claimed_by == actor.member:
+        return None
+    return Refusal("review.claimed", {"name": draft.claimed_name, "at": draft.claimed_at})
+
+
+def _decided(draft: Draft, state: DraftState, actor: Actor, now: float) -> Draft:
+    return replace(draft, state=state, decided_name=actor.name, decided_at=now, reason="")
+
+
+def _claim(draft: Draft, actor: Actor, now: float, _: str) -> Changed:
+    if draft.claimed_by == actor.member:
+        return Changed(replace(draft, claimed_by=None, claimed_name="", claimed_at=0.0))
+    return Changed(replace(draft, claimed_by=actor.member, claimed_name=actor.name, claimed_at=now))
+
+
+def _edit(draft: Draft, actor: Actor, _: float, text: str) -> Changed:
+    return Changed(replace(draft, version=draft.version + 1, text=text, edited_by=actor.member))
+
+
+def _redo(draft: Draft, _: Actor, __: float, text: str) -> Changed:
+    fresh = replace(draft, version=draft.version + 1, state=DraftState.DRAFTING, instruction=text, edited_by=None)
+    return Changed(fresh, (Effect.REDRAFT,))
+
+
+def _approve(draft: Draft, actor: Actor, now: float, _: str) -> Changed:
+    return Changed(_decided(draft, DraftState.APPROVED, actor, now), (Effect.QUEUE_REPLY,))
+
+
+def _answer(draft: Draft, actor: Actor, now: float, text: str) -> Changed:
+    own = replace(draft, version=draft.version + 1, text=text, edited_by=actor.member)
+    return _approve(own, actor, now, "")
+
+
+def _reject(draft: Draft, actor: Actor, now: float, text: str) -> Changed:
+    return Changed(replace(_decided(draft, DraftState.REJECTED, actor, now), reason=text))
+
+
+def _undo(draft: Draft, _: Actor, __: float, ___: str) -> Changed:
+    back = replace(draft, version=draft.version + 1, state=DraftState.WAITING, decided_name="", decided_at=0.0)
+    return Changed(back, (Effect.CANCEL_REPLY,))
+
+
+def _takeback(draft: Draft, actor: Actor, now: float, _: str) -> Changed:
+    return Changed(_decided(draft, DraftState.WITHDRAWN, actor, now), (Effect.DELETE_REPLY,))
+
+
+def _correct(draft: Draft, actor: Actor, now: float, text: str) -> Changed:
+    corrected = replace(draft, version=draft.version + 1, text=text, edited_by=actor.member)
+    return Changed(_decided(corrected, DraftState.SENT, actor, now), (Effect.EDIT_REPLY,))
+
+
+def _retry(draft: Draft, actor: Actor, now: float, _: str) -> Changed:
+    return Changed(_decided(draft, DraftState.APPROVED, actor, now), (Effect.REVIVE_REPLY,))
+
+
+def _arrived(draft: Draft, actor: Actor, now: float, _: str) -> Changed:
+    return Changed(_decided(draft, DraftState.SENT, actor, now), (Effect.SETTLE_ARRIVED,))
+
+
+def _again(draft: Draft, actor: Actor, now: float, _: str) -> Changed:
+    return Changed(_decided(draft, DraftState.APPROVED, actor, now), (Effect.SETTLE_AGAIN,))
+
+
+def _drop(draft: Draft, actor: Actor, now: float, _: str) -> Changed:
+    effects = (Effect.SETTLE_DROP,) if draft.state is DraftState.UNCERTAIN else ()
+    return Changed(_decided(draft, DraftState.DROPPED, actor, now), effects)
+
+
+_APPLY = {
+    Action.CLAIM: _claim,
+    Action.EDIT: _edit,
+    Action.REDO: _redo,
+    Action.APPROVE: _approve,
+    Action.REJECT: _reject,
+    Action.ANSWER: _answer,
+    Action.UNDO: _undo,
+    Action.TAKEBACK: _takeback,
+    Action.CORRECT: _correct,
+    Action.RETRY: _retry,
+    Action.ARRIVED: _arrived,
+    Action.AGAIN: _again,
+    Action.DROP: _drop,
+}
