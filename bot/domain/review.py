@@ -81,6 +81,16 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """A decision that somebody tries to make. `text` is the new text, the instruction or the reason."""
+
+    action: Action
+    actor: Actor
+    view: View
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """Settings of review. Seconds."""
 
@@ -139,52 +149,60 @@ _SENDS = frozenset({Action.APPROVE, Action.ANSWER})
 _BINDING = frozenset({Action.APPROVE, Action.EDIT, Action.ANSWER, Action.REJECT, Action.REDO, Action.CORRECT})
 
 
-def decide(
-    draft: Draft, comment: Comment, action: Action, actor: Actor, view: View, rules: Rules, now: float, text: str = ""
-) -> Changed | Refusal:
-    """Apply a person's decision. `text` is the new text, the instruction or the reason; `now` UTC seconds."""
-    refusal = _refusal(draft, comment, action, actor, view, rules, now)
-    if refusal:
-        return refusal
-    return _APPLY[action](draft, actor, now, text)
+def decide(draft: Draft, comment: Comment, attempt: Attempt, rules: Rules, now: float) -> Changed | Refusal:
+    """Apply a person's decision; `now` in UTC seconds."""
+    refusal = (
+        _wrong_state(draft, attempt.action)
+        or _other_version(draft, attempt)
+        or _stale(comment, attempt)
+        or _unfit(draft, comment, attempt, rules)
+        or _held_by_other(draft, attempt, rules, now)
+    )
+    return refusal or _APPLY[attempt.action](draft, attempt.actor, now, attempt.text)
+
+
+_OFFERED: Mapping[DraftState, tuple[Action, ...]] = {
+    DraftState.WAITING: (
+        Action.APPROVE,
+        Action.EDIT,
+        Action.REDO,
+        Action.REJECT,
+        Action.CLAIM,
+        Action.ANSWER,
+    ),
+    DraftState.APPROVED: (Action.UNDO,),
+    DraftState.SENT: (Action.CORRECT, Action.TAKEBACK),
+    DraftState.UNCERTAIN: (Action.ARRIVED, Action.AGAIN, Action.DROP),
+    DraftState.FAILED: (Action.RETRY, Action.DROP),
+    DraftState.REJECTED: (Action.REDO,),
+    DraftState.DROPPED: (Action.REDO,),
+}
 
 
 def offered(draft: Draft, comment: Comment, *, can_delete: bool = True) -> tuple[Action, ...]:
-    """The actions that a card offers now, in the order of its buttons."""
-    match draft.state:
-        case DraftState.WAITING if not draft.text or comment.deleted:
-            return (Action.ANSWER, Action.REDO, Action.REJECT, Action.CLAIM)
-        case DraftState.WAITING:
-            return (Action.APPROVE, Action.EDIT, Action.REDO, Action.REJECT, Action.CLAIM, Action.ANSWER)
-        case DraftState.APPROVED:
-            return (Action.UNDO,)
-        case DraftState.SENT:
-            return (Action.CORRECT, Action.TAKEBACK) if can_delete else (Action.CORRECT,)
-        case DraftState.UNCERTAIN:
-            return (Action.ARRIVED, Action.AGAIN, Action.DROP)
-        case DraftState.FAILED:
-            return (Action.RETRY, Action.DROP)
-        case DraftState.REJECTED | DraftState.DROPPED:
-            return (Action.REDO,)
-    return ()
+    """The actions that a card offers now, in the order of its buttons.
+
+    A comment that is gone keeps its Approve button until somebody presses it and is told; `comment` is therefore the
+    comment as the card shows it.
+    """
+    actions = _OFFERED.get(draft.state, ())
+    if draft.state is DraftState.WAITING and (not draft.text or comment.deleted):
+        actions = tuple(a for a in actions if a not in {Action.APPROVE, Action.EDIT})
+    if not can_delete:
+        actions = tuple(a for a in actions if a is not Action.TAKEBACK)
+    return actions
 
 
-def _refusal(
-    draft: Draft, comment: Comment, action: Action, actor: Actor, view: View, rules: Rules, now: float
-) -> Refusal | None:
-    if draft.state not in _FROM[action]:
-        return _not_now(draft)
-    if action in _BINDING and view.version != draft.version:
-        return Refusal("review.changed", {"version": draft.version}, rebind=True)
-    if action in _SENDS and view.comment_hash != comment.hash:
-        return _stale(comment, view)
-    if action is Action.APPROVE and comment.deleted:
-        return Refusal("review.comment_deleted")
-    if action is Action.APPROVE and not draft.text:
-        return Refusal("review.nothing_to_approve")
-    if action is Action.APPROVE and rules.four_eyes and draft.edited_by == actor.member:
-        return Refusal("review.four_eyes")
-    return _held_by_other(draft, action, actor, rules, now)
+def _wrong_state(draft: Draft, action: Action) -> Refusal | None:
+    if draft.state in _FROM[action]:
+        return None
+    return _not_now(draft)
+
+
+def _other_version(draft: Draft, attempt: Attempt) -> Refusal | None:
+    if attempt.action not in _BINDING or attempt.view.version == draft.version:
+        return None
+    return Refusal("review.changed", {"version": draft.version}, rebind=True)
 
 
 def _not_now(draft: Draft) -> Refusal:
@@ -193,7 +211,10 @@ def _not_now(draft: Draft) -> Refusal:
     return Refusal(f"review.already.{draft.state}", {"name": draft.decided_name, "at": draft.decided_at})
 
 
-def _stale(comment: Comment, view: View) -> Refusal:
+def _stale(comment: Comment, attempt: Attempt) -> Refusal | None:
+    view = attempt.view
+    if attempt.action not in _SENDS or view.comment_hash == comment.hash:
+        return None
     if comment.deleted:
         return Refusal("review.comment_deleted", rebind=True)
     if comment.text != view.comment_text:
@@ -202,10 +223,22 @@ def _stale(comment: Comment, view: View) -> Refusal:
     return Refusal("review.answered_by_teammate", args, rebind=True)
 
 
-def _held_by_other(draft: Draft, action: Action, actor: Actor, rules: Rules, now: float) -> Refusal | None:
+def _unfit(draft: Draft, comment: Comment, attempt: Attempt, rules: Rules) -> Refusal | None:
+    if attempt.action is not Action.APPROVE:
+        return None
+    if comment.deleted:
+        return Refusal("review.comment_deleted")
+    if not draft.text:
+        return Refusal("review.nothing_to_approve")
+    if rules.four_eyes and draft.edited_by == attempt.actor.member:
+        return Refusal("review.four_eyes")
+    return None
+
+
+def _held_by_other(draft: Draft, attempt: Attempt, rules: Rules, now: float) -> Refusal | None:
     """Claiming takes over on purpose; everything else waits for the one who claimed."""
     held = draft.claimed_by is not None and now < draft.claimed_at + rules.claim_seconds
-    if action is Action.CLAIM or not held or draft.claimed_by == actor.member:
+    if attempt.action is Action.CLAIM or not held or draft.claimed_by == attempt.actor.member:
         return None
     return Refusal("review.claimed", {"name": draft.claimed_name, "at": draft.claimed_at})
 
