@@ -1,0 +1,1 @@
+"""Tables, repositories, units of work, migrations. The database is the truth."""

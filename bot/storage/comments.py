@@ -1,0 +1,230 @@
+"""Comments: what members wrote in watched channels, with what became of the message since."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Row, bindparam
+from sqlalchemy.dialects.sqlite import insert
+
+from bot.chat.events import MessagePosted
+from bot.domain import review
+from bot.domain.places import Channel, Member
+from bot.storage.tables import comments
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What triage made of a comment."""
+
+    language: str = "und"
+    needs_reply: bool = False
+    reason: str = ""
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredComment:
+    """A comment as it is kept."""
+
+    id: int
+    channel: Channel
+    message_id: str
+    author: Member
+    author_name: str
+    text: str
+    attachments: tuple[str, ...]
+    url: str | None
+    reply_to: str | None
+    verdict: Verdict
+    sent_at: float
+    deleted: bool
+    answered_by: str | None
+    answered_text: str
+
+    @property
+    def ruled(self) -> review.Comment:
+        """The comment as the rules of review see it."""
+        return review.Comment(self.id, self.text, self.deleted, self.answered_by, self.answered_text)
+
+
+_VALUES = (
+    "platform tenant channel_id thread_id parent_id message_id author_id author_name text attachments url reply_to "
+    "language needs_reply reason flags sent_at received_at"
+).split()
+_ADD = (
+    insert(comments)
+    .values({name: bindparam(name) for name in _VALUES})
+    .on_conflict_do_nothing()
+    .returning(comments.c.id)
+)
+_MINE = sa.and_(
+    comments.c.platform == bindparam("p"),
+    comments.c.tenant == bindparam("t"),
+    comments.c.channel_id == bindparam("c"),
+    comments.c.message_id == bindparam("m"),
+)
+_FIND = sa.select(comments).where(_MINE)
+_GET = sa.select(comments).where(comments.c.id == bindparam("row"))
+_EDIT = (
+    sa.update(comments)
+    .where(_MINE, sa.or_(comments.c.edited_at.is_(None), comments.c.edited_at <= bindparam("at")))
+    .values(text=bindparam("new"), edited_at=bindparam("at"))
+)
+_ADOPT = (
+    sa.update(comments)
+    .where(_MINE, comments.c.early)
+    .values({name: bindparam(name) for name in _VALUES if name not in {"text", "message_id"}} | {"early": False})
+    .returning(comments.c.id)
+)
+
+
+def _at(channel: Channel, message_id: str) -> dict[str, str]:
+    return {"p": channel.platform, "t": channel.tenant, "c": channel.channel_id, "m": message_id}
+
+
+class Comments:
+    """The comments of one unit of work."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, posted: MessagePosted, verdict: Verdict, now: float) -> int | None:
+        """Keep a message as a comment; its id, or None if it was kept before.
+
+        An edit or a deletion that came first is not undone.
+        """
+        values = self._values(posted, verdict, now)
+        new: int | None = self._connection.execute(_ADD, values).scalar_one_or_none()
+        if new is not None:
+            return new
+        adopted: int | None = self._connection.execute(
+            _ADOPT, values | _at(posted.channel, posted.message_id)
+        ).scalar_one_or_none()
+        return adopted
+
+    @staticmethod
+    def _values(posted: MessagePosted, verdict: Verdict, now: float) -> dict[str, object]:
+        where = posted.channel
+        return {
+            "platform": where.platform,
+            "tenant": where.tenant,
+            "channel_id": where.channel_id,
+            "thread_id": where.thread_id,
+            "parent_id": where.parent_id,
+            "message_id": posted.message_id,
+            "author_id": posted.author.user_id,
+            "author_name": posted.author_name,
+            "text": posted.text,
+            "attachments": json.dumps([a.name for a in posted.attachments], ensure_ascii=False),
+            "url": posted.url,
+            "reply_to": posted.reply_to,
+            "language": verdict.language,
+            "needs_reply": verdict.needs_reply,
+            "reason": verdict.reason,
+            "flags": json.dumps(verdict.flags),
+            "sent_at": posted.sent_at,
+            "received_at": now,
+        }
+
+    def edit(self, channel: Channel, message_id: str, text: str, edited_at: float, now: float) -> StoredComment | None:
+        """Give it a newer text; the comment, or None if it is not (yet) one of ours.
+
+        An edit that arrives before its message is kept for it.
+        """
+        at = _at(channel, message_id)
+        if self.find(channel, message_id) is None:
+            self._early(channel, message_id, text, now, edited_at=edited_at)
+            return None
+        self._connection.execute(_EDIT, at | {"new": text, "at": edited_at})
+        return self.find(channel, message_id)
+
+    def delete(self, channel: Channel, message_id: str, now: float) -> StoredComment | None:
+        """Mark it deleted; the comment, or None if it is not (yet) one of ours."""
+        if self.find(channel, message_id) is None:
+            self._early(channel, message_id, "", now, deleted_at=now)
+            return None
+        query = sa.update(comments).where(_MINE, comments.c.deleted_at.is_(None)).values(deleted_at=now)
+        self._connection.execute(query, _at(channel, message_id))
+        return self.find(channel, message_id)
+
+    def _early(self, channel: Channel, message_id: str, text: str, now: float, **times: float) -> None:
+        values = {
+            "platform": channel.platform,
+            "tenant": channel.tenant,
+            "channel_id": channel.channel_id,
+            "message_id": message_id,
+            "author_id": "",
+            "author_name": "",
+            "text": text,
+            "sent_at": now,
+            "received_at": now,
+            "early": True,
+        }
+        self._connection.execute(insert(comments).values(values | times).on_conflict_do_nothing())
+
+    def judge(self, comment_id: int, verdict: Verdict) -> None:
+        """Keep a new verdict."""
+        values = {
+            "language": verdict.language,
+            "needs_reply": verdict.needs_reply,
+            "reason": verdict.reason,
+            "flags": json.dumps(verdict.flags),
+        }
+        self._connection.execute(sa.update(comments).where(comments.c.id == comment_id).values(values))
+
+    def answered(self, comment_id: int, name: str, text: str) -> None:
+        """A teammate answered it in the thread."""
+        query = sa.update(comments).where(comments.c.id == comment_id).values(answered_by=name, answered_text=text)
+        self._connection.execute(query)
+
+    def find(self, channel: Channel, message_id: str) -> StoredComment | None:
+        """The comment that this message is."""
+        row = self._connection.execute(_FIND, _at(channel, message_id)).one_or_none()
+        return _comment(row) if row else None
+
+    def get(self, comment_id: int) -> StoredComment:
+        """The comment of this id, which must exist."""
+        return _comment(self._connection.execute(_GET, {"row": comment_id}).one())
+
+    def in_thread(self, comment: StoredComment, limit: int) -> list[StoredComment]:
+        """Earlier comments of the same conversation, oldest first."""
+        root = comment.reply_to
+        if root is None:
+            return []
+        query = (
+            sa.select(comments)
+            .where(
+                comments.c.platform == comment.channel.platform,
+                comments.c.channel_id == comment.channel.channel_id,
+                sa.or_(comments.c.message_id == root, comments.c.reply_to == root),
+                comments.c.id < comment.id,
+                comments.c.early.is_(False),
+                comments.c.deleted_at.is_(None),
+            )
+            .order_by(comments.c.id.desc())
+            .limit(limit)
+        )
+        return [_comment(row) for row in self._connection.execute(query)][::-1]
+
+
+def _comment(row: Row[tuple[object, ...]]) -> StoredComment:
+    r = row._mapping
+    return StoredComment(
+        id=r["id"],
+        channel=Channel(r["platform"], r["tenant"], r["channel_id"], r["thread_id"], r["parent_id"]),
+        message_id=r["message_id"],
+        author=Member(r["platform"], r["tenant"], r["author_id"]),
+        author_name=r["author_name"],
+        text=r["text"],
+        attachments=tuple(json.loads(r["attachments"])),
+        url=r["url"],
+        reply_to=r["reply_to"],
+        verdict=Verdict(r["language"], bool(r["needs_reply"]), r["reason"], tuple(json.loads(r["flags"]))),
+        sent_at=r["sent_at"],
+        deleted=r["deleted_at"] is not None,
+        answered_by=r["answered_by"],
+        answered_text=r["answered_text"],
+    )

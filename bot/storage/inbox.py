@@ -1,0 +1,127 @@
+"""Events as they came, and how far each source has been read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, bindparam
+from sqlalchemy.dialects.sqlite import insert
+
+from bot.chat.ports import Incoming, Position
+from bot.storage.tables import cursors, inbox
+
+_ADD = (
+    insert(inbox)
+    .values(
+        source=bindparam("source"),
+        external_id=bindparam("external_id"),
+        raw=bindparam("raw"),
+        state=bindparam("state"),
+        received_at=bindparam("received_at"),
+    )
+    .on_conflict_do_nothing()
+    .returning(inbox.c.id)
+)
+_STATE = sa.update(inbox).where(inbox.c.id == bindparam("row")).values(state=bindparam("new"), error=bindparam("why"))
+_DONE = sa.update(inbox).where(inbox.c.id == bindparam("row")).values(state="done")
+_TRIED = (
+    sa.update(inbox)
+    .where(inbox.c.id == bindparam("row"))
+    .values(tries=inbox.c.tries + 1, error=bindparam("why"))
+    .returning(inbox.c.tries)
+)
+_NEW = (
+    sa.select(inbox.c.id, inbox.c.source, inbox.c.raw)
+    .where(inbox.c.state == "new", inbox.c.id > bindparam("after"))
+    .order_by(inbox.c.id)
+    .limit(bindparam("count"))
+)
+_upsert = insert(cursors).values(
+    name=bindparam("name"), position=bindparam("position"), last_seen_at=bindparam("last_seen_at")
+)
+_MOVE = _upsert.on_conflict_do_update(
+    index_elements=["name"],
+    set_={
+        "position": sa.case(
+            (cursors.c.position < _upsert.excluded.position, _upsert.excluded.position), else_=cursors.c.position
+        ),
+        "last_seen_at": _upsert.excluded.last_seen_at,
+    },
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An event in the inbox that waits for its handlers."""
+
+    id: int
+    source: str
+    raw: str
+
+
+class Inbox:
+    """The inbox of one unit of work."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, batch: Sequence[Incoming], now: float) -> list[int | None]:
+        """Store events and positions; the new rows' ids, None for those that were there before."""
+        ids = [self._add_one(item, now) for item in batch]
+        self._advance((item.position for item in batch if item.position), now)
+        return ids
+
+    def _add_one(self, item: Incoming, now: float) -> int | None:
+        values = {
+            "source": item.source,
+            "external_id": item.external_id,
+            "raw": item.raw,
+            "state": "ignored" if item.event is None else "new",
+            "received_at": now,
+        }
+        return self._connection.execute(_ADD, values).scalar_one_or_none()
+
+    def _advance(self, positions: Iterable[Position], now: float) -> None:
+        newest: dict[str, int] = {}
+        for position in positions:
+            newest[position.cursor] = max(newest.get(position.cursor, 0), position.value)
+        for name, value in newest.items():
+            self._connection.execute(_MOVE, {"name": name, "position": value, "last_seen_at": now})
+
+    def position(self, cursor: str) -> int | None:
+        """How far this cursor was read, or None."""
+        query = sa.select(cursors.c.position).where(cursors.c.name == cursor)
+        return self._connection.execute(query).scalar_one_or_none()
+
+    def new(self, after: int, count: int) -> list[Stored]:
+        """The oldest unhandled events behind row `after`."""
+        rows = self._connection.execute(_NEW, {"after": after, "count": count})
+        return [Stored(*row) for row in rows]
+
+    def done(self, row: int) -> None:
+        """Its handlers have run; same transaction as their effects."""
+        self._connection.execute(_DONE, {"row": row})
+
+    def ignored(self, row: int, why: str) -> None:
+        """We have no use for it."""
+        self._connection.execute(_STATE, {"row": row, "new": "ignored", "why": why})
+
+    def failed(self, row: int, why: str) -> None:
+        """Its handlers failed for good."""
+        self._connection.execute(_STATE, {"row": row, "new": "failed", "why": why})
+
+    def tried(self, row: int, why: str) -> int:
+        """Count a failed try; how many there were."""
+        return int(self._connection.execute(_TRIED, {"row": row, "why": why}).scalar_one())
+
+    def counts(self) -> dict[str, int]:
+        """Rows by state."""
+        query = sa.select(inbox.c.state, sa.func.count()).group_by(inbox.c.state)
+        return {row.state: row[1] for row in self._connection.execute(query)}
+
+    def seen(self) -> list[tuple[str, float]]:
+        """Each cursor with the time of its last event."""
+        query = sa.select(cursors.c.name, cursors.c.last_seen_at).order_by(cursors.c.name)
+        return [(name, at) for name, at in self._connection.execute(query)]

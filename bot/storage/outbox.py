@@ -1,0 +1,291 @@
+"""The outbox: every message on its way out, with the state machine of `domain.delivery`.
+
+All writes by a worker are conditional on the fencing token that its claim gave it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Row, bindparam
+from sqlalchemy.dialects.sqlite import insert
+
+from bot.domain.delivery import STEPS, DeliveryState, Step
+from bot.domain.places import Channel
+from bot.storage.store import wake
+from bot.storage.tables import outbox
+
+BLOCKING = ("pending", "claimed", "sending", "uncertain")
+SKIP_SECONDS = 60.0
+"""An uncertain row stops holding back its conversation after this long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A message to be sent: what a unit of work puts into the outbox.
+
+    Rows of one `lane` go out one after the other. `kind` names who makes the message from the row and who is told what
+    became of it. Lower `priority` goes first.
+    """
+
+    key: str
+    kind: str
+    lane: str
+    to: Channel
+    priority: int = 1
+    draft_id: int | None = None
+    card_id: int | None = None
+    version: int = 0
+    reply_to: str | None = None
+    text: str = ""
+    text_hash: str | None = None
+    extra: Mapping[str, object] = field(default_factory=dict)
+    delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A row of the outbox."""
+
+    id: int
+    key: str
+    kind: str
+    lane: str
+    to: Channel
+    draft_id: int | None
+    card_id: int | None
+    version: int
+    reply_to: str | None
+    text: str
+    text_hash: str | None
+    extra: Mapping[str, object]
+    state: DeliveryState
+    tries: int
+    token: int
+    due_at: float
+    started_at: float | None
+    message_id: str | None
+    error: str
+
+
+_NAMES = (
+    "key kind lane priority platform tenant channel_id thread_id parent_id draft_id card_id version reply_to text "
+    "text_hash extra state due_at created_at"
+).split()
+_ADD = insert(outbox).values({name: bindparam(name) for name in _NAMES}).on_conflict_do_nothing().returning(outbox.c.id)
+_earlier = outbox.alias("earlier")
+_BLOCKED = (
+    sa.exists()
+    .where(
+        _earlier.c.lane == outbox.c.lane,
+        _earlier.c.id < outbox.c.id,
+        _earlier.c.state.in_(BLOCKING),
+        sa.not_(sa.and_(_earlier.c.state == "uncertain", _earlier.c.started_at < bindparam("skip"))),
+    )
+    .correlate(outbox)
+)
+_READY = (
+    sa.select(outbox.c.id)
+    .where(
+        outbox.c.platform == bindparam("p"),
+        outbox.c.state == "pending",
+        outbox.c.due_at <= bindparam("now"),
+        outbox.c.kind != bindparam("held"),
+        ~_BLOCKED,
+    )
+    .order_by(outbox.c.priority, outbox.c.id)
+    .limit(bindparam("count"))
+)
+_CLAIM = (
+    sa.update(outbox)
+    .where(outbox.c.id.in_(_READY.scalar_subquery()))
+    .values(state="claimed", token=outbox.c.token + 1, lease_until=bindparam("lease"))
+    .returning(*outbox.c)
+)
+_NEXT_DUE = sa.select(sa.func.min(outbox.c.due_at)).where(
+    outbox.c.platform == bindparam("p"), outbox.c.state == "pending", outbox.c.due_at > bindparam("now")
+)
+
+
+def _step(step: Step) -> sa.Update:
+    before, after = STEPS[step]
+    return (
+        sa.update(outbox)
+        .where(
+            outbox.c.id == bindparam("row"),
+            outbox.c.token == bindparam("old_token"),
+            outbox.c.state.in_([state.value for state in before]),
+        )
+        .values(state=after.value)
+    )
+
+
+_BEGIN = _step(Step.BEGIN).values(started_at=bindparam("now"))
+_CONFIRM = _step(Step.CONFIRM).values(
+    sent_at=bindparam("now"), message_id=bindparam("new_message"), confirmed_by=bindparam("by"), error=""
+)
+_POSTPONE = _step(Step.POSTPONE).values(due_at=bindparam("due"), tries=bindparam("new_tries"), error=bindparam("why"))
+_RELEASE = _step(Step.RELEASE).values(due_at=bindparam("due"))
+_ENDED = {step: _step(step).values(error=bindparam("why")) for step in (Step.REFUSE, Step.GIVE_UP, Step.DOUBT)}
+
+
+class Outbox:
+    """The outbox of one unit of work."""
+
+    def __init__(self, connection: Connection, now: float) -> None:
+        self._connection = connection
+        self._now = now
+
+    def add(self, order: Order) -> int | None:
+        """Queue a message; its row, or None if the same reply is queued already."""
+        to = order.to
+        values = {
+            "key": order.key,
+            "kind": order.kind,
+            "lane": order.lane,
+            "priority": order.priority,
+            "platform": to.platform,
+            "tenant": to.tenant,
+            "channel_id": to.channel_id,
+            "thread_id": to.thread_id,
+            "parent_id": to.parent_id,
+            "draft_id": order.draft_id,
+            "card_id": order.card_id,
+            "version": order.version,
+            "reply_to": order.reply_to,
+            "text": order.text,
+            "text_hash": order.text_hash,
+            "extra": json.dumps(order.extra, ensure_ascii=False) if order.extra else "{}",
+            "state": DeliveryState.PENDING.value,
+            "due_at": self._now + order.delay,
+            "created_at": self._now,
+        }
+        row: int | None = self._connection.execute(_ADD, values).scalar_one_or_none()
+        wake(self._connection, "outbox")
+        return row
+
+    def waiting(self, lane: str, kind: str) -> bool:
+        """Whether such a row waits in this lane, so that another would say nothing new."""
+        query = sa.select(outbox.c.id).where(
+            outbox.c.lane == lane, outbox.c.kind == kind, outbox.c.state == DeliveryState.PENDING.value
+        )
+        return self._connection.execute(query.limit(1)).one_or_none() is not None
+
+    def claim(self, platform: str, lease: float, count: int, held: str = "") -> list[Delivery]:
+        """Take up to `count` rows that are due, in order; `held` is a kind that must wait."""
+        values = {
+            "p": platform,
+            "now": self._now,
+            "skip": self._now - SKIP_SECONDS,
+            "held": held,
+            "count": count,
+            "lease": self._now + lease,
+        }
+        return sorted((_delivery(row) for row in self._connection.execute(_CLAIM, values)), key=lambda d: d.id)
+
+    def next_due(self, platform: str) -> float | None:
+        """When the next row that waits for its time is due."""
+        due: float | None = self._connection.execute(_NEXT_DUE, {"p": platform, "now": self._now}).scalar()
+        return due
+
+    def begin(self, row: Delivery) -> bool:
+        """Write down that the request is about to be made; False if the row is no longer ours."""
+        return self._changed(_BEGIN, row, now=self._now)
+
+    def confirm(self, row: Delivery, message_id: str, by: str) -> bool:
+        """The platform has taken it."""
+        return self._changed(_CONFIRM, row, now=self._now, new_message=message_id, by=by)
+
+    def postpone(self, row: Delivery, due: float, tries: int, why: str) -> bool:
+        """Surely not sent: once more at `due`."""
+        return self._changed(_POSTPONE, row, due=due, new_tries=tries, why=why)
+
+    def release(self, row: Delivery, due: float) -> bool:
+        """Give a claimed row back untouched."""
+        return self._changed(_RELEASE, row, due=due)
+
+    def end(self, row: Delivery, step: Step, why: str) -> bool:
+        """Refused, given up, or in doubt."""
+        return self._changed(_ENDED[step], row, why=why)
+
+    def _changed(self, statement: sa.Update, row: Delivery, **values: object) -> bool:
+        wake(self._connection, "outbox")
+        found = self._connection.execute(statement, {"row": row.id, "old_token": row.token, **values})
+        return found.rowcount == 1
+
+    def by_person(self, row: int, step: Step) -> bool:
+        """A person settles, revives or cancels a row; False if it is not in a state that allows it."""
+        before, after = STEPS[step]
+        values: dict[str, object] = {"state": after.value, "token": outbox.c.token + 1}
+        if step in {Step.AGAIN, Step.REVIVE}:
+            values |= {"due_at": self._now, "tries": 0, "error": ""}
+        if step is Step.ARRIVED:
+            values |= {"sent_at": self._now, "confirmed_by": "person"}
+        query = sa.update(outbox).where(outbox.c.id == row, outbox.c.state.in_([s.value for s in before]))
+        wake(self._connection, "outbox")
+        return self._connection.execute(query.values(values)).rowcount == 1
+
+    def reply_of(self, draft_id: int) -> Delivery | None:
+        """The newest reply row of a draft."""
+        query = sa.select(outbox).where(outbox.c.draft_id == draft_id, outbox.c.kind == "reply")
+        row = self._connection.execute(query.order_by(outbox.c.id.desc()).limit(1)).one_or_none()
+        return _delivery(row) if row else None
+
+    def get(self, row: int) -> Delivery:
+        """The row of this id, which must exist."""
+        return _delivery(self._connection.execute(sa.select(outbox).where(outbox.c.id == row)).one())
+
+    def orphans(self) -> list[Delivery]:
+        """Rows that a process left in the middle of sending."""
+        query = sa.select(outbox).where(outbox.c.state == DeliveryState.SENDING.value)
+        return [_delivery(row) for row in self._connection.execute(query)]
+
+    def free_claims(self) -> None:
+        """Put back what a process claimed and did not begin: nothing was sent."""
+        self._connection.execute(
+            sa.update(outbox).where(outbox.c.state == "claimed").values(state="pending", token=outbox.c.token + 1)
+        )
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Replies by platform and state."""
+        query = (
+            sa.select(outbox.c.platform, outbox.c.state, sa.func.count())
+            .where(outbox.c.kind == "reply")
+            .group_by(outbox.c.platform, outbox.c.state)
+        )
+        return {(row.platform, row.state): row[2] for row in self._connection.execute(query)}
+
+    def move(self, old: Channel, new: Channel) -> None:
+        """Re-address what waits for a channel that has a new id."""
+        query = sa.update(outbox).where(
+            outbox.c.platform == old.platform, outbox.c.channel_id == old.channel_id, outbox.c.state.in_(BLOCKING)
+        )
+        self._connection.execute(query.values(channel_id=new.channel_id))
+
+
+def _delivery(row: Row[tuple[object, ...]]) -> Delivery:
+    r = row._mapping
+    return Delivery(
+        id=r["id"],
+        key=r["key"],
+        kind=r["kind"],
+        lane=r["lane"],
+        to=Channel(r["platform"], r["tenant"], r["channel_id"], r["thread_id"], r["parent_id"]),
+        draft_id=r["draft_id"],
+        card_id=r["card_id"],
+        version=r["version"],
+        reply_to=r["reply_to"],
+        text=r["text"],
+        text_hash=r["text_hash"],
+        extra=json.loads(r["extra"]),
+        state=DeliveryState(r["state"]),
+        tries=r["tries"],
+        token=r["token"],
+        due_at=r["due_at"],
+        started_at=r["started_at"],
+        message_id=r["message_id"],
+        error=r["error"],
+    )

@@ -1,0 +1,103 @@
+"""Small things kept by name: people's languages, prompts that wait for an answer, facts about the installation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.dialects.sqlite import insert
+
+from bot.domain.places import Channel, Member
+from bot.storage.tables import facts, people, prompts
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPrompt:
+    """A question that a member was asked to answer by replying to it."""
+
+    id: int
+    member: str
+    payload: str
+    field: str
+
+
+class People:
+    """Members' choices."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def language(self, member: Member) -> str | None:
+        """The language that they chose."""
+        query = sa.select(people.c.language).where(people.c.member == str(member))
+        return self._connection.execute(query).scalar_one_or_none()
+
+    def choose_language(self, member: Member, language: str) -> None:
+        """Keep it."""
+        values = insert(people).values(member=str(member), language=language)
+        self._connection.execute(
+            values.on_conflict_do_update(index_elements=["member"], set_={"language": values.excluded.language})
+        )
+
+
+class Prompts:
+    """Forms that are asked for by message."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, channel: Channel, member: Member, payload: str, field: str, now: float) -> int:
+        """Plan a prompt; its id."""
+        query = insert(prompts).values(
+            platform=channel.platform,
+            tenant=channel.tenant,
+            channel_id=channel.channel_id,
+            thread_id=channel.thread_id,
+            member=str(member),
+            payload=payload,
+            field=field,
+            created_at=now,
+        )
+        return int(self._connection.execute(query.returning(prompts.c.id)).scalar_one())
+
+    def posted(self, prompt_id: int, message_id: str) -> None:
+        """The platform has taken it as this message."""
+        self._connection.execute(sa.update(prompts).where(prompts.c.id == prompt_id).values(message_id=message_id))
+
+    def answered_by(self, channel: Channel, message_id: str, member: Member) -> StoredPrompt | None:
+        """The prompt that a reply of this member to this message answers."""
+        query = sa.select(prompts.c.id, prompts.c.member, prompts.c.payload, prompts.c.field).where(
+            prompts.c.platform == channel.platform,
+            prompts.c.channel_id == channel.channel_id,
+            prompts.c.message_id == message_id,
+            prompts.c.member == str(member),
+        )
+        row = self._connection.execute(query).one_or_none()
+        return StoredPrompt(*row) if row else None
+
+    def end(self, prompt_id: int) -> None:
+        """It was answered."""
+        self._connection.execute(sa.delete(prompts).where(prompts.c.id == prompt_id))
+
+
+class Facts:
+    """Facts about the installation that outlive a restart."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, name: str) -> str | None:
+        """Its value."""
+        return self._connection.execute(sa.select(facts.c.value).where(facts.c.name == name)).scalar_one_or_none()
+
+    def set(self, name: str, value: str) -> None:
+        """Keep it."""
+        values = insert(facts).values(name=name, value=value)
+        self._connection.execute(
+            values.on_conflict_do_update(index_elements=["name"], set_={"value": values.excluded.value})
+        )
+
+    def forget(self, name: str) -> None:
+        """Remove it."""
+        self._connection.execute(sa.delete(facts).where(facts.c.name == name))

@@ -1,0 +1,240 @@
+"""The tables. Times are UTC seconds since 1970; lists and maps are JSON texts."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData()
+
+_Key = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite numbers rows by itself only in columns that are declared INTEGER."""
+
+
+def _id() -> Column[int]:
+    return Column("id", _Key, primary_key=True, autoincrement=True)
+
+
+def _place() -> list[Column[str]]:
+    return [
+        Column("platform", String, nullable=False),
+        Column("tenant", String, nullable=False),
+        Column("channel_id", String, nullable=False),
+        Column("thread_id", String),
+        Column("parent_id", String),
+    ]
+
+
+inbox = Table(
+    "inbox",
+    metadata,
+    _id(),
+    Column("source", String, nullable=False),
+    Column("external_id", String, nullable=False),
+    Column("raw", Text, nullable=False),
+    Column("state", String, nullable=False),  # new, done, ignored, failed
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("error", Text),
+    Column("received_at", Float, nullable=False),
+    UniqueConstraint("source", "external_id"),
+)
+Index("inbox_new", inbox.c.id, sqlite_where=text("state = 'new'"), postgresql_where=text("state = 'new'"))
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("last_seen_at", Float, nullable=False),
+    Column("gap_from", BigInteger),
+    Column("gap_to", BigInteger),
+)
+
+comments = Table(
+    "comments",
+    metadata,
+    _id(),
+    *_place(),
+    Column("message_id", String, nullable=False),
+    Column("author_id", String, nullable=False),
+    Column("author_name", String, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("attachments", Text, nullable=False, server_default="[]"),
+    Column("url", String),
+    Column("reply_to", String),
+    Column("language", String, nullable=False, server_default="und"),
+    Column("needs_reply", Boolean, nullable=False, server_default="0"),
+    Column("reason", String, nullable=False, server_default=""),
+    Column("flags", Text, nullable=False, server_default="[]"),
+    Column("sent_at", Float, nullable=False),
+    Column("received_at", Float, nullable=False),
+    Column("edited_at", Float),
+    Column("deleted_at", Float),
+    Column("answered_by", String),
+    Column("answered_text", Text, nullable=False, server_default=""),
+    Column("early", Boolean, nullable=False, server_default="0"),  # known only from an edit or a deletion so far
+    UniqueConstraint("platform", "tenant", "channel_id", "message_id"),
+)
+
+drafts = Table(
+    "drafts",
+    metadata,
+    _id(),
+    Column("comment_id", BigInteger, nullable=False, unique=True),
+    Column("version", Integer, nullable=False),
+    Column("state", String, nullable=False),
+    Column("text", Text, nullable=False, server_default=""),
+    Column("language", String, nullable=False, server_default="und"),
+    Column("why", Text, nullable=False, server_default=""),
+    Column("sources", Text, nullable=False, server_default="[]"),
+    Column("flags", Text, nullable=False, server_default="[]"),
+    Column("drafter", String, nullable=False, server_default=""),
+    Column("prompt", String),
+    Column("instruction", Text, nullable=False, server_default=""),
+    Column("edited_by", String),
+    Column("claimed_by", String),
+    Column("claimed_name", String, nullable=False, server_default=""),
+    Column("claimed_at", Float, nullable=False, server_default="0"),
+    Column("decided_name", String, nullable=False, server_default=""),
+    Column("decided_at", Float, nullable=False, server_default="0"),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("error", Text, nullable=False, server_default=""),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+)
+Index("drafts_state", drafts.c.state, drafts.c.id)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    _id(),
+    Column("draft_id", BigInteger, nullable=False, index=True),
+    Column("version", Integer, nullable=False),
+    Column("action", String, nullable=False),
+    Column("member", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("place", String, nullable=False),
+    Column("text", Text, nullable=False, server_default=""),
+    Column("text_hash", String, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("at", Float, nullable=False),
+)
+
+cards = Table(
+    "cards",
+    metadata,
+    _id(),
+    Column("draft_id", BigInteger, nullable=False),
+    *_place(),
+    Column("message_id", String),
+    UniqueConstraint("draft_id", "platform", "tenant", "channel_id"),
+)
+Index("cards_message", cards.c.platform, cards.c.channel_id, cards.c.message_id)
+
+views = Table(
+    "views",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("card_id", BigInteger, nullable=False),
+    Column("draft_id", BigInteger, nullable=False, index=True),
+    Column("version", Integer, nullable=False),
+    Column("comment_hash", String, nullable=False),
+    Column("comment_text", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("views_card", views.c.card_id)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    _id(),
+    Column("key", String, nullable=False, unique=True),
+    Column("kind", String, nullable=False),
+    Column("lane", String, nullable=False),
+    Column("priority", Integer, nullable=False),
+    *_place(),
+    Column("draft_id", BigInteger),
+    Column("card_id", BigInteger),
+    Column("version", Integer, nullable=False, server_default="0"),
+    Column("reply_to", String),
+    Column("text", Text, nullable=False, server_default=""),
+    Column("text_hash", String),
+    Column("extra", Text, nullable=False, server_default="{}"),
+    Column("state", String, nullable=False),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("token", Integer, nullable=False, server_default="0"),
+    Column("due_at", Float, nullable=False),
+    Column("lease_until", Float),
+    Column("started_at", Float),
+    Column("created_at", Float, nullable=False),
+    Column("sent_at", Float),
+    Column("message_id", String),
+    Column("confirmed_by", String),
+    Column("error", Text, nullable=False, server_default=""),
+)
+_OPEN = text("state IN ('pending', 'claimed', 'sending', 'uncertain')")
+Index("outbox_due", outbox.c.platform, outbox.c.state, outbox.c.priority, outbox.c.due_at)
+Index("outbox_lane", outbox.c.lane, outbox.c.id, sqlite_where=_OPEN, postgresql_where=_OPEN)
+_REPLY = text("kind = 'reply'")
+Index(
+    "outbox_reply",
+    outbox.c.draft_id,
+    outbox.c.platform,
+    outbox.c.channel_id,
+    outbox.c.version,
+    unique=True,
+    sqlite_where=_REPLY,
+    postgresql_where=_REPLY,
+)
+
+timers = Table(
+    "timers",
+    metadata,
+    _id(),
+    Column("kind", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("due_at", Float, nullable=False),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    UniqueConstraint("kind", "key"),
+)
+Index("timers_due", timers.c.due_at)
+
+prompts = Table(
+    "prompts",
+    metadata,
+    _id(),
+    *_place(),
+    Column("message_id", String),
+    Column("member", String, nullable=False),
+    Column("payload", String, nullable=False),
+    Column("field", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+Index("prompts_message", prompts.c.platform, prompts.c.channel_id, prompts.c.message_id)
+
+people = Table(
+    "people",
+    metadata,
+    Column("member", String, primary_key=True),
+    Column("language", String, nullable=False),
+)
+
+facts = Table(
+    "facts",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", Text, nullable=False),
+)
