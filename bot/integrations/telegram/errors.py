@@ -1,0 +1,55 @@
+"""What a failed call means: surely not done, refused for good, or unclear."""
+
+from __future__ import annotations
+
+from bot.chat.ports import NotSent, Refused, SendError, Unclear
+from bot.integrations.telegram.http import ErrorAnswer, LostRequest
+
+DEFAULT_WAIT = 1.0
+"""Seconds to wait after a rate limit that does not say how long."""
+
+CODES = (
+    ("message to edit not found", "gone"),
+    ("message to delete not found", "gone"),
+    ("message_id_invalid", "gone"),
+    ("message is not modified", "unmodified"),
+    ("query is too old", "late"),
+    ("query_id_invalid", "late"),
+    ("query id is invalid", "late"),
+    ("chat not found", "no-chat"),
+    ("user not found", "no-member"),
+    ("member not found", "no-member"),
+    ("participant_id_invalid", "no-member"),
+    ("user_id_invalid", "no-member"),
+)
+"""Telegram tells most refusals apart only by their words; these parts of them have been stable for years."""
+
+
+def classify(error: Exception) -> SendError:
+    """Translate a failure of the SDK or of our HTTP backend. What is not surely known is Unclear."""
+    match error:
+        case ErrorAnswer():
+            return _answer(error)
+        case LostRequest(sent=False):
+            return NotSent(str(error))
+    return Unclear(type(error).__name__)  # its words may quote an address, and with it the token
+
+
+def _answer(error: ErrorAnswer) -> SendError:
+    if error.code == 429:
+        wait = error.retry_after
+        return NotSent(error.description, float(wait) if wait is not None else DEFAULT_WAIT)
+    if not (error.genuine and 400 <= error.code <= 499):
+        return Unclear(error.description)
+    if error.migrate_to is not None:
+        return Refused(f"{error.description} (the new chat id is {error.migrate_to})", "migrated")
+    return Refused(error.description, _code(error))
+
+
+def _code(error: ErrorAnswer) -> str:
+    if error.code in (401, 404):  # Telegram answers 404 to a token that it cannot even read
+        return "unauthorized"
+    if error.code == 403:
+        return "forbidden"
+    text = error.description.lower()
+    return next((code for part, code in CODES if part in text), str(error.code))

@@ -1,0 +1,156 @@
+"""Telegram as a chat platform."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from bot.chat.events import Event, ReplyHandle
+from bot.chat.messages import Notice, Outgoing
+from bot.chat.ports import Capabilities, CommandSpec, Refused, SetupFault, Sink, Unclear
+from bot.domain.places import Channel, Member
+from bot.integrations.telegram import notices, render, setup
+from bot.integrations.telegram.client import Client
+from bot.integrations.telegram.parse import PLATFORM, UpdateReader
+from bot.integrations.telegram.poll import Poller
+
+ADMINISTRATOR = "administrator@"
+
+
+@dataclass(frozen=True, slots=True)
+class TelegramConfig:
+    """What a Telegram bot needs: its token, where its Bot API is, and the ids of the chats it watches.
+
+    `poll_timeout` are the seconds that one poll may wait for updates, `request_timeout` those of any other call.
+    """
+
+    token: str = field(repr=False)
+    api_url: str = "https://api.telegram.org"
+    watched: tuple[str, ...] = ()
+    poll_timeout: int = 25
+    request_timeout: float = 10.0
+
+
+class TelegramPlatform:
+    """One Telegram bot. Satisfies Platform, Deletes, Notifies, ReadsRoles, Registers and ChecksSetup."""
+
+    def __init__(self, config: TelegramConfig, now: Callable[[], float] = time.time) -> None:
+        """Open nothing yet. `now` is a wall clock in UTC seconds: Telegram's time, so without a rehearsal's offset."""
+        self.tenant = config.token.partition(":")[0]
+        self._config = config
+        self._now = now
+        self._client = Client(config.token, config.api_url, config.request_timeout)
+        self._reader = UpdateReader(self.tenant)
+
+    @property
+    def name(self) -> str:
+        """`telegram`."""
+        return PLATFORM
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What a Telegram bot can do.
+
+        `private` is False: a press can be answered privately, but to a typed command there is no private answer in a
+        group. Telegram has no forms, never tells of deletions, and keeps no key to find a sent message by.
+        """
+        return Capabilities(
+            max_reply=render.MAX_TEXT,
+            max_draft=render.MAX_DRAFT,
+            units="utf16",
+            forms=False,
+            threads=True,
+            private=False,
+            delete=True,
+            lookup=False,
+            deletions=False,
+        )
+
+    def parse(self, raw: str) -> Event | None:
+        """Read a stored update again; None where it is of no use. Never raises."""
+        return self._reader.read(raw)
+
+    async def run(self, sink: Sink, ready: Callable[[], None]) -> None:
+        """Poll until cancelled; nothing is confirmed that the sink has not taken. Raises PlatformDown."""
+        await Poller(self._client, self._reader, self._config.poll_timeout, self._now).run(sink, ready)
+
+    async def send(self, message: Outgoing, to: Channel, key: str) -> str:
+        """Send a message; its id. Telegram takes no key of ours: an unclear send cannot be looked up.
+
+        Raises NotSent, Refused, Unclear.
+        """
+        try:
+            parameters = _place(to) | render.create(message)
+        except render.Unsendable as error:
+            raise Refused(str(error), "unsendable") from error
+        answer = await self._client.ask("sendMessage", **parameters)
+        try:
+            return str(int(answer["message_id"]))
+        except (TypeError, KeyError, ValueError):
+            raise Unclear("Telegram did not say which message it made") from None
+
+    async def edit(self, message: Outgoing, at: Channel, message_id: str) -> None:
+        """Replace a message; an unchanged one is a success, one that is gone is Refused with code `gone`."""
+        try:
+            parameters = _message(at, message_id) | render.change(message)
+        except render.Unsendable as error:
+            raise Refused(str(error), "unsendable") from error
+        await self._unless("unmodified", "editMessageText", parameters)
+
+    async def delete(self, at: Channel, message_id: str) -> None:
+        """Delete a message; one that is gone is a success. Telegram refuses it for messages older than 48 hours."""
+        await self._unless("gone", "deleteMessage", _message(at, message_id))
+
+    async def notify(self, notice: Notice, at: Channel, reply: ReplyHandle) -> None:
+        """Tell one person: by the callback answer, else a private message, else the hint in the chat."""
+        await notices.notify(self._client, notice, at, reply, self._now())
+
+    async def holds(self, member: Member, role: str) -> bool:
+        """Whether the member is an administrator of the chat in `administrator@<chat id>`. Raises SendError."""
+        chat = role.removeprefix(ADMINISTRATOR)
+        if chat == role or (member.platform, member.tenant) != (PLATFORM, self.tenant):
+            return False
+        try:
+            answer = await self._client.ask("getChatMember", chat_id=_number(chat), user_id=_number(member.user_id))
+        except Refused as refused:
+            if refused.code == "no-member":
+                return False
+            raise
+        return answer.get("status") in ("creator", "administrator")
+
+    async def register(self, commands: Sequence[CommandSpec]) -> None:
+        """Fill the command menus, in English and Chinese; staff commands only for administrators of groups."""
+        await setup.register(self._client, commands)
+
+    async def check(self, channels: Sequence[Channel]) -> list[SetupFault]:
+        """Faults of the token, the webhook, privacy mode and the bot's rights in these and the watched channels."""
+        ours = [channel for channel in channels if (channel.platform, channel.tenant) == (PLATFORM, self.tenant)]
+        return await setup.check(self._client, ours, self._config.watched)
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._client.close()
+
+    async def _unless(self, harmless: str, method: str, parameters: render.Params) -> None:
+        try:
+            await self._client.call(method, **parameters)
+        except Refused as refused:
+            if refused.code != harmless:
+                raise
+
+
+def _place(channel: Channel) -> render.Params:
+    thread: render.Params = {"message_thread_id": _number(channel.thread_id)} if channel.thread_id else {}
+    return thread | {"chat_id": _number(channel.channel_id)}
+
+
+def _message(channel: Channel, message_id: str) -> render.Params:
+    return {"chat_id": _number(channel.channel_id), "message_id": _number(message_id)}
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise Refused(f"{text[:40]!r} is not a number of Telegram's", "unsendable") from None
