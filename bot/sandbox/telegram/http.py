@@ -1,0 +1,191 @@
+"""The Bot API over HTTP: reading calls, faults, answers, the journal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from bot.sandbox.frame import Fault, FaultKind, Faults, Json
+from bot.sandbox.misbehave import cut, hold
+from bot.sandbox.telegram.errors import ApiError, bad, too_fast
+from bot.sandbox.telegram.methods import METHODS, Api
+from bot.sandbox.telegram.params import Upload, decode_object
+from bot.sandbox.telegram.world import TOKEN
+
+log = logging.getLogger(__name__)
+
+_KINDS: tuple[FaultKind, ...] = ("429", "500", "slow", "swallow_reply", "reset")
+_POLL = "getUpdates"
+
+
+@dataclass
+class Exchange:
+    """A call on its way: what came, and what it is answered with."""
+
+    method: str
+    given: dict[str, Json]
+    files: dict[str, Upload]
+    body: Json
+    status: int = 200
+    answer: Json = None
+    refusal: ApiError | None = None
+
+
+class BotApi:
+    """`/bot<token>/<method>` and `/file/bot<token>/<path>`."""
+
+    def __init__(self, api: Api, faults: Faults) -> None:
+        self._api = api
+        self._faults = faults
+
+    def routes(self) -> list[web.RouteDef]:
+        """Both routes; methods are called by GET or POST alike."""
+        return [
+            web.get("/bot{token}/{method}", self._call),
+            web.post("/bot{token}/{method}", self._call),
+            web.get("/file/bot{token}/{path:.+}", self._download),
+        ]
+
+    async def _call(self, request: web.Request) -> web.StreamResponse:
+        exchange, problem = await _read(request, self._api)
+        fault = self._fault(exchange)
+        name = fault.kind if fault else None
+        if fault is not None and fault.kind == "reset":
+            self._journal(request, exchange, None, name)
+            return cut(request)
+        try:
+            if problem is not None:
+                raise problem
+            self._refuse_by(fault)
+            exchange.answer = {"ok": True, "result": await self._result(request, exchange)}
+        except ConnectionAbortedError:
+            return cut(request)
+        except ApiError as error:
+            exchange.status, exchange.answer, exchange.refusal = error.code, error.body(), error
+        self._journal(request, exchange, exchange.status, name)
+        if fault is not None and fault.kind == "swallow_reply":
+            return await hold(request)
+        if fault is not None and fault.kind == "slow":
+            await asyncio.sleep(2.0 if fault.seconds is None else fault.seconds)
+        return web.Response(
+            body=json.dumps(exchange.answer, ensure_ascii=False).encode(),
+            status=exchange.status,
+            headers=exchange.refusal.headers() if exchange.refusal else None,
+            content_type="application/json",
+        )
+
+    def _fault(self, exchange: Exchange) -> Fault | None:
+        if not self._faults.pending:
+            return None
+        words = (value if isinstance(value, str) else json.dumps(value) for value in exchange.given.values())
+        text = " ".join((f"/bot***/{exchange.method}", *words))
+        return self._faults.take(_KINDS, text, named=_POLL if exchange.method == _POLL else None)
+
+    @staticmethod
+    def _refuse_by(fault: Fault | None) -> None:
+        if fault is not None and fault.kind == "429":
+            raise too_fast(max(1, round(1 if fault.seconds is None else fault.seconds)))
+        if fault is not None and fault.kind == "500":
+            raise ApiError(500, "Internal Server Error")
+
+    async def _result(self, request: web.Request, exchange: Exchange) -> Json:
+        self._authorise(request.match_info["token"])
+        if exchange.method.lower() not in self._api.tables.names:
+            raise ApiError(404, "Not Found")
+        params = self._api.tables.read(exchange.method, exchange.given, exchange.files)
+        exchange.body = {name: _shown(value) for name, value in params.items()}
+        if exchange.method == _POLL:
+            if unknown := set(params.get("allowed_updates", ())) - self._api.tables.updates:
+                raise bad(f"unknown kinds of updates: {', '.join(sorted(unknown))}")
+            return await self._api.updates.poll(params, lambda: _is_gone(request))
+        handler = METHODS.get(exchange.method)
+        if handler is None:
+            log.warning("telegram: %s was called, which this server knows but does not carry out", exchange.method)
+            raise bad("method is not available in this server")
+        return handler(self._api, params)
+
+    def _authorise(self, token: str) -> None:
+        if token != TOKEN:
+            known_form = token.partition(":")[0].isdecimal() and ":" in token
+            raise ApiError(401, "Unauthorized") if known_form else ApiError(404, "Not Found")
+        if self._api.now() < self._api.logged_out_until:
+            raise bad("Logged out")
+
+    def _journal(self, request: web.Request, exchange: Exchange, status: int | None, fault: str | None) -> None:
+        self._api.frame.journal.request(
+            "telegram",
+            request.method,
+            f"/bot***/{exchange.method}",
+            query={},
+            body=exchange.body,
+            status=status,
+            response=exchange.answer,
+            fault=fault,
+        )
+
+    async def _download(self, request: web.Request) -> web.Response:
+        path = request.match_info["path"]
+        found = next((stored for stored in self._api.world.files.values() if stored.path == path), None)
+        if request.match_info["token"] != TOKEN or found is None:
+            return web.json_response(ApiError(404, "Not Found").body(), status=404)
+        return web.Response(body=found.data, content_type="application/octet-stream")
+
+
+async def _read(request: web.Request, api: Api) -> tuple[Exchange, ApiError | None]:
+    """The call's parameters from query and body, and what was wrong with them."""
+    named = request.match_info["method"]
+    given: dict[str, Json] = dict(request.query)
+    exchange = Exchange(api.tables.names.get(named.lower(), named), given, {}, given)
+    try:
+        if request.content_type == "multipart/form-data":
+            await _read_multipart(request, exchange)
+        elif text := await request.read():
+            given |= _decoded(request.content_type, text)
+    except ApiError as error:
+        return exchange, error
+    return exchange, None
+
+
+def _decoded(content_type: str, text: bytes) -> Mapping[str, Json]:
+    if content_type == "application/json":
+        return decode_object(text)
+    if content_type != "application/x-www-form-urlencoded":
+        raise bad(f"unsupported content type {content_type}")
+    try:
+        return dict(parse_qsl(text.decode("ascii"), keep_blank_values=True, errors="strict"))
+    except UnicodeDecodeError:
+        raise bad("strings must be encoded in UTF-8") from None
+
+
+async def _read_multipart(request: web.Request, exchange: Exchange) -> None:
+    for name, value in (await request.post()).items():
+        if isinstance(value, str):
+            exchange.given[name] = value
+        elif isinstance(value, web.FileField):
+            exchange.files[name] = Upload(value.filename, value.content_type, value.file.read())
+        else:
+            exchange.files[name] = Upload(name, "application/octet-stream", bytes(value))
+    for name, value in list(exchange.given.items()):
+        if isinstance(value, str) and value.startswith("attach://"):
+            attached = exchange.files.get(value.removeprefix("attach://"))
+            if attached is None:
+                raise bad(f"file {value} was not uploaded")
+            exchange.files[name] = attached
+            del exchange.given[name]
+
+
+def _shown(value: Json) -> Json:
+    """A parameter as the journal keeps it: of a file only what it was."""
+    if isinstance(value, Upload):
+        return {"filename": value.filename, "content_type": value.content_type, "bytes": len(value.data)}
+    return value
+
+
+def _is_gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()

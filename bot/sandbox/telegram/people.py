@@ -1,0 +1,336 @@
+"""What people do on the local Telegram: write, press, vote, react, reply to prompts."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+from bot.sandbox.frame import ControlError, Json, Seen
+from bot.sandbox.telegram.methods import Api, Press, files, polls
+from bot.sandbox.telegram.text import TEXT_LIMIT, clean, found_entities, is_blank, trimmed
+from bot.sandbox.telegram.world import BOT_ID, IN_CHAT, Chat, Message, Toast, User, status_for
+
+TOAST_SECONDS = 3.0
+"""How long a click waits for the bot's answer."""
+_EMOJI = {
+    "+1": "👍", "thumbsup": "👍", "-1": "👎", "thumbsdown": "👎", "heart": "❤", "fire": "🔥", "tada": "🎉",
+    "eyes": "👀", "100": "💯", "clap": "👏", "pray": "🙏", "ok_hand": "👌",
+}  # fmt: skip
+_PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+Call = Mapping[str, Json]
+
+
+class People:
+    """The members' actions. All raise `ControlError` for what a person could not do."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._world = api.world
+
+    def member(self, key: str, fields: Mapping[str, Json]) -> User:
+        """Add or change a member (or, called `herald`, the bot: `left` kicks it, `roles` decide its rights).
+
+        The roles `administrator` and `creator` are Telegram's; `blocked` means that the member has blocked the bot.
+        When somebody joined is nothing that Telegram tells bots, so `joined_at` changes nothing here.
+        """
+        before = {chat.id: dict(chat.status) for chat in self._world.chats.values()}
+        known = len(self._world.users)
+        user = self._world.user(key)
+        if fields.get("name"):
+            user.first_name = str(fields["name"])[:64]
+        if user.id != BOT_ID:
+            user.is_bot = bool(fields.get("is_bot", user.is_bot))
+        self._set_status(user, fields)
+        if len(self._world.users) == known:
+            self._tell_changes(user, before)
+        return user
+
+    def _set_status(self, user: User, fields: Mapping[str, Json]) -> None:
+        if "roles" in fields:
+            for chat in self._world.groups():
+                if chat.status.get(user.id) in IN_CHAT:
+                    chat.status[user.id] = status_for(fields["roles"])
+            if user.started and user.id != BOT_ID:
+                self._world.private(user).status[BOT_ID] = "kicked" if "blocked" in fields["roles"] else "member"
+        if "left" in fields:
+            gone = "kicked" if user.id == BOT_ID else "left"
+            back = "administrator" if user.id == BOT_ID else "member"
+            for chat in self._world.groups():
+                if fields["left"] or chat.status.get(user.id) not in IN_CHAT:
+                    chat.status[user.id] = gone if fields["left"] else back
+
+    def _tell_changes(self, user: User, before: Mapping[int, Mapping[int, str]]) -> None:
+        """`chat_member` for members, `my_chat_member` for the bot."""
+        for chat in list(self._world.chats.values()):
+            who = self._world.bot if chat.type == "private" else user
+            old = before.get(chat.id, {}).get(who.id, "left")
+            if (chat.type == "private" and chat.id != user.id) or old == chat.status.get(who.id):
+                continue
+            actor = user if who is user and user.id != BOT_ID else self._owner(chat)
+            now = self._world.member(chat, who)
+            was = self._world.member(Chat(0, chat.type, "", status={who.id: old}), who)
+            change = {"chat": chat.api(), "from": actor.api(), "date": int(self._api.now())}
+            kind = "my_chat_member" if who.id == BOT_ID else "chat_member"
+            self._api.updates.push(kind, change | {"old_chat_member": was, "new_chat_member": now})
+
+    def _owner(self, chat: Chat) -> User:
+        return self._world.users[chat.id] if chat.type == "private" else self._world.user("owner")
+
+    def _place(self, call: Call) -> tuple[User, Chat]:
+        user = self._world.user(call["member"])
+        chat = self._world.channel(call["channel"], user)
+        if chat.status.get(user.id) not in IN_CHAT:
+            raise ControlError(f"{user.key} is not in {call['channel']}")
+        return user, chat
+
+    def _message(self, chat: Chat, call: Call, field: str = "message_id") -> Message:
+        text = call[field]
+        found = chat.message(int(text)) if text.isdecimal() else None
+        if found is None:
+            raise ControlError(f"there is no message {text} in {chat.title}")
+        return found
+
+    def say(self, call: Call) -> Message:
+        """A member writes. In a private chat the first message is what opens it."""
+        user, chat = self._place(call)
+        reply_to = self._message(chat, call, "reply_to") if call.get("reply_to") else None
+        return self._write(user, chat, self._content(call), reply_to)
+
+    def _write(self, user: User, chat: Chat, content: dict[str, Any], reply_to: Message | None) -> Message:
+        message = self._world.post(chat, user, content, reply_to)
+        if chat.type == "private":
+            user.started = True
+        if reply_to is not None and reply_to.prompt is not None and reply_to.prompt.asks(user.id):
+            reply_to.prompt.answered_by.add(user.id)
+        self._tell(chat, user, "message", message)
+        return message
+
+    def _tell(self, chat: Chat, user: User, kind: str, message: Message) -> None:
+        """Bots hear people, not other bots, and only where they are."""
+        if not user.is_bot and chat.status.get(BOT_ID) in IN_CHAT:
+            self._api.updates.push(kind, message.api())
+
+    def _content(self, call: Call) -> dict[str, Any]:
+        text, _ = trimmed(clean(call.get("text", "")), [])
+        if len(text) > TEXT_LIMIT:
+            raise ControlError(f"Telegram's apps send at most {TEXT_LIMIT} characters in a message")
+        entities = found_entities(text, [])
+        if "attachment" in call:
+            key, body = self._attached(call["attachment"])
+            caption = {"caption": text} if text else {}
+            return {key: body, **caption} | ({"caption_entities": entities} if entities else {})
+        if is_blank(text):
+            raise ControlError("Telegram's apps do not send an empty message")
+        return {"text": text} | ({"entities": entities} if entities else {})
+
+    def _attached(self, attachment: Json) -> tuple[str, Json]:
+        """A file's name, or `{"name", "text" | "base64", "content_type"?}`; pictures become photos."""
+        given = {"name": attachment} if isinstance(attachment, str) else attachment
+        name = str(given.get("name") or given.get("filename") or "file.txt")
+        picture = name.lower().endswith((".png", ".jpg", ".jpeg", ".gif"))
+        try:
+            data = base64.b64decode(given["base64"], validate=True) if "base64" in given else None
+        except (binascii.Error, TypeError) as error:
+            raise ControlError(f"attachment: base64 cannot be read: {error}") from error
+        if data is None:
+            data = str(given["text"]).encode() if "text" in given else (_PIXEL if picture else b"sandbox file\n")
+        size = files.picture_size(data) if picture else None
+        mime = str(given.get("content_type") or ("image/png" if picture else "text/plain"))
+        stored = self._world.store(name, mime, data, "photos" if size else "documents")
+        stored.size = size
+        return ("photo", [files.photo_size(stored)]) if size else ("document", files.document(stored))
+
+    async def click(self, call: Call) -> Json:
+        """Press a button under a message and wait for what the bot answers."""
+        user, chat = self._place(call)
+        message = self._message(chat, call)
+        button = _button(message, call["button"])
+        if "callback_data" not in button:
+            return {"url": button["url"]} if "url" in button else {}
+        press = Press(f"{7000000 + len(self._api.presses)}{message.id:05}", user, message, self._api.now())
+        self._api.presses[press.id] = press
+        shown = len(chat.timeline)
+        query = {"id": press.id, "from": user.api(), "message": message.api(), "chat_instance": str(-chat.id)}
+        self._api.updates.push("callback_query", query | {"data": button["callback_data"]})
+        try:
+            await asyncio.wait_for(press.answered.wait(), TOAST_SECONDS)
+        except TimeoutError:
+            return {}
+        return _toast(press) | self._new_form(chat, user, shown)
+
+    def _new_form(self, chat: Chat, user: User, shown: int) -> dict[str, Json]:
+        for entry in chat.timeline[shown:]:
+            if isinstance(entry, Message) and (form := form_of(entry, user)):
+                return {"form": form}
+        return {}
+
+    def submit(self, call: Call) -> Message:
+        """Answer a prompt: a reply to it, as Telegram's apps send one."""
+        user = self._world.user(call["member"])
+        message = self._prompt(call["form_id"], user)
+        values = call["values"]
+        value = next((values[name] for name in ("text", "value") if name in values), None)
+        if value is None:
+            value = next(iter(values.values()), "")
+        if message.chat.status.get(user.id) not in IN_CHAT:
+            raise ControlError(f"{user.key} is not in {message.chat.title}")
+        return self._write(user, message.chat, self._content({"text": str(value)}), message)
+
+    def _prompt(self, form_id: str, user: User) -> Message:
+        """The open prompt with the form's id (`chat/message`), or with that message id where only one has it."""
+        chat_id, _, message_id = form_id.rpartition("/")
+        open_ones = [
+            message
+            for chat in self._world.chats.values()
+            if chat_id in ("", str(chat.id)) and message_id.isdecimal()
+            if (message := chat.message(int(message_id))) is not None and form_of(message, user)
+        ]
+        if len(open_ones) != 1:
+            raise ControlError(f"no prompt {form_id} is open for {user.key}")
+        return open_ones[0]
+
+    def vote(self, call: Call) -> Json:
+        """Vote in a native poll; no options take the vote back."""
+        user, chat = self._place(call)
+        message = self._message(chat, call)
+        if message.poll is None:
+            raise ControlError(f"message {message.id} is not a poll")
+        chosen = [_index(option, message.poll.options) for option in call["options"]]
+        if problem := polls.vote(self._api, message.poll, user, chosen):
+            raise ControlError(problem)
+        return {}
+
+    def react(self, call: Call) -> Json:
+        """React to a message: one emoji each, a new one replaces the old."""
+        user, chat = self._place(call)
+        message = self._message(chat, call)
+        asked = str(call["emoji"])
+        emoji = _EMOJI.get(asked.strip(":"), asked).removesuffix("\ufe0f")
+        if emoji not in self._api.tables.reactions:
+            raise ControlError(f"Telegram has no reaction {asked!r}")
+        old = message.reactions.get(user.id, [])
+        if call.get("remove") and emoji not in old:
+            raise ControlError(f"{user.key} has not reacted with {emoji}")
+        new = message.reactions[user.id] = [] if call.get("remove") else [emoji]
+        if old != new and chat.status.get(BOT_ID) == "administrator":
+            body = {"chat": chat.api(), "message_id": message.id, "user": user.api(), "date": int(self._api.now())}
+            self._api.updates.push(
+                "message_reaction", body | {"old_reaction": _reactions(old), "new_reaction": _reactions(new)}
+            )
+        return {}
+
+    def edit(self, call: Call) -> Json:
+        """A member changes a message of theirs."""
+        user, chat = self._place(call)
+        message = self._own(chat, user, call)
+        changed = self._content({"text": call["text"]})
+        if "text" not in message.body:
+            changed = {"caption" if k == "text" else "caption_entities": v for k, v in changed.items()}
+        gone = ("text", "entities", "caption", "caption_entities")
+        kept = {key: value for key, value in message.body.items() if key not in gone}
+        message.body = {**kept, **changed, "edit_date": int(self._api.now())}
+        self._tell(chat, user, "edited_message", message)
+        return {}
+
+    def delete(self, call: Call) -> Json:
+        """A member deletes a message of theirs (administrators: any). Bots are not told."""
+        user, chat = self._place(call)
+        if chat.status[user.id] in ("administrator", "creator"):
+            self._message(chat, call).deleted = True
+        else:
+            self._own(chat, user, call).deleted = True
+        return {}
+
+    def _own(self, chat: Chat, user: User, call: Call) -> Message:
+        message = self._message(chat, call)
+        if message.author is not user:
+            raise ControlError(f"message {message.id} is not {user.key}'s")
+        return message
+
+    def seen(self, channel: str, member: str | None) -> list[Seen]:
+        """What a member sees; without one, what everybody sees."""
+        user = self._world.user(member) if member else None
+        chat = self._world.channel(channel, user)
+        shown: list[Seen] = []
+        for entry in chat.timeline:
+            if isinstance(entry, Toast):
+                if entry.user is user:
+                    shown.append(Seen(entry.id, self._world.bot.first_name, entry.text, private_to=user.first_name))
+            elif not entry.deleted:
+                shown.append(_shown(entry, user))
+        return shown
+
+
+def _shown(message: Message, user: User | None) -> Seen:
+    rows = message.body.get("reply_markup", {}).get("inline_keyboard", [])
+    buttons = tuple({"id": _button_id(button), "label": button["text"]} for row in rows for button in row)
+    reply_to = str(message.reply_to.id) if message.reply_to and not message.reply_to.deleted else None
+    poll = message.poll
+    return Seen(
+        str(message.id),
+        message.author.first_name,
+        poll.question if poll is not None else message.text,
+        reply_to=reply_to,
+        buttons=buttons,
+        poll=_poll_seen(poll) if poll is not None else None,
+        form=form_of(message, user) if user else None,
+    )
+
+
+def _poll_seen(poll: polls.Poll) -> Json:
+    options = [{"text": text, "votes": count} for text, count in zip(poll.options, poll.counts(), strict=True)]
+    return {"question": poll.question, "options": options, "closed": poll.closed, "multiple": poll.multiple}
+
+
+def form_of(message: Message, user: User) -> Json:
+    """The prompt as an open form of one field, where it asks that user; else None."""
+    if message.prompt is None or message.deleted or not message.prompt.asks(user.id) or user.is_bot:
+        return None
+    field = {"id": "text", "label": message.prompt.label, "type": "text", "value": ""}
+    return {"id": f"{message.chat.id}/{message.id}", "title": message.text, "fields": [field]}
+
+
+def _button_id(button: Mapping[str, Json]) -> str:
+    return str(button.get("callback_data") or button.get("url") or button["text"])
+
+
+def _button(message: Message, wanted: str) -> Mapping[str, Json]:
+    """The button with that payload, label, or action in its payload (`v1|<id>|<action>|<mac>`)."""
+    buttons = [b for row in message.body.get("reply_markup", {}).get("inline_keyboard", []) for b in row]
+    tests = (
+        lambda b: wanted == _button_id(b),
+        lambda b: wanted == b["text"],
+        lambda b: wanted in b.get("callback_data", "").split("|"),
+    )
+    for fits in tests:
+        for button in buttons:
+            if fits(button):
+                found: Mapping[str, Json] = button
+                return found
+    labels = ", ".join(repr(button["text"]) for button in buttons) or "none"
+    raise ControlError(f"message {message.id} has no button {wanted!r}; it has {labels}")
+
+
+def _toast(press: Press) -> dict[str, Json]:
+    answer = press.answer or {}
+    if not answer.get("text"):
+        return {}
+    return {"toast": answer["text"], "alert": bool(answer.get("show_alert"))}
+
+
+def _index(option: Json, options: list[str]) -> int:
+    if isinstance(option, int) and not isinstance(option, bool):
+        return option
+    if option in options:
+        return options.index(option)
+    raise ControlError(f"the poll has no option {option!r}")
+
+
+def _reactions(emoji: list[str]) -> Json:
+    return [{"type": "emoji", "emoji": one} for one in emoji]
