@@ -32,8 +32,9 @@ _TRIED = (
     .values(tries=inbox.c.tries + 1, error=bindparam("why"))
     .returning(inbox.c.tries)
 )
+_RAW = sa.select(inbox.c.raw).where(inbox.c.id == bindparam("row"))
 _NEW = (
-    sa.select(inbox.c.id, inbox.c.source, inbox.c.raw)
+    sa.select(inbox.c.id, inbox.c.source)
     .where(inbox.c.state == "new", inbox.c.id > bindparam("after"))
     .order_by(inbox.c.id)
     .limit(bindparam("count"))
@@ -58,7 +59,6 @@ class Stored:
 
     id: int
     source: str
-    raw: str
 
 
 class Inbox:
@@ -99,6 +99,10 @@ class Inbox:
         """The oldest unhandled events behind row `after`."""
         rows = self._connection.execute(_NEW, {"after": after, "count": count})
         return [Stored(*row) for row in rows]
+
+    def raw(self, row: int) -> str:
+        """What the platform sent."""
+        return str(self._connection.execute(_RAW, {"row": row}).scalar_one())
 
     def done(self, row: int) -> None:
         """Its handlers have run; same transaction as their effects."""

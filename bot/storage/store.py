@@ -10,7 +10,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +94,17 @@ class Store:
         async with self._room:
             return await self._submit(self._jobs, unit)
 
+    async def write_many(self, units: Sequence[Unit[T]]) -> list[T | Exception]:
+        """Run units in one commit, each in its own savepoint; for each its result, or what it raised.
+
+        Raises StoreUnavailable: none of them has happened.
+        """
+
+        def together(connection: Connection) -> list[T | Exception]:
+            return [_outcome(connection, unit) for unit in units]
+
+        return await self.write(together)
+
     async def read(self, unit: Unit[T]) -> T:
         """Run a unit that only reads, beside the writer."""
         return await self._submit(self._reads, unit)
@@ -143,7 +154,7 @@ class Store:
         connection.info["topics"] = set()
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-            done = [(job, *self._run(connection, job.unit)) for job in group]
+            done = [(job, *_run(connection, job.unit)) for job in group]
             connection.exec_driver_sql("COMMIT")
         except OperationalError as error:
             with suppress(OperationalError):
@@ -152,20 +163,6 @@ class Store:
             done = [(job, None, fault) for job in group]
             connection.info["topics"] = set()
         self._finish(done, connection.info["topics"])
-
-    @staticmethod
-    def _run(connection: Connection, unit: Unit[T]) -> tuple[T | None, Exception | None]:
-        connection.exec_driver_sql("SAVEPOINT unit")
-        try:
-            result = unit(connection)
-        except OperationalError:  # the disk or the file, not the unit: the whole group fails
-            raise
-        except Exception as error:  # handed to the caller
-            connection.exec_driver_sql("ROLLBACK TO unit")
-            connection.exec_driver_sql("RELEASE unit")
-            return None, error
-        connection.exec_driver_sql("RELEASE unit")
-        return result, None
 
     def _finish(self, done: list[tuple[_Job[Any], Any, Exception | None]], topics: set[str]) -> None:
         def deliver() -> None:
@@ -188,3 +185,22 @@ class Store:
 def _pragmas(connection: sqlite3.Connection, _: object) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "wal_autocheckpoint=2000"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _outcome(connection: Connection, unit: Unit[T]) -> T | Exception:
+    result, error = _run(connection, unit)
+    return result if error is None else error  # type: ignore[return-value]  # without an error there is a result
+
+
+def _run(connection: Connection, unit: Unit[T]) -> tuple[T | None, Exception | None]:
+    connection.exec_driver_sql("SAVEPOINT unit")
+    try:
+        result = unit(connection)
+    except OperationalError:  # the disk or the file, not the unit: the whole group fails
+        raise
+    except Exception as error:  # handed to the caller
+        connection.exec_driver_sql("ROLLBACK TO unit")
+        connection.exec_driver_sql("RELEASE unit")
+        return None, error
+    connection.exec_driver_sql("RELEASE unit")
+    return result, None

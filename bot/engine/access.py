@@ -1,0 +1,72 @@
+"""Which roles somebody holds right now."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+
+from bot.chat.ports import Platform, ReadsRoles, SendError
+from bot.domain.places import Member
+from bot.domain.roles import Grant, Role
+
+CACHE_SECONDS = 30.0
+"""How old a read of a platform's role may be; integrations keep their lists for at most as long again."""
+
+log = logging.getLogger("herald.access")
+
+
+class Access:
+    """Roles by the settings' grants; what a platform cannot tell counts as no role (fail closed)."""
+
+    def __init__(
+        self, grants: Iterable[Grant], platforms: Mapping[str, Platform], monotonic: Callable[[], float]
+    ) -> None:
+        self._members: dict[Member, set[Role]] = {}
+        self._groups: dict[tuple[str, str], list[Grant]] = {}
+        self._platforms = platforms
+        self._monotonic = monotonic
+        self._seen: dict[tuple[Member, str], tuple[float, bool]] = {}
+        for grant in grants:
+            if grant.user_id is not None:
+                member = Member(grant.platform, grant.tenant, grant.user_id)
+                self._members.setdefault(member, set()).add(grant.role)
+            else:
+                self._groups.setdefault((grant.platform, grant.tenant), []).append(grant)
+
+    def needs_platform(self, member: Member) -> bool:
+        """Whether `roles` may have to ask the platform."""
+        return (member.platform, member.tenant) in self._groups
+
+    def granted(self, member: Member) -> frozenset[Role]:
+        """The roles granted to the member by name."""
+        return frozenset(self._members.get(member, ()))
+
+    async def roles(self, member: Member, carried: Iterable[str] = ()) -> frozenset[Role]:
+        """All roles; `carried` are platform roles that a fresh event vouches for."""
+        held = set(self.granted(member))
+        carried = set(carried)
+        for grant in self._groups.get((member.platform, member.tenant), ()):
+            role = grant.platform_role or ""
+            if grant.role not in held and (role in carried or await self._holds(member, role)):
+                held.add(grant.role)
+        return frozenset(held)
+
+    async def _holds(self, member: Member, role: str) -> bool:
+        now = self._monotonic()
+        known = self._seen.get((member, role))
+        if known and now - known[0] < CACHE_SECONDS:
+            return known[1]
+        platform: object = self._platforms.get(member.platform)
+        if not isinstance(platform, ReadsRoles):
+            return False
+        try:
+            async with asyncio.timeout(5):
+                held = await platform.holds(member, role)
+        except (SendError, TimeoutError) as error:
+            log.warning("roles of %s cannot be read: %s", member, type(error).__name__)
+            return False
+        if len(self._seen) > 10_000:
+            self._seen = {key: value for key, value in self._seen.items() if now - value[0] < CACHE_SECONDS}
+        self._seen[member, role] = (now, held)
+        return held

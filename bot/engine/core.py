@@ -1,0 +1,35 @@
+"""What all parts of the engine work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from sqlalchemy import Connection
+
+from bot.domain.roles import Role
+from bot.engine.clock import Clock
+from bot.engine.registry import Registry
+from bot.storage.store import Store
+from bot.storage.work import Work
+
+C = TypeVar("C")
+
+
+@dataclass(frozen=True, slots=True)
+class Core(Generic[C]):
+    """The store, the clock, the handlers, and how a handler's context is made: `(work, roles, prepared)`."""
+
+    store: Store
+    clock: Clock
+    registry: Registry[C]
+    make: Callable[[Work, frozenset[Role], object], C]
+
+    def work(self, connection: Connection) -> Work:
+        """A unit of work at this moment."""
+        return Work(connection, self.clock.now())
+
+    def context(self, work: Work) -> C:
+        """A context for what no person asked for."""
+        return self.make(work, frozenset(), None)

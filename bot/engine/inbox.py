@@ -1,0 +1,69 @@
+"""The door of the engine: events are on disk before anybody answers the platform."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from sqlalchemy import Connection
+
+from bot.chat.events import ButtonPressed, CommandInvoked, Event, FormSubmitted
+from bot.chat.messages import Accepted, Answer, FieldErrors
+from bot.chat.ports import Incoming, StoreUnavailable
+from bot.engine.clock import Clock
+from bot.storage.inbox import Inbox
+from bot.storage.store import Store, wake
+
+ANSWER_SECONDS = 2.0
+"""How long the immediate answer may take: Slack and Discord give us three seconds in all."""
+
+Answerer = Callable[[ButtonPressed | FormSubmitted | CommandInvoked], Awaitable[Answer]]
+Remember = Callable[[int, Event], None]
+
+log = logging.getLogger("herald.inbox")
+
+
+class Door:
+    """The `Sink` that integrations hand their events to."""
+
+    def __init__(self, store: Store, clock: Clock, answer: Answerer, remember: Remember) -> None:
+        self._store = store
+        self._clock = clock
+        self._answer = answer
+        self._remember = remember
+
+    async def accept(self, batch: Sequence[Incoming]) -> list[Answer]:
+        """Store the events in one commit, then give each its immediate answer. Raises StoreUnavailable."""
+        now = self._clock.now()
+        urgent = [await self._ask(item.event) for item in batch]
+        refused = {index for index, answer in enumerate(urgent) if isinstance(answer, FieldErrors)}
+
+        def unit(connection: Connection) -> None:
+            inbox = Inbox(connection)
+            rows = inbox.add(batch, now)
+            for index, row in enumerate(rows):
+                if row is not None and index in refused:
+                    inbox.done(row)
+                elif row is not None and (event := batch[index].event) is not None:
+                    self._remember(row, event)
+            wake(connection, "inbox")
+
+        await self._store.write(unit)
+        return urgent
+
+    async def position(self, cursor: str) -> int | None:
+        """How far this cursor was read before."""
+        return await self._store.read(lambda connection: Inbox(connection).position(cursor))
+
+    async def _ask(self, event: Event | None) -> Answer:
+        if not isinstance(event, ButtonPressed | FormSubmitted | CommandInvoked):
+            return Accepted()
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await self._answer(event)
+        except (TimeoutError, StoreUnavailable):
+            log.warning("no immediate answer in time: %s", type(event).__name__)
+        except Exception:
+            log.exception("no immediate answer: %s", type(event).__name__)
+        return Accepted()

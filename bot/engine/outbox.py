@@ -1,0 +1,228 @@
+"""The courier: takes what is due from the outbox to one platform, and writes down what is known afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from sqlalchemy import Connection
+
+from bot.chat.ports import Deletes, Notifies, NotSent, Platform, Refused, SendError, StoreUnavailable, Unclear
+from bot.domain.delivery import MAX_TRIES, Deadlines, Step, next_try
+from bot.engine.core import Core
+from bot.engine.limiter import Limiter
+from bot.engine.registry import (
+    Act,
+    Change,
+    Create,
+    Doubtful,
+    Kind,
+    Lost,
+    Nothing,
+    Outcome,
+    Remove,
+    Sent,
+    Tell,
+)
+from bot.storage.outbox import Delivery, Outbox
+from bot.storage.work import Work
+
+C = TypeVar("C")
+SENDERS = 32
+"""Messages at once on one platform."""
+DIED = "the process ended while sending"
+
+log = logging.getLogger("herald.outbox")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the courier works. `held` names the kind of row that must wait now, or is empty."""
+
+    deadlines: Deadlines
+    held: Callable[[Work], str]
+
+
+class Courier(Generic[C]):
+    """Delivers for one platform."""
+
+    def __init__(self, core: Core[C], platform: Platform, limiter: Limiter, settings: Settings) -> None:
+        self._core = core
+        self._store = core.store
+        self._clock = core.clock
+        self._platform = platform
+        self._limiter = limiter
+        self._settings = settings
+        self._woken = asyncio.Event()
+        self._running: set[asyncio.Task[None]] = set()
+        core.store.listen("outbox", self._woken.set)
+
+    async def run(self) -> None:
+        """Deliver until cancelled; what is being sent then has its deadline to finish."""
+        try:
+            while True:
+                try:
+                    await self._turn()
+                except StoreUnavailable as error:
+                    log.warning("the store cannot be used, messages wait: %s", error)
+                    await asyncio.sleep(1)
+        finally:
+            await self._drain()
+
+    async def _turn(self) -> None:
+        self._woken.clear()
+        free = SENDERS - len(self._running)
+        rows = await self._claim(free) if free > 0 else []
+        for row in rows:
+            task = asyncio.create_task(self._deliver(row))
+            self._running.add(task)
+            task.add_done_callback(self._finished)
+        if not rows:
+            await self._sleep()
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._woken.set()
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a delivery could not be recorded: %s", type(error).__name__, exc_info=error)
+
+    async def _claim(self, count: int) -> list[Delivery]:
+        def unit(connection: Connection) -> list[Delivery]:
+            work = self._core.work(connection)
+            held = self._settings.held(work)
+            return work.outbox.claim(self._platform.name, self._settings.deadlines.lease, count, held)
+
+        return await self._store.write(unit)
+
+    async def _sleep(self) -> None:
+        now = self._clock.now()
+        name = self._platform.name
+        due = await self._store.read(lambda connection: Outbox(connection, now).next_due(name))
+        wait = self._clock.patience if due is None else min(max(due - now, 0.005), self._clock.patience)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await self._woken.wait()
+
+    async def _drain(self) -> None:
+        if self._running:
+            await asyncio.wait(self._running, timeout=self._settings.deadlines.timeout - 2)
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _deliver(self, row: Delivery) -> None:
+        kind = self._core.registry.kinds[row.kind]
+        deadlines = self._settings.deadlines
+        expires = self._clock.monotonic() + deadlines.lease
+        if kind.once or row.kind != "notice":
+            await self._limiter.turn(row.to.channel_id)
+        if expires - self._clock.monotonic() < deadlines.timeout + deadlines.grace:
+            await self._store.write(lambda connection: self._outbox(connection).release(row, row.due_at))
+            return
+        act = await self._store.write(lambda connection: self._begin(connection, kind, row))
+        if isinstance(act, Nothing):
+            return
+        try:
+            async with asyncio.timeout(deadlines.timeout):
+                message_id = await self._perform(act, row)
+        except asyncio.CancelledError:
+            await self._record(kind, row, Unclear("stopped while sending"))
+            raise
+        except TimeoutError:
+            await self._record(kind, row, Unclear("no answer in time"))
+        except SendError as error:
+            await self._record(kind, row, error)
+        except Exception as error:
+            log.exception("delivery %d (%s)", row.id, row.kind)
+            await self._record(kind, row, Unclear(type(error).__name__))
+        else:
+            await self._store.write(lambda connection: self._confirm(connection, kind, row, message_id))
+
+    def _outbox(self, connection: Connection) -> Outbox:
+        return Outbox(connection, self._clock.now())
+
+    def _begin(self, connection: Connection, kind: Kind[C], row: Delivery) -> Act:
+        work = self._core.work(connection)
+        act = kind.prepare(self._core.context(work), row)
+        if isinstance(act, Nothing):
+            work.outbox.by_person(row.id, Step.CANCEL)
+            return act
+        return act if work.outbox.begin(row) else Nothing()
+
+    async def _perform(self, act: Act, row: Delivery) -> str:
+        platform = self._platform
+        if isinstance(act, Create):
+            return await platform.send(act.message, act.to, row.key)
+        if isinstance(act, Change):
+            await platform.edit(act.message, act.at, act.message_id)
+            return act.message_id
+        other: object = platform
+        if isinstance(act, Remove) and isinstance(other, Deletes):
+            await other.delete(act.at, act.message_id)
+            return act.message_id
+        if isinstance(act, Tell) and isinstance(other, Notifies):
+            await other.notify(act.notice, act.at, act.reply)
+            return ""
+        raise Refused(f"{platform.name} cannot do this", "unsupported")
+
+    def _confirm(self, connection: Connection, kind: Kind[C], row: Delivery, message_id: str) -> None:
+        work = self._core.work(connection)
+        if work.outbox.confirm(row, message_id, "answer"):
+            self._tell(work, kind, row, Sent(message_id))
+
+    async def _record(self, kind: Kind[C], row: Delivery, error: SendError) -> None:
+        log.warning("delivery %d (%s) to %s: %s %s", row.id, row.kind, row.to, type(error).__name__, error)
+        if isinstance(error, NotSent) and error.retry_after:
+            self._limiter.block(row.to.channel_id, error.retry_after)
+        await self._store.write(lambda connection: self._settle(connection, kind, row, error))
+
+    def _settle(self, connection: Connection, kind: Kind[C], row: Delivery, error: SendError) -> None:
+        work = self._core.work(connection)
+        why = str(error)[:300]
+        if isinstance(error, Refused):
+            if work.outbox.end(row, Step.REFUSE, why):
+                self._tell(work, kind, row, Lost(why, error.code))
+        elif isinstance(error, Unclear) and kind.once:
+            if work.outbox.end(row, Step.DOUBT, why):
+                self._tell(work, kind, row, Doubtful(why))
+        else:
+            self._again(work, kind, row, error)
+
+    def _again(self, work: Work, kind: Kind[C], row: Delivery, error: SendError) -> None:
+        """Surely not sent, or harmless to repeat. Being told to wait does not use up a try."""
+        told = error.retry_after if isinstance(error, NotSent) else None
+        tries = row.tries + (0 if told else 1)
+        if tries >= MAX_TRIES:
+            if work.outbox.end(row, Step.GIVE_UP, str(error)[:300]):
+                self._tell(work, kind, row, Lost(str(error)[:300], "gave_up"))
+            return
+        due = work.now + next_try(tries, random.random(), told)  # noqa: S311 - jitter is no secret
+        work.outbox.postpone(row, due, tries, str(error)[:300])
+
+    def _tell(self, work: Work, kind: Kind[C], row: Delivery, outcome: Outcome) -> None:
+        if kind.outcome is not None:
+            kind.outcome(self._core.context(work), row, outcome)
+
+
+async def recover(core: Core[C]) -> None:
+    """Before the first claim of a single process: every row in `sending` was left by one that died.
+
+    What must not be sent twice becomes uncertain and is put to a person; the rest is sent again.
+    """
+
+    def unit(connection: Connection) -> None:
+        work = core.work(connection)
+        work.outbox.free_claims()
+        for row in work.outbox.orphans():
+            kind = core.registry.kinds[row.kind]
+            if not kind.once:
+                work.outbox.postpone(row, work.now, row.tries, DIED)
+            elif work.outbox.end(row, Step.DOUBT, DIED) and kind.outcome:
+                kind.outcome(core.context(work), row, Doubtful(DIED))
+
+    await core.store.write(unit)

@@ -1,0 +1,161 @@
+"""What the engine can do is what handlers register here; /help, command menus and manifests follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from bot.chat.events import CommandInvoked, Event, ReplyHandle
+from bot.chat.messages import Notice, Outgoing
+from bot.domain.places import Channel
+from bot.domain.roles import Action
+from bot.storage.outbox import Delivery
+from bot.storage.timers import Timer
+
+C = TypeVar("C")
+"""The handlers' context: a unit of work with what the installation is made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Make a new message."""
+
+    message: Outgoing
+    to: Channel
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Edit a message of ours. Repeating it is harmless."""
+
+    message: Outgoing
+    at: Channel
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Delete a message of ours. Repeating it is harmless."""
+
+    at: Channel
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Tell one person."""
+
+    notice: Notice
+    at: Channel
+    reply: ReplyHandle
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """There is no longer anything to send."""
+
+
+Act = Create | Change | Remove | Tell | Nothing
+"""What the outbox does for a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """It is on the platform."""
+
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """It may be on the platform, and only a person can tell."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """It is surely not on the platform and will not be tried again."""
+
+    reason: str
+    code: str = ""
+
+
+Outcome = Sent | Doubtful | Lost
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[C]):
+    """A kind of outgoing message: how its row becomes an act, and who hears of the outcome.
+
+    `once` marks what must never be sent twice by itself: an unclear outcome puts it to a person.
+    """
+
+    prepare: Callable[[C, Delivery], Act]
+    outcome: Callable[[C, Delivery, Outcome], None] | None
+    once: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Command(Generic[C]):
+    """A command. `summary` is a catalogue key; `usage` the hint behind the name; `action` the right it takes."""
+
+    name: str
+    run: Callable[[C, CommandInvoked], None]
+    summary: str
+    usage: str
+    action: Action | None
+    aliases: tuple[str, ...]
+
+
+class Registry(Generic[C]):
+    """Handlers by what they handle."""
+
+    def __init__(self) -> None:
+        self.events: dict[type[Any], Callable[[C, Any], None]] = {}
+        self.commands: dict[str, Command[C]] = {}
+        self.kinds: dict[str, Kind[C]] = {}
+        self.timers: dict[str, Callable[[Timer], Awaitable[Callable[[C], None]]]] = {}
+
+    def on(self, kind: type[Event]) -> Callable[[Callable[[C, Any], None]], Callable[[C, Any], None]]:
+        """Handle a kind of event."""
+
+        def register(handler: Callable[[C, Any], None]) -> Callable[[C, Any], None]:
+            if kind in self.events:
+                raise ValueError(f"{kind.__name__} has a handler")
+            self.events[kind] = handler
+            return handler
+
+        return register
+
+    def command(
+        self, name: str, summary: str, usage: str = "", action: Action | None = None, aliases: tuple[str, ...] = ()
+    ) -> Callable[[Callable[[C, CommandInvoked], None]], Callable[[C, CommandInvoked], None]]:
+        """Handle a command."""
+
+        def register(handler: Callable[[C, CommandInvoked], None]) -> Callable[[C, CommandInvoked], None]:
+            self.commands[name] = Command(name, handler, summary, usage, action, aliases)
+            return handler
+
+        return register
+
+    def find_command(self, name: str) -> Command[C] | None:
+        """The command of this name or alias."""
+        found = self.commands.get(name)
+        return found or next((c for c in self.commands.values() if name in c.aliases), None)
+
+    def outgoing(
+        self,
+        kind: str,
+        prepare: Callable[[C, Delivery], Act],
+        outcome: Callable[[C, Delivery, Outcome], None] | None = None,
+        *,
+        once: bool = False,
+    ) -> None:
+        """Declare a kind of outgoing message."""
+        self.kinds[kind] = Kind(prepare, outcome, once)
+
+    def timer(self, kind: str, handler: Callable[[Timer], Awaitable[Callable[[C], None]]]) -> None:
+        """Handle what is due: the awaited part may take its time; what it returns commits with the timer's end."""
+        self.timers[kind] = handler

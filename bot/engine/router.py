@@ -1,0 +1,188 @@
+"""From the inbox to the handlers: in order, each with its effects and its `done` in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Connection
+
+from bot.chat.events import ButtonPressed, CommandInvoked, Event, FormSubmitted, MessagePosted
+from bot.chat.ports import Platform, StoreUnavailable
+from bot.domain.places import Member
+from bot.domain.roles import Role
+from bot.engine.access import Access
+from bot.engine.core import Core
+from bot.storage.inbox import Inbox, Stored
+from bot.storage.work import Work
+
+C = TypeVar("C")
+BATCH = 128
+REMEMBERED = 4096
+"""Parsed events kept for the router; those beyond are parsed again from the inbox."""
+TRIES = 3
+ASKING = 32
+"""Events at once that wait for a platform to tell somebody's roles."""
+
+Prepare = Callable[[list[Event]], Awaitable[list[Any]]]
+
+log = logging.getLogger("herald.router")
+
+
+class Router(Generic[C]):
+    """Reads the inbox in order. A handler that fails is tried again, and given up after three tries."""
+
+    def __init__(self, core: Core[C], access: Access, platforms: Mapping[str, Platform], prepare: Prepare) -> None:
+        self._core = core
+        self._store = core.store
+        self._access = access
+        self._platforms = platforms
+        self._prepare = prepare
+        self._parsed: OrderedDict[int, Event] = OrderedDict()
+        self._after = 0
+        self._woken = asyncio.Event()
+        self._asking: set[asyncio.Task[None]] = set()
+        self._retries: dict[int, Stored] = {}
+        core.store.listen("inbox", self._woken.set)
+
+    def remember(self, row: int, event: Event) -> None:
+        """Keep a parsed event until its row is read. Called from the writer's thread, before the commit."""
+        self._parsed[row] = event
+        while len(self._parsed) > REMEMBERED:
+            self._parsed.popitem(last=False)
+
+    async def run(self) -> None:
+        """Route until cancelled."""
+        try:
+            while True:
+                try:
+                    await self._turn()
+                except StoreUnavailable as error:
+                    log.warning("the store cannot be used, events wait: %s", error)
+                    await asyncio.sleep(1)
+        finally:
+            for task in self._asking:
+                task.cancel()
+            await asyncio.gather(*self._asking, return_exceptions=True)
+
+    async def _turn(self) -> None:
+        self._woken.clear()
+        after = self._after
+        rows = await self._store.read(lambda connection: Inbox(connection).new(after, BATCH))
+        if rows:
+            await self._handle(rows)
+            self._after = rows[-1].id
+            return
+        if self._retries:
+            retry, self._retries = self._retries, {}
+            await asyncio.sleep(0.5)
+            await self._handle(list(retry.values()))
+            return
+        await self._woken.wait()
+
+    async def _handle(self, rows: list[Stored]) -> None:
+        known = [(row, await self._event(row)) for row in rows]
+        quick: list[tuple[Stored, Event]] = []
+        for row, event in known:
+            if event is None:
+                await self._store.write(partial(_unreadable, row=row.id))
+            elif (who := _principal(event)) is not None and self._access.needs_platform(who):
+                await self._ask(row, event)
+            else:
+                quick.append((row, event))
+        if quick:
+            await self._apply(quick, [self._granted(event) for _, event in quick])
+
+    async def _event(self, row: Stored) -> Event | None:
+        event = self._parsed.pop(row.id, None)
+        if event is not None:
+            return event
+        platform = self._platforms.get(row.source.partition(":")[0])
+        if platform is None:
+            return None
+        return platform.parse(await self._store.read(lambda connection: Inbox(connection).raw(row.id)))
+
+    def _granted(self, event: Event) -> frozenset[Role]:
+        who = _principal(event)
+        return self._access.granted(who) if who else frozenset()
+
+    async def _ask(self, row: Stored, event: Event) -> None:
+        """A platform's answer about roles must not hold up everybody else."""
+        while len(self._asking) >= ASKING:
+            await asyncio.wait(self._asking, return_when=asyncio.FIRST_COMPLETED)
+
+        async def ask() -> None:
+            who = _principal(event)
+            roles = await self._access.roles(who, _carried(event)) if who else frozenset()
+            try:
+                await self._apply([(row, event)], [roles])
+            except StoreUnavailable:
+                self._retries[row.id] = row
+                self._woken.set()
+
+        task = asyncio.create_task(ask())
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _apply(self, events: list[tuple[Stored, Event]], roles: list[frozenset[Role]]) -> None:
+        prepared = await self._prepare([event for _, event in events])
+        now = self._core.clock.now()
+        units = [
+            self._unit(row, event, held, ready, now)
+            for (row, event), held, ready in zip(events, roles, prepared, strict=True)
+        ]
+        results = await self._store.write_many(units)
+        for (row, event), result in zip(events, results, strict=True):
+            if isinstance(result, Exception):
+                await self._failed(row, event, result)
+
+    def _unit(
+        self, row: Stored, event: Event, roles: frozenset[Role], prepared: object, now: float
+    ) -> Callable[[Connection], None]:
+        def unit(connection: Connection) -> None:
+            work = Work(connection, now)
+            handler = self._core.registry.events.get(type(event))
+            if handler is not None:
+                handler(self._core.make(work, roles, prepared), event)
+            work.inbox.done(row.id)
+
+        return unit
+
+    async def _failed(self, row: Stored, event: Event, error: Exception) -> None:
+        kind = type(event).__name__
+        log.error("event %d (%s) failed: %s", row.id, kind, type(error).__name__, exc_info=error)
+
+        def unit(connection: Connection) -> int:
+            inbox = Inbox(connection)
+            tries = inbox.tried(row.id, type(error).__name__)
+            if tries >= TRIES:
+                inbox.failed(row.id, type(error).__name__)
+            return tries
+
+        if await self._store.write(unit) < TRIES:
+            self._parsed[row.id] = event
+            self._retries[row.id] = row
+
+
+def _unreadable(connection: Connection, row: int) -> None:
+    Inbox(connection).ignored(row, "unreadable")
+
+
+def _principal(event: Event) -> Member | None:
+    if isinstance(event, MessagePosted):
+        return event.author
+    if isinstance(event, ButtonPressed | FormSubmitted | CommandInvoked):
+        return event.member
+    return None
+
+
+def _carried(event: Event) -> tuple[str, ...]:
+    if isinstance(event, MessagePosted):
+        return event.author_roles
+    if isinstance(event, ButtonPressed | FormSubmitted | CommandInvoked):
+        return event.member_roles
+    return ()
