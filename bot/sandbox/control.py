@@ -147,8 +147,9 @@ class Control:
     def environment(self) -> dict[str, str]:
         """What a bot needs to come here, as `HERALD_...` environment variables."""
         env: dict[str, str] = {}
-        for platform in (*self._platforms.values(), self._openai):
+        for platform in self._platforms.values():
             env |= platform.environment()
+        env |= self._openai.environment()
         return env | {"HERALD_CHANNELS": json.dumps(self.channels())}
 
     def channels(self) -> dict[str, str | int]:

@@ -56,9 +56,10 @@ class RunningSandbox:
 
     async def stop(self) -> None:
         """Close connections and the journal; takes no longer than `STOP_SECONDS` per open request."""
-        for platform in (*self.platforms.values(), self.openai):
+        for platform in self.platforms.values():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(platform.close(), STOP_SECONDS / 2)
+        await self.openai.close()
         await self._runner.cleanup()
         self.frame.journal.close()
 
