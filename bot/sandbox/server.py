@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import logging
 import signal
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -24,6 +26,7 @@ STOP_SECONDS = 1.0
 BODY_BYTES = 64 * 1024 * 1024
 _NAMES = {"127.0.0.1", "localhost"}
 _CLASSES = {"slack": "SlackServer", "discord": "DiscordServer", "telegram": "TelegramServer"}
+PLATFORMS = tuple(_CLASSES)
 
 
 @web.middleware
@@ -64,15 +67,17 @@ class RunningSandbox:
         self.frame.journal.close()
 
 
-async def start(port: int = 0, journal_path: Path | None = None, limits: bool = True) -> RunningSandbox:
-    """Start every platform on `port` of 127.0.0.1 (0: any free one).
+async def start(
+    port: int = 0, journal_path: Path | None = None, limits: bool = True, *, only: Collection[str] = PLATFORMS
+) -> RunningSandbox:
+    """Start every platform, or `only` those named, on `port` of 127.0.0.1 (0: any free one).
 
     `limits` says whether the platforms' published rate limits are enforced. Raises `OSError` where the port is taken or
     the journal cannot be written.
     """
     clock = Clock()
     frame = Frame(clock=clock, journal=Journal(clock, journal_path), limits=limits)
-    platforms = _platforms(frame)
+    platforms = _platforms(frame, only)
     openai = OpenAIServer(frame)
     control = Control(frame, platforms, openai)
     app = web.Application(middlewares=[loopback_only], client_max_size=BODY_BYTES)
@@ -87,14 +92,16 @@ async def start(port: int = 0, journal_path: Path | None = None, limits: bool = 
     return RunningSandbox(frame.base, frame, platforms, openai, control, runner)
 
 
-def _platforms(frame: Frame) -> dict[str, Platform]:
+def _platforms(frame: Frame, only: Collection[str]) -> dict[str, Platform]:
     found: dict[str, Platform] = {}
     for name, cls in _CLASSES.items():
+        if name not in only:
+            continue
         try:
             module = importlib.import_module(f"bot.sandbox.{name}")
             found[name] = cast(Platform, getattr(module, cls)(frame))
-        except (ModuleNotFoundError, AttributeError):
-            continue
+        except Exception as error:  # noqa: BLE001 - while the other platforms are being built
+            logging.getLogger(__name__).warning("%s is not there yet: %r", name, error)
     return found
 
 
