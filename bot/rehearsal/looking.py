@@ -1,0 +1,127 @@
+"""Looking at channels as the members of a scenario see them, until what is expected is there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bot.rehearsal.errors import ControlRefused, StepFailed
+from bot.rehearsal.expecting import Named, SeenMessage, Since, View, form_id, meets, told
+from bot.rehearsal.scenario import Expect, ExpectNone, Scenario, Step
+from bot.rehearsal.stage import Stage
+
+LOOK_SECONDS = 0.1
+"""How long between two looks at a channel."""
+
+_PRIVATE = "private"
+"""What the sandbox calls a member's own conversation with the bot."""
+
+
+@dataclass
+class Memory:
+    """What a play keeps from step to step: the names given with `as`, and how all looked before the last acts."""
+
+    names: dict[str, Named] = field(default_factory=dict)
+    since: Since = field(default_factory=Since)
+
+
+class Looker:
+    """Looks for the members."""
+
+    def __init__(self, scenario: Scenario, stage: Stage, memory: Memory) -> None:
+        self._scenario = scenario
+        self._stage = stage
+        self._memory = memory
+
+    def tenant(self, member: str | None) -> str | None:
+        """The tenant that the scenario puts a member into."""
+        known = self._scenario.members.get(member or "")
+        return known.tenant if known else None
+
+    async def remember(self, following: Sequence[Step]) -> None:
+        """Note how everything looks that the first expectations among the following steps will look at."""
+        acts = 0
+        while acts < len(following) and not isinstance(following[acts], Expect):
+            acts += 1
+        wanted: dict[View, None] = {}
+        for step in following[acts:]:
+            if not isinstance(step, Expect):
+                break
+            wanted |= dict.fromkeys(self._views(step))
+        since = Since()
+        seen = await asyncio.gather(*(self.seen(view) for view in wanted))
+        for view, messages in zip(wanted, seen, strict=True):
+            since.remember(view, messages)
+        self._memory.since = since
+
+    async def expect(self, expect: Expect) -> None:
+        """Wait until the expectation is met. Raises StepFailed with what was seen instead."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + expect.within
+        whole = isinstance(expect, ExpectNone) or expect.count is not None
+        while True:
+            fresh = await self._fresh(expect)
+            found = [m for m in fresh if meets(expect, m, self._memory.names, self._stage.people)]
+            over = loop.time() >= end
+            if isinstance(expect, ExpectNone) and found:
+                raise StepFailed("this should not be there:", tuple(told(m) for m in found))
+            if over:
+                _check_at_end(expect, found, fresh)
+            if over or (found and not whole):
+                break
+            await asyncio.sleep(min(LOOK_SECONDS, max(0.0, end - loop.time())))
+        if found and expect.name:
+            self._bind(expect, found[-1])
+
+    def _views(self, expect: Expect) -> list[View]:
+        """The channel as it is seen by whom it concerns; a private expectation also looks into their own chat."""
+        platform, _, channel = expect.place.partition("/")
+        tenant = self.tenant(expect.seen_by)
+        views = [View(platform, channel, expect.seen_by, tenant)]
+        if expect.private and expect.seen_by is not None and channel != _PRIVATE:
+            views.append(View(platform, _PRIVATE, expect.seen_by, tenant))
+        return views
+
+    async def seen(self, view: View) -> list[SeenMessage]:
+        """What is in a view now; nothing where a private conversation was never begun. Raises RehearsalError."""
+        try:
+            return list(await self._stage.control.seen(view.platform, view.channel, view.member, view.tenant))
+        except ControlRefused:
+            if view.channel == _PRIVATE:
+                return []
+            raise
+
+    async def _fresh(self, expect: Expect) -> list[SeenMessage]:
+        views = self._views(expect)
+        seen = await asyncio.gather(*(self.seen(view) for view in views))
+        fresh = [m for view, there in zip(views, seen, strict=True) for m in self._memory.since.fresh(view, there)]
+        if expect.author is None:
+            platform = expect.place.partition("/")[0]
+            fresh = [m for m in fresh if (platform, str(m["id"])) not in self._memory.since.own]
+        # What a platform keeps on the screen (a toast, a prompt) is in both places: it counts once.
+        shown = {m.get("text") for m in fresh if m.get("private_to") is not None}
+        forms = {form_id(m) for m in fresh}
+        instants = self._memory.since.shown_to(views[0], expect.place)
+        return fresh + [m for m in instants if (m["text"] or None) not in shown and (form_id(m) or "") not in forms]
+
+    def _bind(self, expect: Expect, message: SeenMessage) -> None:
+        platform, _, channel = expect.place.partition("/")
+        identity = None if message["id"] is None else str(message["id"])
+        thread = message.get("reply_to")
+        self._memory.names[str(expect.name)] = Named(
+            platform,
+            channel,
+            identity,
+            self.tenant(expect.seen_by),
+            thread=None if thread is None else str(thread),
+            form_id=form_id(message),
+        )
+
+
+def _check_at_end(expect: Expect, found: list[SeenMessage], fresh: list[SeenMessage]) -> None:
+    if isinstance(expect, ExpectNone) or len(found) == expect.count or (found and expect.count is None):
+        return
+    wanted = "it" if expect.count is None else f"{expect.count} of these"
+    problem = f"expected {wanted} within {expect.within:g} s, found {len(found)}; new or changed there:"
+    raise StepFailed(problem, tuple(told(m) for m in fresh) or ("(nothing)",))

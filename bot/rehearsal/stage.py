@@ -1,0 +1,185 @@
+"""Everything that a rehearsal runs on: sandbox, bot, their clocks and files; started together and always ended."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bot.rehearsal.client import ControlClient
+from bot.rehearsal.config import bot_settings, sample_settings
+from bot.rehearsal.errors import RehearsalError
+from bot.rehearsal.processes import READY_LINE, SANDBOX_LINE, Process, bot_process, sandbox_process
+from bot.rehearsal.relay import Relay
+from bot.rehearsal.scenario import PLATFORMS, Participant, Service
+from bot.rehearsal.toml_text import to_toml
+
+_BASE_URL = "HERALD_OPENAI__BASE_URL"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be started. `journal` is written by the sandbox; `environment` goes to the bot beside the rest."""
+
+    journal: Path | None = None
+    limits: str = "none"
+    sample: Path | None = None
+    members: Mapping[str, Participant] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    platforms: Sequence[str] = PLATFORMS
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class Stage:
+    """A running sandbox and its bot."""
+
+    def __init__(self, folder: Path, control: ControlClient, sandbox: Process, relay: Relay) -> None:
+        self.folder = folder
+        self.control = control
+        self.sandbox = sandbox
+        self.relay = relay
+        self.settings: dict[str, Any] = {}
+        self.people: dict[str, str] = {}
+        """Member ids by the members' names."""
+        self.bot: Process | None = None
+        self._offset = 0.0
+
+    @property
+    def database(self) -> Path:
+        """The bot's database."""
+        return self.folder / "data" / "herald.db"
+
+    @property
+    def undo_seconds(self) -> float:
+        """How long an approved reply is held."""
+        return float(self.settings.get("review", {}).get("undo_seconds", 10.0))
+
+    @property
+    def prepared_bot(self) -> Process:
+        """The bot's process, running or not. Raises RehearsalError before `prepare`."""
+        if self.bot is None:
+            raise RehearsalError("the bot is not prepared yet")
+        return self.bot
+
+    async def prepare(self, plan: Plan) -> None:
+        """Make the members, write the bot's settings and clock, and get the bot's process ready to start."""
+        info = await self.control.get("info", {})
+        roles: dict[str, list[str]] = {}
+        for name, member in plan.members.items():
+            principal = await self._make_member(name, member)
+            for role in member.roles:
+                roles.setdefault(role, []).append(principal)
+        channels = info.get("channels") or json.loads(info.get("HERALD_CHANNELS", "{}"))
+        self.settings = bot_settings(sample_settings(plan.sample), channels, plan.platforms, roles, plan.config)
+        (self.folder / "herald.toml").write_text(to_toml(self.settings), encoding="utf-8")
+        (self.folder / "data").mkdir(exist_ok=True)
+        self._write_clock()
+        self.bot = bot_process(await self._environment(info, plan), self.folder / "bot.log")
+
+    async def _make_member(self, name: str, member: Participant) -> str:
+        fields = {"platform": member.platform, "member": name, "tenant": member.tenant, "name": member.name}
+        roles = list(member.platform_roles) if member.platform_roles is not None else None
+        more = {"roles": roles, "joined_at": member.joined_at, "is_bot": member.is_bot}
+        made = await self.control.post("member", fields | more)
+        self.people[name] = str(made["member_id"])
+        return f"{member.platform}:{made['tenant']}:{made['member_id']}"
+
+    async def _environment(self, info: Mapping[str, Any], plan: Plan) -> dict[str, str]:
+        given = {name: value for name, value in info.items() if name.startswith("HERALD_") and isinstance(value, str)}
+        unused = tuple(f"HERALD_{platform.upper()}_" for platform in PLATFORMS if platform not in plan.platforms)
+        kept = {name: value for name, value in given.items() if not name.startswith(unused)}
+        kept["HERALD_CHANNELS"] = json.dumps(self.settings["channels"])
+        if _BASE_URL in kept:
+            kept[_BASE_URL] = self.relay.url
+        own = {
+            "HERALD_CONFIG": str(self.folder / "herald.toml"),
+            "HERALD_DATA_DIR": str(self.folder / "data"),
+            "HERALD_CLOCK_FILE": str(self.folder / "clock"),
+            "HERALD_LIMITS": plan.limits,
+        }
+        return kept | own | dict(plan.environment)
+
+    async def start_bot(self) -> None:
+        """Start the bot and wait until it is connected everywhere."""
+        await self.prepared_bot.start(READY_LINE)
+
+    async def advance(self, seconds: float) -> None:
+        """Move both clocks forward."""
+        self._offset += seconds
+        await self.control.post("advance", {"seconds": seconds})
+        self._write_clock()
+
+    async def serve(self, step: Service) -> None:
+        """Restart, kill, stop or start the bot or the local model server. Raises RehearsalError for any other."""
+        if step.service == "model":
+            await self._serve_model(step.verb)
+        elif step.service == "bot":
+            await self._serve_bot(step)
+        else:
+            raise RehearsalError(
+                f"{step.service} does not run in this rehearsal: only bot and model can be stopped and started"
+            )
+
+    async def _serve_model(self, verb: str) -> None:
+        if verb != "start":
+            await self.relay.stop()
+        if verb in ("start", "restart"):
+            await self.relay.start()
+
+    async def _serve_bot(self, step: Service) -> None:
+        bot = self.prepared_bot
+        if step.verb == "kill":
+            await bot.kill()
+        elif step.verb in ("stop", "restart"):
+            await bot.stop()
+        if (step.verb in ("start", "restart") or step.revive) and not bot.running:
+            await self.start_bot()
+
+    def _write_clock(self) -> None:
+        # Replaced in one step: the bot may read at any moment.
+        fresh = self.folder / "clock.new"
+        fresh.write_text(f"{self._offset}\n", encoding="utf-8")
+        fresh.replace(self.folder / "clock")
+
+    async def close(self) -> None:
+        """End the bot."""
+        if self.bot is not None and self.bot.running:
+            await self.bot.stop()
+
+
+@asynccontextmanager
+async def opened_stage(plan: Plan) -> AsyncIterator[Stage]:
+    """A sandbox with a bot prepared but not started. On leaving, every process has ended and every file is gone."""
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="herald-rehearsal-")))
+        sandbox = sandbox_process(plan.journal or folder / "journal.jsonl", plan.limits, folder / "sandbox.log")
+        _push_end(stack, sandbox.stop)
+        line = await sandbox.start(SANDBOX_LINE)
+        base = line.removeprefix(SANDBOX_LINE).strip()
+        relay = Relay(f"{base}/v1")
+        _push_end(stack, relay.stop)
+        await relay.start()
+        control = await stack.enter_async_context(ControlClient(base))
+        stage = Stage(folder, control, sandbox, relay)
+        _push_end(stack, stage.close)
+        await stage.prepare(plan)
+        yield stage
+
+
+def _push_end(stack: AsyncExitStack, end: Callable[[], Coroutine[Any, Any, object]]) -> None:
+    """Have `end` awaited on leaving, to its end even where the rehearsal is being cancelled again meanwhile."""
+
+    async def finish() -> None:
+        task = asyncio.create_task(end())
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await task
+            raise
+
+    stack.push_async_callback(finish)
