@@ -1,0 +1,169 @@
+"""A local Slack: Web API, Socket Mode and response URLs over one state, for one app in one or more workspaces.
+
+It reads Slack's own documents for itself (`schema/SOURCE.md`; docs.slack.dev) and is strict where Slack is: arguments,
+Block Kit, scopes, rate limits, the three seconds for acknowledgements and triggers. What it does not play, it refuses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from bot.sandbox.frame import ControlError, Fault, Faults, Frame, Json, Seen
+from bot.sandbox.slack import buttons, files, responses, socket_mode
+from bot.sandbox.slack.api import WebApi
+from bot.sandbox.slack.arguments import Arguments
+from bot.sandbox.slack.core import Core, Place
+from bot.sandbox.slack.interactions import Interactions
+from bot.sandbox.slack.people import People
+from bot.sandbox.slack.responses import ResponseUrls
+from bot.sandbox.slack.state import CHANNEL_NAMES, Member, Message
+from bot.sandbox.slack.views import Views
+
+_DEAF_SECONDS = 30.0
+
+__all__ = ["SlackServer"]
+
+
+class SlackServer:
+    """The local Slack, as the sandbox's control interface knows it (`frame.Platform`)."""
+
+    name = "slack"
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+        self._core = Core(frame)
+        self._views = Views(frame.clock)
+        arguments = Arguments()
+        self._tokens = {kind: _token(kind) for kind in ("bot", "app", "signing")}
+        self.api = WebApi(self._core, self._views, arguments, self._tokens["bot"], self._tokens["app"])
+        self.faults: Faults = self.api.faults
+        self._responses = ResponseUrls(self._core, arguments)
+        self._people = People(self._core)
+        self._interactions = Interactions(self._core, self._people, self._views, self._responses, arguments)
+
+    def routes(self) -> list[web.RouteDef]:
+        """The Web API (method names only: other platforms have routes below `/api/` too), socket, responses, files."""
+        contents = files.FileRoutes(self._core, self._tokens["bot"])
+        return [
+            web.route("GET", "/api/{method:[A-Za-z0-9.]+}", self.api.handle),
+            web.route("POST", "/api/{method:[A-Za-z0-9.]+}", self.api.handle),
+            web.get(socket_mode.PATH, self._core.socket.connect),
+            web.post(responses.PATH + "/{team}/{secret}", self._responses.handle),
+            web.post(files.UPLOAD_PATH, contents.upload),
+            web.get(files.DOWNLOAD_PATH, contents.download),
+        ]
+
+    def environment(self) -> dict[str, str]:
+        """The settings that point a bot here."""
+        return {
+            "HERALD_SLACK__API_URL": f"{self._frame.base}/api/",
+            "HERALD_SLACK__BOT_TOKEN": self._tokens["bot"],
+            "HERALD_SLACK__APP_TOKEN": self._tokens["app"],
+            "HERALD_SLACK__SIGNING_SECRET": self._tokens["signing"],
+        }
+
+    def channels(self) -> dict[str, str | int]:
+        """The default workspace's channel ids by name."""
+        return {name: self._core.default.channel(name).id for name in CHANNEL_NAMES}
+
+    def member(self, member: str, fields: Mapping[str, Json], tenant: str | None) -> dict[str, str]:
+        """Add or change a member (see `People.member`)."""
+        return self._people.member(member, fields, tenant)
+
+    async def say(self, call: Mapping[str, Json]) -> str:
+        """A member writes a message, or replies in a thread."""
+        return await self._people.say(call)
+
+    async def command(self, call: Mapping[str, Json]) -> Json:
+        """A member types a slash command."""
+        return await self._interactions.command(call)
+
+    async def click(self, call: Mapping[str, Json]) -> Json:
+        """A member presses a button (see `interactions` for how long this waits)."""
+        return await self._interactions.click(call)
+
+    async def submit(self, call: Mapping[str, Json]) -> Json:
+        """A member sends the open modal; `{"$close": true}` as values closes it instead."""
+        return await self._interactions.submit(call)
+
+    async def vote(self, call: Mapping[str, Json]) -> Json:
+        """Slack has no polls of its own."""
+        raise ControlError("Slack has no native polls: click the option's button")
+
+    async def react(self, call: Mapping[str, Json]) -> Json:
+        """A member reacts to a message."""
+        return await self._people.react(call)
+
+    async def edit(self, call: Mapping[str, Json]) -> Json:
+        """A member changes their own message."""
+        return await self._people.edit(call)
+
+    async def delete(self, call: Mapping[str, Json]) -> Json:
+        """A member deletes their own message."""
+        return await self._people.delete(call)
+
+    async def raw(self, event: Json) -> Json:
+        """Push any frame as it stands, an envelope or garbage (a string is sent as bare text)."""
+        if not self._core.socket.inject(event):
+            raise ControlError("no Socket Mode connection is open: start the bot first")
+        return {}
+
+    def seen(self, channel: str, member: str | None, tenant: str | None) -> list[Seen]:
+        """The channel's messages as a member reads them, and their open modal last."""
+        place = self._core.place(channel, tenant, member)
+        person = place.workspace.find_member(member) if member else None
+        if place.channel.is_private and (member and (not person or person.id not in place.channel.members)):
+            return []
+        viewers = {None, person.id} if person else {None}
+        listed = [self._seen(place, m) for m in place.channel.messages.values() if m.private_to in viewers]
+        return listed + (self._open_form(place, person) if person else [])
+
+    async def fault(self, fault: Fault) -> None:
+        """Take on a fault. A `disconnect` with seconds warns first and closes that much later."""
+        if fault.kind == "disconnect":
+            self._core.socket.disconnect(fault.seconds)
+        elif fault.kind == "deaf":
+            self._core.socket.deafen(_DEAF_SECONDS if fault.seconds is None else fault.seconds)
+        elif fault.kind == "invalid_session":
+            raise ControlError("Slack's sockets have no sessions to invalidate; use `disconnect`")
+        else:
+            self.faults.add(fault)
+
+    async def close(self) -> None:
+        """Let held calls go and close every socket."""
+        self.api.close()
+        await self._core.socket.close()
+
+    def _seen(self, place: Place, message: Message) -> Seen:
+        reader, names = place.reader(), place.workspace.name_of
+        pressable = buttons.presses(message.blocks or [])
+        return Seen(
+            id=message.ts,
+            author=message.username or names(message.user) or message.user,
+            text=self._core.read(place, message),
+            reply_to=message.thread_ts,
+            private_to=names(message.private_to) if message.private_to else None,
+            buttons=tuple({"id": press.id, "label": reader.text(press.label)} for press in pressable),
+        )
+
+    def _open_form(self, place: Place, person: Member) -> list[Seen]:
+        view = self._views.visible(place.workspace, person.id)
+        if not view or view.channel not in (None, place.channel):
+            return []
+        reader = place.reader()
+        text = "\n".join([reader.text(view.body["title"]), *reader.blocks(view.body["blocks"])])
+        pressable = buttons.presses(view.body["blocks"])
+        shown = tuple({"id": press.id, "label": reader.text(press.label)} for press in pressable)
+        form = self._interactions.form(view)
+        bot = place.workspace.bot.name
+        return [Seen(view.id, bot, text, private_to=person.name, buttons=shown, form=form)]
+
+
+def _token(kind: str) -> str:
+    """The app's secrets: the same in every run, so that a bot's settings stay good."""
+    digest = hashlib.sha256(f"herald sandbox {kind}".encode()).hexdigest()
+    prefix = {"bot": "xoxb-2111111111-2222222222-", "app": "xapp-1-A0HERALD01-2333333333-", "signing": ""}[kind]
+    return prefix + digest[:32]
