@@ -1,0 +1,184 @@
+"""A local Discord: REST v10 under `/api/v10`, the gateway under `/gateway`, and people who can be told what to do.
+
+It is written from Discord's own description and documentation, and knows nothing of the bot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from bot.sandbox.discord import components as parts
+from bot.sandbox.discord import forms
+from bot.sandbox.discord.backend import Backend
+from bot.sandbox.discord.gateway import Gateway
+from bot.sandbox.discord.model import Flag, Message
+from bot.sandbox.discord.people import People, visible_text
+from bot.sandbox.discord.rest import Rest
+from bot.sandbox.frame import Fault, Faults, Frame, Json, Seen
+
+_TICK_SECONDS = 0.5
+_DEAF_SECONDS = 60.0
+
+
+class DiscordServer:
+    """The local Discord as a `Platform` of the sandbox."""
+
+    name = "discord"
+
+    def __init__(self, frame: Frame) -> None:
+        self.faults = Faults()
+        self._frame = frame
+        self._backend = Backend(frame)
+        self._world = self._backend.world
+        self._people = People(self._backend)
+        self._rest = Rest(frame, self._backend, self.faults)
+        self._gateway = Gateway(frame, self._world, self._backend.hub)
+        self._ticking: asyncio.Task[None] | None = None
+
+    def routes(self) -> list[web.RouteDef]:
+        """REST, gateway and uploaded files."""
+        return [
+            web.route("*", "/api/v{version:\\d+}/{tail:.*}", self._rest.handle),
+            web.get("/gateway", self._connect),
+            web.get("/gateway/", self._connect),
+            web.get("/discord/attachments/{channel}/{attachment}/{filename}", self._attachment),
+        ]
+
+    async def _connect(self, request: web.Request) -> web.StreamResponse:
+        if self._ticking is None:
+            self._ticking = asyncio.create_task(self._tick())
+        return await self._gateway.connect(request)
+
+    async def _tick(self) -> None:
+        """Do what time alone brings about: polls end."""
+        while not self._rest.closing.is_set():
+            self._backend.close_polls()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._rest.closing.wait(), _TICK_SECONDS)
+
+    async def _attachment(self, request: web.Request) -> web.StreamResponse:
+        found = self._world.attachments.get(request.match_info["attachment"])
+        if found is None:
+            return web.Response(status=404, text="This content is no longer available.")
+        return web.Response(body=found.data, headers={"Content-Type": found.content_type})
+
+    def environment(self) -> dict[str, str]:
+        """Where the bot finds this Discord, and its token."""
+        return {
+            "HERALD_DISCORD__API_URL": f"{self._frame.base}/api/v10",
+            "HERALD_DISCORD__GATEWAY_URL": self._gateway.url,
+            "HERALD_DISCORD__TOKEN": self._world.token,
+        }
+
+    def channels(self) -> dict[str, str | int]:
+        """The ids of the default guild's channels by short name."""
+        return dict(self._world.default.channels)
+
+    def member(self, member: str, fields: Mapping[str, Json], tenant: str | None) -> dict[str, Json]:
+        """Add or change a member; answers its id, the guild's id and the ids of its roles by name."""
+        return self._people.change_member(member, fields, tenant)
+
+    async def say(self, call: Mapping[str, Json]) -> str:
+        """A member writes."""
+        return self._people.say(call)
+
+    async def command(self, call: Mapping[str, Json]) -> Json:
+        """A member types a slash command; answers as `click` does."""
+        return await self._people.command(call)
+
+    async def click(self, call: Mapping[str, Json]) -> Json:
+        """A member presses a button; answers `{"form"}`, `{"toast"}` or `{}` within three seconds."""
+        return await self._people.click(call)
+
+    async def submit(self, call: Mapping[str, Json]) -> Json:
+        """A member sends an open form; answers `{"errors"}`, `{"toast"}` or `{}`."""
+        return await self._people.submit(call)
+
+    async def vote(self, call: Mapping[str, Json]) -> Json:
+        """A member votes in a native poll."""
+        return self._people.vote(call)
+
+    async def react(self, call: Mapping[str, Json]) -> Json:
+        """A member adds or takes back a reaction."""
+        return self._people.react(call)
+
+    async def edit(self, call: Mapping[str, Json]) -> Json:
+        """A member changes a message."""
+        return self._people.edit(call)
+
+    async def delete(self, call: Mapping[str, Json]) -> Json:
+        """A member deletes a message."""
+        return self._people.delete(call)
+
+    async def raw(self, event: Json) -> Json:
+        """Push `{"t", "d"}` as the next dispatch of every session, or any other frame as it stands."""
+        if isinstance(event, dict) and isinstance(event.get("t"), str) and event.get("op", 0) == 0:
+            self._backend.hub.dispatch(event["t"], event.get("d"), injected=True)
+        else:
+            self._backend.hub.raw(event if isinstance(event, str) else json.dumps(event))
+        return {}
+
+    def seen(self, channel: str, member: str | None, tenant: str | None) -> list[Seen]:
+        """What that member sees in the channel and its threads, oldest first, open forms last."""
+        self._backend.close_polls()
+        viewer = self._world.user(member) if member is not None else None
+        place = self._people.channel(channel, self._backend.guild(tenant), member)
+        places = self._people.places(place)
+        messages = sorted((m for p in places for m in p.messages.values()), key=lambda m: int(m.id))
+        found = [self._seen(m) for m in messages if m.private_to in (None, viewer) and not m.flags & Flag.LOADING]
+        for opened in self._backend.forms.values():
+            if viewer is not None and opened.user is viewer and opened.channel in places:
+                text, bot = "\n".join(forms.texts(opened)), self._world.bot.name
+                found.append(Seen(opened.id, bot, text, private_to=viewer.name, form=forms.shown(opened)))
+        return found
+
+    def _seen(self, message: Message) -> Seen:
+        buttons = [
+            {"id": str(c.get("custom_id") or c.get("url") or ""), "label": str(c.get("label") or c["emoji"]["name"])}
+            for _, c in parts.walk(message.components)
+            if c["type"] == parts.BUTTON
+        ]
+        poll = None
+        if message.poll:
+            options = [
+                {"text": a["poll_media"].get("text", ""), "votes": len(message.poll.votes.get(a["answer_id"], []))}
+                for a in message.poll.answers
+            ]
+            poll = {"question": message.poll.question["text"], "options": options, "closed": message.poll.finalized}
+        return Seen(
+            message.id,
+            message.author.name,
+            visible_text(message),
+            reply_to=message.reference["message_id"] if message.reference and message.kind == 19 else None,
+            private_to=message.private_to.name if message.private_to else None,
+            buttons=tuple(buttons),
+            poll=poll,
+        )
+
+    async def fault(self, fault: Fault) -> None:
+        """Misbehave: `disconnect` (close 4000, resumable), `deaf` and `invalid_session` act on the open connections."""
+        hub = self._backend.hub
+        if fault.kind == "disconnect":
+            for link in list(hub.links):
+                link.end(4000)
+        elif fault.kind == "deaf":
+            for link in hub.links:
+                link.deaf_until = time.monotonic() + (fault.seconds or _DEAF_SECONDS)
+        elif fault.kind == "invalid_session":
+            hub.invalidate()
+        else:
+            self.faults.add(fault)
+
+    async def close(self) -> None:
+        """Close gateway connections, let go of held requests, and end the ticking."""
+        self._rest.closing.set()
+        for link in list(self._backend.hub.links):
+            link.end(1001)
+        if self._ticking:
+            await self._ticking

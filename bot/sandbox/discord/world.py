@@ -1,0 +1,149 @@
+"""The state of the local Discord, and how things in it are found and made."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+
+from bot.sandbox.discord.model import (
+    Channel,
+    ChannelType,
+    Guild,
+    Member,
+    Message,
+    Permission,
+    Poll,
+    Role,
+    User,
+    named_snowflake,
+    snowflake_at,
+)
+from bot.sandbox.frame import Clock
+
+CHANNELS = ("community", "review", "general")
+DEFAULT_TENANT = "Community"
+_YEAR = 365 * 86_400.0
+
+
+@dataclass
+class Attachment:
+    """The bytes of an uploaded file and what they are."""
+
+    data: bytes
+    content_type: str
+
+
+@dataclass
+class World:
+    """Users, guilds, channels and uploaded files of one local Discord."""
+
+    clock: Clock
+    users: dict[str, User] = field(default_factory=dict)
+    guilds: dict[str, Guild] = field(default_factory=dict)
+    channels: dict[str, Channel] = field(default_factory=dict)
+    attachments: dict[str, Attachment] = field(default_factory=dict)
+    polls: list[tuple[Message, Poll]] = field(default_factory=list)
+    _last_id: int = 0
+
+    def __post_init__(self) -> None:
+        self.bot = User(named_snowflake("bot"), "Herald", bot=True)
+        self.users[self.bot.id] = self.bot
+        self.default = self.make_guild(DEFAULT_TENANT)
+
+    @property
+    def token(self) -> str:
+        """The bot's token, in Discord's form; good for this local server only."""
+        return ".".join((base64.b64encode(self.bot.id.encode()).decode().rstrip("="), "Gsandb", "local-server-only"))
+
+    @property
+    def application_id(self) -> str:
+        """The application's id, which for new applications is the bot user's."""
+        return self.bot.id
+
+    def snowflake(self) -> str:
+        """A new id: larger than all before it, made from the clock."""
+        self._last_id = max(self._last_id + 1, snowflake_at(self.clock.now()))
+        return str(self._last_id)
+
+    def tenant(self, tenant: str | None) -> Guild | None:
+        """The guild of that name or id; the default guild for None; None when there is no such guild."""
+        if tenant is None:
+            return self.default
+        return self.guilds.get(tenant) or next((g for g in self.guilds.values() if g.name == tenant), None)
+
+    def make_guild(self, name: str) -> Guild:
+        """A new guild with the usual channels, which the bot has joined."""
+        owner = self.user(f"owner of {name}")
+        now = self.clock.now()
+        guild = Guild(named_snowflake("guild", name), name, owner, now - _YEAR)
+        guild.roles[guild.id] = Role(guild.id, "@everyone", Permission.EVERYONE, 0)
+        bot_role = Role(named_snowflake("role", name, self.bot.name), self.bot.name, Permission.BOT, 1, managed=True)
+        guild.roles[bot_role.id] = bot_role
+        guild.members[owner.id] = Member(owner, guild.created)
+        guild.members[self.bot.id] = Member(self.bot, guild.created, [bot_role.id])
+        for position, short in enumerate(CHANNELS):
+            channel_id = named_snowflake("channel", name, short)
+            guild.channels[short] = channel_id
+            self.channels[channel_id] = Channel(channel_id, ChannelType.TEXT, short, guild, guild.created, position)
+        self.guilds[guild.id] = guild
+        return guild
+
+    def user(self, name: str) -> User:
+        """The user of that name or id; made when there is none."""
+        if name in self.users:
+            return self.users[name]
+        found = next((u for u in self.users.values() if u.name == name), None)
+        if found:
+            return found
+        is_id = name.isdecimal() and len(name) >= 15
+        user = User(name if is_id else named_snowflake("user", name), f"user-{name[-4:]}" if is_id else name)
+        self.users[user.id] = user
+        return user
+
+    def member(self, guild: Guild, name: str) -> Member:
+        """The member of that name or id; made, as one who joined a year ago, when there is none."""
+        user = self.user(name)
+        if user.id not in guild.members:
+            guild.members[user.id] = Member(user, self.clock.now() - _YEAR)
+        return guild.members[user.id]
+
+    def role(self, guild: Guild, name: str) -> tuple[Role, bool]:
+        """The role of that name or id and whether it is new. Roles named admin or owner may do everything."""
+        found = guild.roles.get(name) or guild.role_named(name)
+        if found:
+            return found, False
+        permissions = Permission.ADMINISTRATOR if name.lower() in ("admin", "administrator", "owner") else 0
+        role = Role(named_snowflake("role", guild.name, name), name, permissions, len(guild.roles))
+        guild.roles[role.id] = role
+        return role, True
+
+    def direct(self, user: User) -> Channel:
+        """The direct conversation of the bot with that user, opened if need be."""
+        channel_id = named_snowflake("direct", user.id)
+        if channel_id not in self.channels:
+            self.channels[channel_id] = Channel(
+                channel_id, ChannelType.DM, "dm", None, self.clock.now(), recipient=user
+            )
+        return self.channels[channel_id]
+
+    def threads(self, guild: Guild, parent: Channel | None = None) -> list[Channel]:
+        """The threads of a guild, or of one channel."""
+        return [c for c in self.channels.values() if c.is_thread and c.guild is guild and parent in (None, c.parent)]
+
+    def permissions(self, guild: Guild, member: Member) -> int:
+        """What a member may do in the guild, as bits."""
+        if member.user is guild.owner:
+            return (1 << 53) - 1
+        bits = guild.roles[guild.id].permissions
+        for role_id in member.roles:
+            bits |= guild.roles[role_id].permissions
+        return (1 << 53) - 1 if bits & Permission.ADMINISTRATOR else bits
+
+    def add_message(self, message: Message) -> None:
+        """Put a new message into its channel."""
+        channel = message.channel
+        channel.messages[message.id] = message
+        channel.last_message_id = message.id
+        channel.sent += 1
+        if message.poll:
+            self.polls.append((message, message.poll))
