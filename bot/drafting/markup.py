@@ -49,7 +49,8 @@ _MARKUP: tuple[tuple[re.Pattern[str], _Replacement], ...] = (
 
 _TOP_LEVEL = "com|net|org|info|biz|io|co|cn|me|app|dev|ai|gg|ly|link|click|site|online|shop|store|club|vip|cc|tv|to|xyz|top|ru|tk|eu"
 _URL = re.compile(
-    r"(?:(?:https?|ftps?|tg|file|ws|wss|steam|slack|discord)://|(?:javascript|vbscript|data|mailto|tel):(?=\S)|www\.)"
+    r"(?:(?:https?|ftps?|tg|file|ws|wss|steam|slack|discord)://"
+    r"|(?:javascript|vbscript|data|mailto|tel):(?=\S)|www\.)"
     r"[^\s<>，。；：！？、（）【】「」『』]*"
     rf"|(?<![\w@.-])(?:[a-z0-9][a-z0-9-]*\.)+(?:{_TOP_LEVEL})(?![\w.-]*@)\b(?:[/:?#][!-;=?-~]*)?",
     re.IGNORECASE,
