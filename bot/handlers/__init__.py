@@ -1,0 +1,1 @@
+"""What happens when something happens: plain functions, one module per capability."""

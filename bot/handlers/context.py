@@ -1,0 +1,117 @@
+"""What handlers work with: the installation, and one unit of work in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bot.chat.events import ButtonPressed, CommandInvoked, FormSubmitted, ReplyHandle
+from bot.chat.ports import Capabilities
+from bot.domain.places import Channel, Member
+from bot.domain.review import Rules
+from bot.domain.roles import Role
+from bot.domain.text import Units
+from bot.engine.registry import Registry
+from bot.handlers.payloads import Signer, new_id
+from bot.locales import Catalogue, choose
+from bot.storage.comments import Verdict
+from bot.storage.outbox import Order
+from bot.storage.work import Work
+
+Place = tuple[str, str]
+"""A channel as settings name it: platform and channel id, which is unique on its platform."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The installation as handlers see it."""
+
+    texts: Catalogue
+    signer: Signer
+    capabilities: Mapping[str, Capabilities]
+    watched: Mapping[Place, str]
+    """Names of the watched channels."""
+    review: tuple[Channel, ...]
+    languages: tuple[str, ...]
+    channel_languages: Mapping[Place, str]
+    rules: Rules = Rules()
+    undo_seconds: float = 10.0
+    max_age: float = 86400.0
+    max_draft: int = 1500
+    card_lines: bool = True
+
+    def language(self, channel: Channel, locale: str | None = None) -> str:
+        """The language for a reader: theirs, else the channel's, else the community's."""
+        place = self.channel_languages.get((channel.platform, channel.channel_id))
+        return choose(locale, self.languages) or place or self.languages[0]
+
+    def cap(self, destination: str) -> tuple[int, Units]:
+        """How long a draft for this platform may be, so that destination and every review card take it whole."""
+        involved = [
+            c for name in {destination, *(c.platform for c in self.review)} if (c := self.capabilities.get(name))
+        ]
+        limits = [self.max_draft, *(c.max_draft for c in involved)]
+        if destination in self.capabilities:
+            limits.append(self.capabilities[destination].max_reply)
+        units: Units = "utf16" if any(c.units == "utf16" for c in involved) else "codepoints"
+        return min(limits), units
+
+    def forms(self, platform: str) -> bool:
+        """Whether forms open there as dialogs."""
+        found = self.capabilities.get(platform)
+        return found is not None and found.forms
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One unit of work: what it may write, and the roles of whoever set it off."""
+
+    work: Work
+    desk: Desk
+    registry: Registry[Context]
+    roles: frozenset[Role] = frozenset()
+    verdict: Verdict | None = None
+    """What triage said of the message that this is about."""
+
+    @property
+    def now(self) -> float:
+        """The unit's moment in UTC seconds."""
+        return self.work.now
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """The person who asked for something, where, and how to answer them privately."""
+
+    member: Member
+    name: str
+    channel: Channel
+    reply: ReplyHandle
+    locale: str | None
+
+    @staticmethod
+    def of(event: ButtonPressed | FormSubmitted | CommandInvoked) -> Asker:
+        """Whoever is behind this event."""
+        return Asker(event.member, event.member_name, event.channel, event.reply, event.locale)
+
+
+def language_of(ctx: Context, asker: Asker) -> str:
+    """The language to answer this person in."""
+    return ctx.work.people.language(asker.member) or ctx.desk.language(asker.channel, asker.locale)
+
+
+def tell(ctx: Context, asker: Asker, text: str, *, toast: bool = False) -> None:
+    """Answer one person privately. A `toast` is shown only where it leaves nothing behind."""
+    key = new_id()
+    extra = {
+        "member": str(asker.member),
+        "hint": ctx.desk.texts.say(language_of(ctx, asker), "notice.hint", name=asker.name),
+        "toast": toast,
+        "reply": dict(asker.reply),
+    }
+    ctx.work.outbox.add(Order(key, "notice", key, asker.channel, priority=0, text=text, extra=extra))
+
+
+def say(ctx: Context, asker: Asker, key: str, *, toast: bool = False, **args: str | int | float) -> None:
+    """Answer one person privately with a catalogue text."""
+    tell(ctx, asker, ctx.desk.texts.say(language_of(ctx, asker), key, **args), toast=toast)

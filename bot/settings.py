@@ -1,0 +1,291 @@
+"""Settings: `config/herald.toml`, the environment over it (`HERALD_` + section + `__` + key), secrets also from files.
+
+Every fault is reported at once, each in one line that says what to change.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+
+from bot.domain.places import BadAddress, Channel
+from bot.domain.roles import Grant, Role
+
+DEFAULT_FILE = Path("config/herald.toml")
+EXAMPLE_FILE = Path(__file__).resolve().parent.parent / "config" / "herald.example.toml"
+PLATFORMS = ("slack", "discord", "telegram")
+
+
+class SettingsFault(Exception):
+    """The settings cannot be used; `faults` has one line for each thing to change."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class Slack(_Section):
+    """Slack. `tenant` is the workspace's id; it is asked for at start when left out."""
+
+    bot_token: SecretStr = SecretStr("")
+    app_token: SecretStr = SecretStr("")
+    signing_secret: SecretStr = SecretStr("")
+    api_url: str = "https://slack.com/api/"
+
+
+class Discord(_Section):
+    """Discord."""
+
+    token: SecretStr = SecretStr("")
+    api_url: str = "https://discord.com/api/v10"
+    gateway_url: str = "wss://gateway.discord.gg/"
+
+
+class Telegram(_Section):
+    """Telegram."""
+
+    token: SecretStr = SecretStr("")
+    webhook_secret: SecretStr = SecretStr("")
+    api_url: str = "https://api.telegram.org"
+
+
+class OpenAI(_Section):
+    """An OpenAI-compatible server; used when `drafting.drafter` is `openai`."""
+
+    base_url: str = "https://api.openai.com/v1"
+    api_key: SecretStr = SecretStr("")
+    model: str = ""
+
+
+class Community(_Section):
+    """Who we speak for."""
+
+    name: str = "Herald"
+    tone: str = ""
+
+
+class Watch(_Section):
+    """Where comments are. Channels by name; `max_age_hours` bounds what a back-fill takes up."""
+
+    channels: tuple[str, ...] = ()
+    max_age_hours: float = Field(24.0, gt=0)
+
+
+class Review(_Section):
+    """How drafts are decided."""
+
+    channels: tuple[str, ...] = ()
+    undo_seconds: float = Field(10.0, ge=0, le=3600)
+    claim_minutes: float = Field(30.0, gt=0)
+    four_eyes: bool = False
+    card_lines: bool = True
+    """Whether a short line in the card's thread records each decision."""
+
+
+class Drafting(_Section):
+    """How drafts are made."""
+
+    drafter: Literal["embedded", "openai"] = "embedded"
+    max_length: int = Field(1500, ge=50, le=4000)
+    link_domains: tuple[str, ...] = ()
+    prompts: Path | None = None
+
+
+class Knowledge(_Section):
+    """The knowledge base: a folder of Markdown files, or a file of JSON lines."""
+
+    path: Path = Path("config/knowledge")
+
+
+class Roles(_Section):
+    """Who holds which role: members (`slack:T1:U1`) or a platform's own roles (`discord:G1:role:R1`)."""
+
+    viewer: tuple[str, ...] = ()
+    drafter: tuple[str, ...] = ()
+    approver: tuple[str, ...] = ()
+    admin: tuple[str, ...] = ()
+
+    def grants(self) -> list[Grant]:
+        """All grants; raises BadAddress."""
+        return [Grant.parse(role, text) for role in Role for text in getattr(self, role.value)]
+
+
+class Delivery(_Section):
+    """Deadlines of delivery, in seconds."""
+
+    request_timeout: float = Field(10.0, gt=0)
+    lease: float = Field(30.0, gt=0)
+    grace: float = Field(5.0, ge=0)
+
+
+class Settings(_Section):
+    """Everything that an installation says about itself."""
+
+    languages: tuple[Literal["en", "zh"], ...] = ("en", "zh")
+    community: Community = Community()
+    channels: Mapping[str, str] = {}
+    tenants: Mapping[str, str] = {}
+    """The workspace or guild of a channel name, where a platform has several (`"discord/review" = "G1"`)."""
+    channel_languages: Mapping[str, Literal["en", "zh"]] = {}
+    watch: Watch = Watch()
+    review: Review = Review()
+    roles: Roles = Roles()
+    drafting: Drafting = Drafting()
+    knowledge: Knowledge = Knowledge()
+    delivery: Delivery = Delivery()
+    slack: Slack = Slack()
+    discord: Discord = Discord()
+    telegram: Telegram = Telegram()
+    openai: OpenAI = OpenAI()
+    limits: Literal["published", "none"] = "published"
+    data_dir: Path = Path("data")
+    clock_file: Path | None = None
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = "text"
+
+    @field_validator("channels", mode="before")
+    @classmethod
+    def _ids_are_texts(cls, value: object) -> object:
+        return {name: str(number) for name, number in value.items()} if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Settings:
+        faults = [*_bad_names(self), *_unknown_channels(self), *_bad_grants(self)]
+        if faults:
+            raise ValueError("\n".join(faults))
+        return self
+
+    def configured(self) -> tuple[str, ...]:
+        """Platforms that have a token."""
+        tokens = {"slack": self.slack.bot_token, "discord": self.discord.token, "telegram": self.telegram.token}
+        return tuple(name for name in PLATFORMS if tokens[name].get_secret_value())
+
+    def channel_ids(self, names: tuple[str, ...], platform: str) -> tuple[str, ...]:
+        """The ids of those named channels that are on this platform."""
+        return tuple(self.channels[name] for name in names if name.startswith(platform + "/"))
+
+    def named(self, names: tuple[str, ...], tenants: Mapping[str, str]) -> list[Channel]:
+        """Channels by name, for the platforms whose tenant is known."""
+        found = []
+        for name in names:
+            platform = name.partition("/")[0]
+            tenant = self.tenants.get(name) or tenants.get(platform)
+            if tenant is not None:
+                found.append(Channel(platform, tenant, self.channels[name]))
+        return found
+
+
+def _bad_names(settings: Settings) -> list[str]:
+    return [
+        f"channels: {name!r} must be platform/name with a platform of {', '.join(PLATFORMS)}"
+        for name in settings.channels
+        if name.partition("/")[0] not in PLATFORMS or not name.partition("/")[2]
+    ]
+
+
+def _unknown_channels(settings: Settings) -> list[str]:
+    wanted = [("watch.channels", n) for n in settings.watch.channels]
+    wanted += [("review.channels", n) for n in settings.review.channels]
+    return [
+        f"{where}: {name!r} is not in [channels]; add its id there"
+        for where, name in wanted
+        if name not in settings.channels
+    ]
+
+
+def _bad_grants(settings: Settings) -> list[str]:
+    faults = []
+    for role in Role:
+        for text in getattr(settings.roles, role.value):
+            try:
+                Grant.parse(role, text)
+            except BadAddress as error:
+                faults.append(f"roles.{role.value}: {error}")
+    return faults
+
+
+def load(environment: Mapping[str, str] | None = None, file: Path | None = None) -> Settings:
+    """Read file and environment. Raises SettingsFault with every fault."""
+    environment = os.environ if environment is None else environment
+    named = environment.get("HERALD_CONFIG")
+    file = file or (Path(named) if named else DEFAULT_FILE)
+    values = _read(file, required=bool(named))
+    faults = _overlay(values, environment)
+    if faults:
+        raise SettingsFault(faults)
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsFault([line for item in error.errors() for line in _lines(item, file)]) from None
+
+
+def _read(file: Path, *, required: bool) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if required:
+            raise SettingsFault([f"{file}: there is no such file (HERALD_CONFIG names it)"]) from None
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsFault([f"{file}: cannot be read: {error}"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsFault([f"{file}: not valid TOML: {error}"]) from None
+
+
+_PLAIN = {"HERALD_CONFIG"}
+_OUTSIDE = ("HERALD_HTTP__", "HERALD_REDIS_URL", "HERALD_DATABASE_URL", "HERALD_FAILPOINTS")
+"""Read by other parts of the program, or by ones that are not running."""
+
+
+def _overlay(values: dict[str, Any], environment: Mapping[str, str]) -> list[str]:
+    faults = []
+    for name, text in environment.items():
+        if not name.startswith("HERALD_") or name in _PLAIN or name.startswith(_OUTSIDE):
+            continue
+        path = name.removeprefix("HERALD_").lower().split("__")
+        if path[-1].endswith("_file") and path != ["clock_file"]:
+            try:
+                text = Path(text).read_text(encoding="utf-8").strip()  # noqa: PLW2901 - the file holds the value
+            except OSError as error:
+                faults.append(f"{name}: {text} cannot be read: {error.strerror}")
+                continue
+            path[-1] = path[-1].removesuffix("_file")
+        _put(values, path, _value(text))
+    return faults
+
+
+def _value(text: str) -> Any:  # noqa: ANN401 - what the environment says, checked by the model
+    if text[:1] in "[{" and text:
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return text
+
+
+def _put(values: dict[str, Any], path: list[str], value: Any) -> None:  # noqa: ANN401 - as above
+    for part in path[:-1]:
+        inner = values.setdefault(part, {})
+        if not isinstance(inner, dict):
+            return
+        values = inner
+    values[path[-1]] = value
+
+
+def _lines(item: Mapping[str, Any], file: Path) -> list[str]:
+    where = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "value_error" and not where:
+        return [f"{file}: {line}" for line in str(item["ctx"]["error"]).splitlines()]
+    if item["type"] == "extra_forbidden":
+        return [f"{file}: {where}: there is no such setting"]
+    return [f"{file}: {where}: {item['msg']}"]
