@@ -1,0 +1,87 @@
+"""The Web API through slack_sdk: one attempt per call, a hard deadline, errors told apart."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+from urllib.request import proxy_bypass
+
+import aiohttp
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+from slack_sdk.webhook.async_client import AsyncWebhookClient
+
+from bot.integrations.slack.errors import classify, refusal
+
+sdk_log = logging.getLogger("herald.slack.sdk")
+"""The SDK's logger. It prints bodies and headers at DEBUG and INFO, hence never below WARNING."""
+sdk_log.setLevel(logging.WARNING)
+
+Call = Callable[[AsyncWebClient], Awaitable[AsyncSlackResponse]]
+
+
+class Api:
+    """Slack's Web API for one bot token."""
+
+    def __init__(self, token: str, url: str, timeout: float) -> None:
+        self.timeout = timeout
+        self._token, self._url = token, url
+        self._session: aiohttp.ClientSession | None = None
+        self._web: AsyncWebClient | None = None
+
+    @property
+    def web(self) -> AsyncWebClient:
+        """The SDK's client, made at the first use (it needs the running loop). It retries nothing."""
+        if self._web is None:
+            self._web = AsyncWebClient(
+                token=self._token, base_url=self._url, session=self._open(), logger=sdk_log, retry_handlers=[]
+            )
+            if is_direct(self._url):
+                self._web.proxy = None
+        return self._web
+
+    async def call(self, call: Call) -> AsyncSlackResponse:
+        """Make one call, once, within the deadline. Raises NotSent, Refused, Unclear."""
+        try:
+            async with asyncio.timeout(self.timeout):
+                return await call(self.web)
+        except Exception as error:
+            raise classify(error) from error
+
+    async def respond(self, url: str, text: str, blocks: list[dict[str, object]]) -> None:
+        """Answer privately through a response_url (5 uses, 30 minutes). Raises as `call`."""
+        hook = AsyncWebhookClient(url, session=self._open(), logger=sdk_log, retry_handlers=[])
+        if is_direct(url):
+            hook.proxy = None
+        try:
+            async with asyncio.timeout(self.timeout):
+                answer = await hook.send(text=text, blocks=blocks, response_type="ephemeral", replace_original=False)
+        except Exception as error:
+            raise classify(error) from error
+        if answer.status_code != 200:
+            raise refusal(answer.status_code, "", answer.headers)
+
+    async def close(self) -> None:
+        """Let go of the connections; a later call opens new ones."""
+        session, self._session, self._web = self._session, None, None
+        if session is not None:
+            await session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None or self._session.closed:
+            # A connection that does not come about is surely nothing sent: it gets the shorter half of the deadline.
+            limits = aiohttp.ClientTimeout(total=self.timeout, connect=self.timeout / 2)
+            self._session = aiohttp.ClientSession(timeout=limits)
+        return self._session
+
+
+def is_direct(url: str) -> bool:
+    """Whether this address is reached without the proxy of the environment (the SDK does not know `no_proxy`)."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or bool(proxy_bypass(host))

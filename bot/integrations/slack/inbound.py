@@ -1,0 +1,156 @@
+"""From an envelope to the store and back: hand over, then acknowledge, with the immediate answer where there is one."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app, send_async_response
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.response import BoltResponse
+from slack_sdk.socket_mode.request import SocketModeRequest
+
+from bot.chat.events import ButtonPressed, CommandInvoked, Event, FormSubmitted, MessagePosted, ReplyHandle
+from bot.chat.messages import Answer, FieldErrors, Form, Notice, OpenForm
+from bot.chat.ports import Incoming, SendError, Sink
+from bot.domain.places import Channel
+from bot.integrations.slack import render
+from bot.integrations.slack.api import Api, sdk_log
+from bot.integrations.slack.backfill import Backfill
+from bot.integrations.slack.parse import external_id, items, string
+from bot.integrations.slack.socket import Socket
+from bot.integrations.slack.tasks import Tasks
+
+log = logging.getLogger("herald.slack")
+
+Asked = CommandInvoked | ButtonPressed | FormSubmitted
+"""Events that somebody waits for an answer to."""
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """How payloads are read, how names are learnt, and how one person is told something."""
+
+    read: Callable[[object], Event | None]
+    learn: Callable[[str], Awaitable[None]]
+    notify: Callable[[Notice, Channel, ReplyHandle], Awaitable[None]]
+
+
+class Inbound:
+    """What happens to every payload of one workspace, whatever its kind."""
+
+    def __init__(self, api: Api, source: str, sink: Sink, backfill: Backfill, people: People) -> None:
+        self._api, self._source, self._sink, self._backfill = api, source, sink, backfill
+        self._people = people
+        self._tasks = Tasks()
+        # The middleware stands before authorization and calls nothing after it: no listener, no auth.test of Bolt's
+        # own, and no acknowledgement before `accept` has returned.
+        self._bolt = AsyncApp(
+            client=api.web,
+            logger=sdk_log,
+            name="herald",
+            before_authorize=self._middleware,
+            ssl_check_enabled=False,
+            request_verification_enabled=False,
+        )
+
+    async def handle(self, socket: Socket, request: SocketModeRequest) -> None:
+        """Store what an envelope holds and acknowledge it, or drop the connection so that Slack sends it again."""
+        try:
+            answer = await run_async_bolt_app(self._bolt, request)
+        except Exception as error:  # Bolt reads more of a payload than we do and stumbles over forged ones
+            log.warning("Bolt cannot read a payload (%s); it is stored as it is", type(error).__name__)
+            answer = await self._middleware(request.payload)
+        if answer.status == 200:
+            await send_async_response(socket, request, answer, time.time())
+        else:
+            await socket.drop()
+
+    async def close(self, grace: float) -> None:
+        """Wait for forms that are being opened, at most so many seconds."""
+        await self._tasks.close(grace)
+
+    async def _middleware(self, body: dict[str, Any]) -> BoltResponse:
+        """Bolt's global middleware; status 503 where nothing was stored."""
+        if string(body, "type") == "event_callback" and string(body, "event", "type") == "message":
+            await self._people.learn(string(body, "event", "user"))
+        event = self._people.read(body)
+        try:
+            (answer,) = await self._sink.accept([self._incoming(body, event)])
+        except Exception as error:  # StoreUnavailable; the sink's own fault must not cost the event either
+            # Without the traceback: a database's errors quote what could not be stored.
+            log.error("an event could not be stored, so Slack keeps it: %s", type(error).__name__)  # noqa: TRY400
+            self._missed(event)
+            return BoltResponse(status=503)
+        if string(body, "type") == "app_rate_limited":
+            self._backfill.gap()
+        return self._respond(body, event, answer)
+
+    def _incoming(self, body: dict[str, Any], event: Event | None) -> Incoming:
+        raw = _dump(body)
+        position = None
+        if isinstance(event, MessagePosted):
+            position = self._backfill.position(event.channel.channel_id, event.message_id)
+        return Incoming(self._source, external_id(body, raw), raw, event, position)
+
+    def _missed(self, event: Event | None) -> None:
+        if isinstance(event, MessagePosted):
+            self._backfill.missed(event.channel.channel_id, event.message_id)
+
+    def _respond(self, body: dict[str, Any], event: Event | None, answer: Answer) -> BoltResponse:
+        if isinstance(event, FormSubmitted):
+            return BoltResponse(status=200, body=_form_answer(body, event, answer))
+        if isinstance(event, CommandInvoked | ButtonPressed):
+            if isinstance(answer, OpenForm):
+                self._tasks.start(self._open(string(body, "trigger_id"), event, answer.form))
+            elif isinstance(answer, FieldErrors):
+                self._tasks.start(self._tell(event, "\n".join(answer.errors.values())))
+        return BoltResponse(status=200)
+
+    async def _open(self, trigger: str, event: Asked, form: Form) -> None:
+        # A trigger lives for three seconds: the acknowledgement goes out first, this call right behind it.
+        try:
+            view = render.modal(form, event.channel)
+            await self._api.call(lambda web: web.views_open(trigger_id=trigger, view=view))
+        except (SendError, ValueError) as error:
+            log.warning("a form could not be opened: %s", error)
+            await self._tell(event, form.failed)
+
+    async def _tell(self, event: Asked, text: str) -> None:
+        try:
+            await self._people.notify(Notice(text, event.member), event.channel, event.reply)
+        except SendError as error:
+            log.warning("%s could not be told: %s", event.member, error)
+
+
+def _dump(body: dict[str, Any]) -> str:
+    # The verification token is a secret of the app and says nothing about the event.
+    kept = {key: value for key, value in body.items() if key != "token"}
+    try:
+        return json.dumps(kept)
+    except (ValueError, RecursionError):
+        return json.dumps({"type": "unreadable"})
+
+
+def _form_answer(body: dict[str, Any], event: FormSubmitted, answer: Answer) -> dict[str, Any] | str:
+    match answer:
+        case OpenForm(form):
+            return {"response_action": "update", "view": render.modal(form, event.channel)}
+        case FieldErrors(errors):
+            return {"response_action": "errors", "errors": _by_block(body, event, errors)}
+    return ""
+
+
+def _by_block(body: dict[str, Any], event: FormSubmitted, errors: Mapping[str, str]) -> dict[str, str]:
+    """The errors by block id. Slack refuses unknown ones, so the others are shown at the first field."""
+    known = [string(block, "block_id") for block in items(body, "view", "blocks")] or list(event.values)
+    first = next((key for key in known if key), "")
+    out: dict[str, str] = {}
+    for key, text in errors.items():
+        place = key if key in known else first
+        out[place] = f"{out[place]}\n{text}" if place in out else text
+    return out
