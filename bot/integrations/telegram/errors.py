@@ -21,6 +21,7 @@ CODES = (
     ("member not found", "no-member"),
     ("participant_id_invalid", "no-member"),
     ("user_id_invalid", "no-member"),
+    ("invalid user_id", "no-member"),
 )
 """Telegram tells most refusals apart only by their words; these parts of them have been stable for years."""
 

@@ -7,7 +7,9 @@ the token in their path, and aiohttp's exceptions quote them.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from functools import lru_cache
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
@@ -163,10 +165,9 @@ def _encode(data: RequestData | None) -> tuple[bytes | aiohttp.FormData | None, 
 
 def _describe(error: BaseException) -> str:
     """The kind of failure and the system's number for it, never aiohttp's own words: they may quote the address."""
-    cause = getattr(error, "os_error", error)
-    number = getattr(cause, "errno", None)
-    text = getattr(cause, "strerror", None) if isinstance(number, int) else None
-    return f"{type(error).__name__}: {text}" if isinstance(text, str) and text else type(error).__name__
+    number: Any = getattr(getattr(error, "os_error", error), "errno", None)
+    known = isinstance(number, int) and number in errno.errorcode
+    return f"{type(error).__name__}: {os.strerror(number)}" if known else type(error).__name__
 
 
 @lru_cache(maxsize=256)

@@ -193,4 +193,4 @@ def _number(update: object) -> int | None:
 def _reason(error: Exception) -> str:
     if isinstance(error, StoreUnavailable):
         return "updates cannot be stored and stay with Telegram"
-    return f"cannot reach Telegram ({error})"
+    return f"polling failed ({error})"
