@@ -17,10 +17,10 @@ from bot.sandbox.discord import components as parts
 from bot.sandbox.discord import forms
 from bot.sandbox.discord.backend import Backend
 from bot.sandbox.discord.gateway import Gateway
-from bot.sandbox.discord.model import Flag, Message
+from bot.sandbox.discord.model import Flag, Message, Poll
 from bot.sandbox.discord.people import People, visible_text
 from bot.sandbox.discord.rest import Rest
-from bot.sandbox.frame import Fault, Faults, Frame, Json, Seen
+from bot.sandbox.frame import ControlError, Fault, Faults, Frame, Json, Seen
 
 _TICK_SECONDS = 0.5
 _DEAF_SECONDS = 60.0
@@ -128,7 +128,10 @@ class DiscordServer:
         """What that member sees in the channel and its threads, oldest first, open forms last."""
         self._backend.close_polls()
         viewer = self._world.user(member) if member is not None else None
-        place = self._people.channel(channel, self._backend.guild(tenant), member)
+        guild = self._world.tenant(tenant)
+        if guild is None:
+            raise ControlError(f"there is no guild {tenant!r}: a member or a message makes one")
+        place = self._people.channel(channel, guild, member)
         places = self._people.places(place)
         messages = sorted((m for p in places for m in p.messages.values()), key=lambda m: int(m.id))
         found = [self._seen(m) for m in messages if m.private_to in (None, viewer) and not m.flags & Flag.LOADING]
@@ -144,13 +147,6 @@ class DiscordServer:
             for _, c in parts.walk(message.components)
             if c["type"] == parts.BUTTON
         ]
-        poll = None
-        if message.poll:
-            options = [
-                {"text": a["poll_media"].get("text", ""), "votes": len(message.poll.votes.get(a["answer_id"], []))}
-                for a in message.poll.answers
-            ]
-            poll = {"question": message.poll.question["text"], "options": options, "closed": message.poll.finalized}
         return Seen(
             message.id,
             message.author.name,
@@ -158,7 +154,7 @@ class DiscordServer:
             reply_to=message.reference["message_id"] if message.reference and message.kind == 19 else None,
             private_to=message.private_to.name if message.private_to else None,
             buttons=tuple(buttons),
-            poll=poll,
+            poll=_poll_seen(message.poll) if message.poll else None,
         )
 
     async def fault(self, fault: Fault) -> None:
@@ -182,3 +178,12 @@ class DiscordServer:
             link.end(1001)
         if self._ticking:
             await self._ticking
+
+
+def _poll_seen(poll: Poll) -> Json:
+    options = [
+        {"text": a["poll_media"].get("text", ""), "votes": len(poll.votes.get(a["answer_id"], []))}
+        for a in poll.answers
+    ]
+    closed, multiple = poll.finalized, poll.multiselect
+    return {"question": poll.question["text"], "options": options, "closed": closed, "multiple": multiple}

@@ -6,7 +6,18 @@ from dataclasses import dataclass
 
 from bot.sandbox.discord import content, views
 from bot.sandbox.discord.commands import CommandBook
-from bot.sandbox.discord.model import Channel, ChannelType, Flag, Guild, Interaction, Member, Message, Role, User
+from bot.sandbox.discord.model import (
+    POLL_RESULT,
+    Channel,
+    ChannelType,
+    Flag,
+    Guild,
+    Interaction,
+    Member,
+    Message,
+    Role,
+    User,
+)
 from bot.sandbox.discord.sessions import Hub
 from bot.sandbox.discord.world import World
 from bot.sandbox.frame import Frame, Json
@@ -49,6 +60,8 @@ class Backend:
     def publish(self, message: Message) -> None:
         """Put a finished message into its channel and tell the gateway, unless it is for one person only."""
         self.world.add_message(message)
+        while self._nonces and next(iter(self._nonces.values())).at < self.now() - NONCE_SECONDS:
+            del self._nonces[next(iter(self._nonces))]
         if message.nonce is not None:
             self._nonces[message.author.id, message.nonce] = Sent(self.now(), message.channel, message.id)
         if message.private_to is None:
@@ -142,7 +155,7 @@ class Backend:
         poll.finalized, poll.expiry = True, min(poll.expiry, self.now())
         self.changed(message, edited=False)
         result = self.new_message(message.channel, message.author)
-        result.kind = 46
+        result.kind = POLL_RESULT
         result.reference = reference_to(message)
         result.embeds = [{"type": "poll_result", "fields": _result_fields(message)}]
         self.publish(result)

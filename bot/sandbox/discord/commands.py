@@ -220,6 +220,11 @@ class Words:
     def __init__(self, text: str) -> None:
         self.text = text.strip()
 
+    @property
+    def quoted(self) -> bool:
+        """Whether a text in quotes comes next."""
+        return self.text.startswith('"')
+
     def word(self) -> str | None:
         """Take the next word, or the next text in quotes; None at the end."""
         match = re.match(r'"((?:[^"\\]|\\.)*)"\s*|(\S+)\s*', self.text)
@@ -274,9 +279,10 @@ class Filling:
 
     def _in_order(self, options: list[dict[str, Json]], words: Words) -> dict[str, str]:
         given = {}
+        texts = [option["name"] for option in options if option["type"] == STRING]
         for option in options:
-            last = option is options[-1] and option["type"] == STRING
-            value = words.rest() if last else words.word()
+            takes_rest = texts and option["name"] == texts[-1] and not words.quoted
+            value = words.rest() if takes_rest else words.word()
             if value is not None:
                 given[option["name"]] = value
         return given

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from bot.sandbox.discord import components as parts
 from bot.sandbox.discord.errors import ApiError, FormErrors, invalid_form, required, too_long
-from bot.sandbox.discord.model import Channel, Flag, Message, Permission, Poll, User, iso
+from bot.sandbox.discord.model import Channel, Flag, Message, Permission, Poll, User
 from bot.sandbox.discord.world import Attachment, World
 from bot.sandbox.frame import Json
 
@@ -235,7 +235,7 @@ def check_not_empty(message: Message) -> None:
         raise ApiError(400, 50006, "Cannot send an empty message")
 
 
-def final_counts(poll: Poll) -> str:
-    """The poll's state in a few words, for people: answers with their votes."""
-    lines = [f"{a['poll_media'].get('text', '')}: {len(poll.votes.get(a['answer_id'], []))}" for a in poll.answers]
-    return f"{poll.question['text']} ({', '.join(lines)}; until {iso(poll.expiry)})"
+def poll_result_texts(embeds: list[dict[str, Json]]) -> list[str]:
+    """What a person reads of a poll's result message: the question and the winning answer."""
+    fields = {entry["name"]: entry["value"] for embed in embeds for entry in embed["fields"]}
+    return [fields[name] for name in ("poll_question_text", "victor_answer_text") if name in fields]

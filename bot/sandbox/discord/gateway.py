@@ -25,6 +25,8 @@ HEARTBEAT_MS = 41_250
 SESSIONS_PER_DAY = 1000
 _FRAMES_PER_MINUTE = 120
 _LARGEST_FRAME = 4096
+_CLOSE_SECONDS = 2.0
+"""How long a client may take to answer a close."""
 
 
 class GatewayClose(Exception):
@@ -51,7 +53,7 @@ class Gateway:
 
     async def connect(self, request: web.Request) -> web.StreamResponse:
         """One connection from the upgrade to its end."""
-        socket = web.WebSocketResponse(max_msg_size=1 << 20, heartbeat=None)
+        socket = web.WebSocketResponse(timeout=_CLOSE_SECONDS, max_msg_size=1 << 20)
         await socket.prepare(request)
         conversation = Conversation(self._frame, self._world, self._hub, self.url)
         link = conversation.link

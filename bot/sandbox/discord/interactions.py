@@ -44,7 +44,10 @@ def begin(
     elif cause is not None:
         made.source = cause.source
         made.metadata["triggering_interaction_metadata"] = cause.metadata
-    backend.interactions[made.token] = made
+    known = backend.interactions
+    while known and (oldest := next(iter(known.values()))).created < backend.now() - TOKEN_SECONDS:
+        del known[oldest.token]
+    known[made.token] = made
     backend.dispatch(channel, "INTERACTION_CREATE", views.interaction(backend.world, made))
     return made
 

@@ -13,6 +13,10 @@ EPOCH_MS = 1_420_070_400_000
 """The first second of 2015, from which snowflakes count milliseconds."""
 
 
+POLL_RESULT = 46
+"""The kind of message that tells how a poll ended (documentation, "Message Types")."""
+
+
 class ChannelType:
     """Kinds of channels that the local server knows (documentation, "Channel Types")."""
 

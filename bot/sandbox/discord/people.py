@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import binascii
+import mimetypes
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -11,7 +13,7 @@ from bot.sandbox.discord import components as parts
 from bot.sandbox.discord import content, forms, interactions
 from bot.sandbox.discord.backend import Backend, reference_to
 from bot.sandbox.discord.content import Upload
-from bot.sandbox.discord.model import Channel, Flag, Guild, Interaction, Member, Message, User
+from bot.sandbox.discord.model import POLL_RESULT, Channel, Flag, Guild, Interaction, Member, Message, User
 from bot.sandbox.frame import ControlError, Json
 
 FAILED = "This interaction failed"
@@ -112,10 +114,12 @@ class People:
         return await self._act(interactions.COMMAND, user, channel, data, None)
 
     async def click(self, call: Said) -> Json:
-        """A member presses a button or chooses an option."""
+        """A member presses a button or chooses an option; a link button only answers its `url`."""
         user, channel = self._where(call)
         message = self._message(call, user, channel)
         data = _pressed(message, str(call["button"]))
+        if "url" in data:
+            return data
         return await self._act(interactions.COMPONENT, user, message.channel, data, message)
 
     async def _act(
@@ -235,14 +239,15 @@ def _seconds(moment: Json) -> float:
 
 
 def _upload(attachment: Json) -> Upload:
-    """An attachment: a file name, or `{"filename", "content_type"?, "text"? | "base64"?}`."""
-    if isinstance(attachment, str):
-        attachment = {"filename": attachment}
-    data = str(attachment.get("text") or "").encode()
-    if attachment.get("base64"):
-        data = base64.b64decode(attachment["base64"])
-    kind = attachment.get("content_type") or "application/octet-stream"
-    return Upload("files[0]", attachment.get("filename") or "file", kind, data)
+    """An attachment: a file's name, or `{"name", "content_type"?, "text"? | "base64"?}`."""
+    given = {"name": attachment} if isinstance(attachment, str) else attachment
+    name = str(given.get("name") or given.get("filename") or "file.txt")
+    try:
+        data = base64.b64decode(given["base64"], validate=True) if given.get("base64") else None
+    except (binascii.Error, TypeError) as error:
+        raise ControlError(f"attachment: base64 cannot be read: {error}") from error
+    kind = given.get("content_type") or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return Upload("files[0]", name, str(kind), str(given.get("text") or "").encode() if data is None else data)
 
 
 def _pressed(message: Message, wanted: str) -> dict[str, Json]:
@@ -280,13 +285,15 @@ def _check_enabled(component: dict[str, Json]) -> None:
 def _press(button: dict[str, Json]) -> dict[str, Json]:
     _check_enabled(button)
     if button.get("url"):
-        raise ControlError(f"the button opens {button['url']} and tells the bot nothing")
+        return {"url": button["url"]}
     return {"component_type": parts.BUTTON, "id": button["id"], "custom_id": button["custom_id"]}
 
 
 def visible_text(message: Message) -> str:
     """Everything that a person reads in a message, line by line, markdown as it is."""
     embeds = [] if message.flags & Flag.SUPPRESS_EMBEDS else content.embed_texts(message.embeds)
+    if message.kind == POLL_RESULT:
+        embeds = content.poll_result_texts(message.embeds)
     lines = [message.content, *embeds, *parts.texts(message.components)]
     if message.poll:
         lines += [message.poll.question["text"], *(a["poll_media"].get("text", "") for a in message.poll.answers)]

@@ -34,6 +34,7 @@ HANDLER_MODULES = (channels, guilds, interactions, threads)
 """Importing them fills the table of handlers."""
 _LOGIN = ("/users/@me", "/oauth2/applications/@me", "/applications/@me", "/gateway", "/gateway/bot")
 _MAJOR = ("channel_id", "guild_id", "webhook_token", "webhook_id", "application_id")
+_SLOW_SECONDS = 2.0
 _TYPES = {"application/json", "multipart/form-data"}
 
 
@@ -93,7 +94,7 @@ class Rest:
             return self._misbehave(request, received, fault)
         if slow := self._fault(received, ("slow",)):
             # The work is done after the wait, so that it may happen when the client has long given up.
-            await self._hold(slow.seconds or 5.0)
+            await self._hold(slow.seconds or _SLOW_SECONDS)
         swallow = self._fault(received, ("swallow_reply",))
         answer = self._answer(request, received)
         kind = swallow.kind if swallow else slow.kind if slow else None
