@@ -1,0 +1,130 @@
+"""Reading back what was missed, after every new session: restart, or a connection that could not be resumed.
+
+Each watched channel that was read before is read on from its cursor, oldest first, and its active threads after it.
+Reactions, votes, edits and clicks of the gap cannot be fetched: Discord keeps no list of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from discord.http import Route
+
+from bot.chat.ports import Incoming, Refused, SendError, Sink
+from bot.integrations.discord.fields import Json, mappings, number, snowflake
+from bot.integrations.discord.inbound import Progress, backfilled, cursor, stored
+from bot.integrations.discord.rest import Rest
+
+log = logging.getLogger("herald.discord")
+
+PAGE = 100
+"""The most messages that Discord gives at once."""
+PATIENCE = 60.0
+"""Seconds for one page: a rate limit may be slept through, nobody waits for it."""
+_FORUMS = frozenset({15, 16})
+"""Channel types that hold threads only."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A channel or thread to read: where it is, and the newest message that Discord names for it."""
+
+    channel: str
+    guild: str
+    parent: str | None
+    last: int
+
+
+class Backfill:
+    """Reads the watched channels back, one after the other."""
+
+    def __init__(self, rest: Rest, sink: Sink, progress: Progress) -> None:
+        self._rest = rest
+        self._sink = sink
+        self._progress = progress
+        self._threads: dict[str, list[Json]] = {}
+
+    async def run(self, channels: Iterable[str]) -> None:
+        """Read all of them. One that cannot be read keeps its cursor, and is tried again in the next session."""
+        session = self._progress.session
+        for channel in channels:
+            if await self._patiently(channel):
+                self._progress.closed(channel, session)
+
+    async def _patiently(self, channel: str) -> bool:
+        wait = 1.0
+        while True:
+            try:
+                await self._home(channel)
+            except Refused as refused:
+                log.warning("discord: channel %s cannot be read back: %s", channel, refused)
+                return False
+            except SendError as error:
+                log.warning("discord: reading back channel %s again in %.0f s: %s", channel, wait, error)
+                await asyncio.sleep(getattr(error, "retry_after", None) or wait)
+                wait = min(wait * 2, 60.0)
+            else:
+                return True
+
+    async def _home(self, channel: str) -> None:
+        data = await self._get(Route("GET", "/channels/{channel_id}", channel_id=channel))
+        guild = snowflake(data, "guild_id") or ""
+        home = _Place(channel, guild, None, int(snowflake(data, "last_message_id") or 0))
+        before = await self._sink.position(cursor(channel))
+        if before is None:
+            await self._start(home)
+            return
+        if number(data, "type") not in _FORUMS:
+            await self._read(home, before)
+        for thread in await self._active(guild, channel):
+            after = await self._sink.position(cursor(thread.channel))
+            await self._read(thread, after if after is not None else before)
+
+    async def _start(self, place: _Place) -> None:
+        """The first time: nothing to read back, but from here on nothing may be missed."""
+        position = self._progress.reach(place.channel, max(place.last, int(place.channel)))
+        note = Incoming(f"discord:{place.guild or 'dm'}", f"start:{place.channel}", "{}", None, position)
+        await stored(self._sink, [note])
+
+    async def _read(self, place: _Place, after: int) -> None:
+        """All messages of a place after this id, in their order."""
+        while place.last > after:
+            page = await self._page(place.channel, after)
+            if not page:
+                return
+            batch = [self._one(message, place) for message in page]
+            await stored(self._sink, batch)
+            after = _id(page[-1])
+            if len(page) < PAGE:
+                return
+
+    def _one(self, message: Json, place: _Place) -> Incoming:
+        position = self._progress.reach(place.channel, _id(message))
+        return backfilled(message, place.guild, place.parent, position)
+
+    async def _page(self, channel: str, after: int) -> list[Json]:
+        route = Route("GET", "/channels/{channel_id}/messages", channel_id=channel)
+        answer = await self._rest.call(route, params={"limit": PAGE, "after": str(after)}, within=PATIENCE)
+        messages = [item for item in answer if isinstance(item, dict)] if isinstance(answer, list) else []
+        return sorted((item for item in messages if _id(item) > after), key=_id)
+
+    async def _active(self, guild: str, parent: str) -> list[_Place]:
+        if guild not in self._threads:
+            route = Route("GET", "/guilds/{guild_id}/threads/active", guild_id=guild)
+            self._threads[guild] = list(mappings(await self._get(route), "threads"))
+        return [
+            _Place(thread, guild, parent, int(snowflake(data, "last_message_id") or 0))
+            for data in self._threads[guild]
+            if snowflake(data, "parent_id") == parent and (thread := snowflake(data, "id"))
+        ]
+
+    async def _get(self, route: Route) -> Json:
+        answer = await self._rest.call(route, within=PATIENCE)
+        return answer if isinstance(answer, dict) else {}
+
+
+def _id(message: Json) -> int:
+    return int(snowflake(message, "id") or 0)

@@ -1,0 +1,204 @@
+"""From the gateway to the store.
+
+Frames are taken the moment the gateway dispatches them, kept in one bounded queue and stored in their order, as many
+at once as are waiting. Interactions have three seconds: each is stored by a task of its own and answered after that,
+past the queue. When the store cannot keep up the queue fills and the gateway is not read any further (nothing is
+dropped); when Discord ends such a session, the back-fill of the next one fetches the messages that were missed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+
+from bot.chat.events import MessagePosted
+from bot.chat.messages import Answer
+from bot.chat.ports import Incoming, Position, Sink, StoreUnavailable
+from bot.integrations.discord.fields import Json, mapping, snowflake, text
+from bot.integrations.discord.parse import KEPT, decode, each, external_id, read, source
+
+log = logging.getLogger("herald.discord")
+
+QUEUE = 5_000
+"""Frames that wait for the store before the gateway is no longer read."""
+BATCH = 200
+INTERACTIONS = 1_000
+"""Interactions in hand at once. More are not answered: the member sees that and presses again."""
+ANSWER_WITHIN = 2.5
+"""Seconds until an interaction is given up; Discord waits three for the first answer."""
+
+Respond = Callable[[Json, Answer], Awaitable[None]]
+ParentOf = Callable[[str], Awaitable[str | None]]
+
+
+class Progress:
+    """Which channels are read without a gap, and how far.
+
+    While a channel is being read back, its live messages carry no position: a crash then begins again at the old one.
+    """
+
+    def __init__(self, watched: Sequence[str]) -> None:
+        self._watched = frozenset(watched)
+        self._gap = set(watched)
+        self._reached: dict[str, int] = {}
+        self.session = 0
+
+    def new_session(self) -> None:
+        """A new session has begun: something may have been missed everywhere."""
+        self.session += 1
+        self._gap = set(self._watched)
+
+    def closed(self, channel: str, session: int) -> None:
+        """This channel (with its threads) has been read back in this session."""
+        if session == self.session:
+            self._gap.discard(channel)
+
+    def of(self, message: MessagePosted) -> Position | None:
+        """The position that goes with a live message; None where none may be kept."""
+        home = message.channel.home.channel_id
+        if home not in self._watched or home in self._gap:
+            return None
+        return self.reach(message.channel.channel_id, int(message.message_id))
+
+    def reach(self, channel: str, value: int) -> Position | None:
+        """This position, if it is beyond the last one."""
+        if value <= self._reached.get(channel, 0):
+            return None
+        self._reached[channel] = value
+        return Position(cursor(channel), value)
+
+
+def cursor(channel: str) -> str:
+    """The name under which the position of a channel or thread is kept."""
+    return f"discord:{channel}"
+
+
+async def stored(sink: Sink, batch: Sequence[Incoming]) -> list[Answer]:
+    """Store these, however long it takes: the platform would not send them again."""
+    wait = 0.1
+    while True:
+        try:
+            return await sink.accept(batch)
+        except StoreUnavailable:
+            log.warning("discord: %d events wait for the store", len(batch))
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, 5.0)
+
+
+class Inbound:
+    """The way from frames to the sink. `take` is called by the gateway, `run` by the platform."""
+
+    def __init__(self, guilds: Sequence[str], progress: Progress, parent_of: ParentOf, respond: Respond) -> None:
+        self.room = asyncio.Event()
+        self.room.set()
+        self._guilds = frozenset(guilds)
+        self._progress = progress
+        self._parent_of = parent_of
+        self._respond = respond
+        self._queue: deque[Json] = deque()
+        self._waiting = asyncio.Event()
+        self._interactions: set[asyncio.Task[None]] = set()
+        self._session_id = ""
+        self._sink: Sink | None = None
+
+    def use(self, sink: Sink) -> None:
+        """Store into this sink from now on."""
+        self._sink = sink
+
+    def take(self, raw: str) -> None:
+        """Take a frame from the gateway. Never raises and never waits."""
+        frame = decode(raw)
+        kind, d = text(frame, "t"), mapping(frame, "d")
+        if kind == "READY":
+            self._session_id = text(d, "session_id")
+            self._progress.new_session()
+        if kind not in KEPT or not self._ours(d):
+            return
+        if kind == "INTERACTION_CREATE":
+            self._begin(frame)
+            return
+        self._queue.append(frame)
+        self._waiting.set()
+        if len(self._queue) >= QUEUE:
+            self.room.clear()
+
+    def _ours(self, d: Json) -> bool:
+        guild = snowflake(d, "guild_id")
+        return not self._guilds or guild is None or guild in self._guilds
+
+    async def run(self) -> None:
+        """Store what comes, until cancelled."""
+        while True:
+            await self._waiting.wait()
+            await self.store_waiting()
+
+    async def store_waiting(self) -> None:
+        """Store all that waits. What is cancelled in between is still waiting."""
+        while self._queue:
+            frames = [self._queue[at] for at in range(min(BATCH, len(self._queue)))]
+            batch = [incoming for frame in frames for incoming in await self._incoming(frame)]
+            if batch and self._sink is not None:
+                await stored(self._sink, batch)
+            for _ in frames:
+                self._queue.popleft()
+            if len(self._queue) < QUEUE:
+                self.room.set()
+        self._waiting.clear()
+
+    async def _incoming(self, frame: Json) -> list[Incoming]:
+        d = mapping(frame, "d")
+        place = snowflake(d, "channel_id")
+        parent = await self._parent_of(place) if place and snowflake(d, "guild_id") else None
+        known = {**frame, "parent": parent} if parent else frame
+        made = (self._one(part) for part in each(known))
+        return [incoming for incoming in made if incoming is not None]
+
+    def _one(self, frame: Json) -> Incoming | None:
+        name = external_id(frame, self._session_id)
+        if name is None:
+            return None
+        event = read(frame)
+        position = self._progress.of(event) if isinstance(event, MessagePosted) else None
+        return Incoming(source(frame), name, json.dumps(frame), event, position)
+
+    def _begin(self, frame: Json) -> None:
+        if len(self._interactions) >= INTERACTIONS:
+            log.warning(
+                "discord: interaction %s not taken, %d in hand", snowflake(mapping(frame, "d"), "id"), INTERACTIONS
+            )
+            return
+        task = asyncio.get_running_loop().create_task(self._interaction(frame), name="discord interaction")
+        self._interactions.add(task)
+        task.add_done_callback(self._interactions.discard)
+
+    async def _interaction(self, frame: Json) -> None:
+        incoming = self._one(frame)
+        if incoming is None or self._sink is None:
+            return
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                [answer] = await self._sink.accept([incoming])
+        except (StoreUnavailable, TimeoutError) as error:
+            # Not acknowledged: Discord tells the member that it failed, and they press again.
+            log.warning("discord: interaction %s not stored: %s", incoming.external_id, type(error).__name__)
+            return
+        if incoming.event is not None:
+            await self._respond(mapping(frame, "d"), answer)
+
+    async def finish(self) -> None:
+        """Store what is left and end the interactions in hand."""
+        for task in list(self._interactions):
+            task.cancel()
+        await asyncio.gather(*self._interactions, return_exceptions=True)
+        await self.store_waiting()
+
+
+def backfilled(message: Json, guild: str, parent: str | None, position: Position | None) -> Incoming:
+    """A message from a channel's history, as if the gateway had brought it."""
+    frame: dict[str, object] = {"t": "MESSAGE_CREATE", "d": {**message, "guild_id": guild}, "backfilled": True}
+    if parent:
+        frame["parent"] = parent
+    return Incoming(source(frame), f"m:{message['id']}", json.dumps(frame), read(frame), position)

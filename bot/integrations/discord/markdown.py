@@ -1,0 +1,69 @@
+"""Text that Discord shows as it is.
+
+Discord drops a backslash before any character that is no letter, digit or space, and shows that character without its
+meaning. Escaped here is only what has a meaning where it stands: texts stay readable in notifications, and within
+length limits. `discord.utils.escape_markdown` leaves lists, quotes, time stamps, emoji names and channel mentions
+alive, and its `escape_mentions` puts in an invisible character, so neither is used.
+"""
+
+from __future__ import annotations
+
+import re
+
+_MEANING = (
+    r"(?P<start>^[^\S\n]*)(?P<line>\#(?=\#{0,2}\s)|-(?=[\s\#])|\+(?=\s)|>|(?P<digits>\d+)(?P<dot>\.(?=\s)))"
+    r"|(?P<inline>[\\*_`]"  # escape, emphasis, code
+    r"|~(?=~)|(?<=~)~"  # struck out
+    r"|\|(?=\|)|(?<=\|)\|"  # spoiler
+    r"|<(?=[@\#:/A-Za-z])"  # mention, emoji, command, time stamp, link without a preview
+    r"|\](?=\()"  # a link behind words
+    r"|@(?=everyone|here)"
+    r"|:(?=//|[^\s:]+:))"  # a link, an emoji by its name
+)
+_LINK = r"(?P<link>https?://[^\s<]+[^<.,:;\"')\]\s])"
+"""What clients make a link of by themselves; nothing inside it has another meaning."""
+
+_TEXT = re.compile(_MEANING, re.MULTILINE)
+_TEXT_WITH_LINKS = re.compile(f"{_LINK}|{_MEANING}", re.MULTILINE)
+
+
+def literal(text: str, *, links: bool = False) -> str:
+    """The text such that a reader sees exactly its characters; with `links`, addresses can be clicked.
+
+    At most twice as long as `text`: every character gets at most one backslash.
+    """
+    return (_TEXT_WITH_LINKS if links else _TEXT).sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    found = match.groupdict()
+    if found.get("link"):
+        return match.group()
+    if inline := found["inline"]:
+        return f"\\{inline}"
+    if found["dot"]:
+        return f"{found['start']}{found['digits']}\\."
+    return f"{found['start']}\\{found['line']}"
+
+
+def quoted(text: str) -> str:
+    """The text as a quotation, every line marked."""
+    return "\n".join(f"> {line}" for line in literal(text).split("\n"))
+
+
+def units(text: str) -> int:
+    """The length in UTF-16 units: at least what Discord counts, whichever way it counts."""
+    return len(text) + sum(character > "\uffff" for character in text)
+
+
+def shortened(text: str, room: int) -> str:
+    """The text, cut with an ellipsis to at most `room` UTF-16 units."""
+    if units(text) <= room:
+        return text
+    kept, used = [], 1
+    for character in text:
+        used += units(character)
+        if used > room:
+            break
+        kept.append(character)
+    return "".join(kept) + "…"

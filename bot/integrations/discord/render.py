@@ -1,0 +1,235 @@
+"""From our messages to Discord's JSON. Pure.
+
+A card is one embed: header as title, then comment, details, draft and status as its description. Where that is too
+long even with the comment shortened, draft and status move into a second embed below the first, so that the draft is
+always shown whole (limits: Discord reference, "Embed Limits").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from bot.chat.messages import Button, Card, Field, FieldErrors, Form, Line, Outgoing, Prompt, Reply, Tone
+from bot.chat.ports import Refused
+from bot.domain.places import Channel
+from bot.integrations.discord.markdown import literal, quoted, shortened, units
+
+CONTENT = 2_000
+DESCRIPTION = 4_096
+TITLE = 256
+MESSAGE_EMBEDS = 6_000
+"""The most characters that all embeds of a message hold together."""
+ROW, ROWS = 5, 5
+LABEL, FIELD_LABEL, FIELD_HELP, MODAL_TITLE = 80, 45, 100, 45
+FIELD_VALUE, CHOICES, CHOICE, FIELDS = 4_000, 25, 100, 5
+
+EPHEMERAL = 1 << 6
+SUPPRESS_EMBEDS = 1 << 2
+NO_MENTIONS: Mapping[str, object] = {"parse": [], "replied_user": False}
+"""Sent with every message and every edit: an edit without it is parsed with all mentions allowed."""
+
+MAX_DRAFT = 1_800
+"""Escaped at worst 3,600 characters, which leaves details and status the room they need."""
+_SHORTEST_COMMENT = 200
+"""A comment is not cut below this as long as a second embed can help."""
+
+_COLOURS: Mapping[Tone, int] = {
+    "new": 0x3B82F6,
+    "waiting": 0xF59E0B,
+    "claimed": 0x8B5CF6,
+    "good": 0x22C55E,
+    "bad": 0xEF4444,
+    "quiet": 0x9CA3AF,
+}
+_STYLES = {"primary": 1, "plain": 2, "danger": 4}
+_LINK_STYLE = 5
+_ACTION_ROW, _BUTTON, _SELECT, _TEXT_INPUT, _LABEL = 1, 2, 3, 4, 18
+
+Json = dict[str, object]
+
+
+def message(outgoing: Outgoing, to: Channel, key: str) -> Json:
+    """The body of Create Message; `key` is the nonce by which Discord knows a repeated request."""
+    body = {**content(outgoing), "nonce": key, "enforce_nonce": True}
+    reply_to = None if isinstance(outgoing, Card) else outgoing.reply_to
+    if reply_to:
+        # A question that was deleted meanwhile must not keep its answer from arriving.
+        body["message_reference"] = {
+            "message_id": reply_to,
+            "channel_id": to.channel_id,
+            "fail_if_not_exists": False,
+        }
+    return {name: value for name, value in body.items() if value not in ([], "")}
+
+
+def content(outgoing: Outgoing) -> Json:
+    """The body of Edit Message: every part is named, so that nothing of the former message stays."""
+    match outgoing:
+        case Card():
+            return {
+                "content": "",
+                "embeds": embeds(outgoing),
+                "components": rows(outgoing.buttons),
+                "allowed_mentions": NO_MENTIONS,
+            }
+        case Reply():
+            return {**_plain(outgoing.text), "flags": SUPPRESS_EMBEDS}
+        case Line() | Prompt():
+            return told(outgoing.text)
+
+
+def told(text: str) -> Json:
+    """A text shown character by character; longer than a message it goes into an embed, and is cut there."""
+    shown = literal(text, links=True)
+    if units(shown) <= CONTENT:
+        return {**_plain(shown), "flags": SUPPRESS_EMBEDS}
+    embed = {"description": _fitted(text, DESCRIPTION, literal)}
+    return {"content": "", "embeds": [embed], "components": [], "allowed_mentions": NO_MENTIONS}
+
+
+def _plain(text: str) -> Json:
+    return {"content": text, "embeds": [], "components": [], "allowed_mentions": NO_MENTIONS}
+
+
+def embeds(card: Card) -> list[Json]:
+    """The card's one embed, or two. Raises Refused when the draft could not be shown whole."""
+    title = literal(card.header) if units(literal(card.header)) <= TITLE else ""
+    top = [] if title else [literal(card.header)]
+    details = "\n".join(literal(line, links=True) for line in card.details)
+    bottom = [literal(card.draft), "\n".join(literal(line, links=True) for line in card.status)]
+    one = _parts(top, card.comment, [details, *bottom], DESCRIPTION)
+    if one is not None:
+        return [_embed(card.tone, one, title)]
+    second = _joined(bottom)
+    room = min(DESCRIPTION, MESSAGE_EMBEDS - units(title) - units(second))
+    first = _parts(top, card.comment, [details], room, shortest=0)
+    if first is None or units(second) > DESCRIPTION:
+        raise Refused("the card is longer than a Discord message can be", "too_long")
+    return [_embed(card.tone, part, head) for part, head in ((first, title), (second, "")) if part or head]
+
+
+def _parts(top: list[str], comment: str, rest: list[str], room: int, shortest: int = _SHORTEST_COMMENT) -> str | None:
+    """All parts in order in at most `room` units, the comment cut to what is left; None when that is too little."""
+    left = room - units(_joined([*top, "x", *rest])) + 1
+    if not comment:
+        whole = _joined([*top, *rest])
+        return whole if units(whole) <= room else None
+    shown = quoted(comment)
+    if units(shown) > left:
+        if left < max(shortest, len("> …")):
+            return None
+        shown = _fitted(comment, left, quoted)
+    return _joined([*top, shown, *rest])
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return "\n\n".join(part for part in parts if part)
+
+
+def _fitted(text: str, room: int, show: Callable[[str], str]) -> str:
+    """The longest cut of the text that is still shown within `room` units."""
+    low, high = 1, units(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if units(show(shortened(text, middle))) <= room:
+            low = middle
+        else:
+            high = middle - 1
+    return show(shortened(text, low))
+
+
+def _embed(tone: Tone, description: str, title: str) -> Json:
+    embed: Json = {"color": _COLOURS[tone]}
+    if title:
+        embed["title"] = title
+    if description:
+        embed["description"] = description
+    return embed
+
+
+def rows(buttons: Sequence[Button]) -> list[Json]:
+    """Buttons in rows of five. Raises Refused for more than a message holds."""
+    if len(buttons) > ROW * ROWS:
+        raise Refused(f"{len(buttons)} buttons do not fit into a Discord message", "too_long")
+    made = [_button(button) for button in buttons]
+    return [{"type": _ACTION_ROW, "components": made[at : at + ROW]} for at in range(0, len(made), ROW)]
+
+
+def _button(button: Button) -> Json:
+    label = shortened(button.label, LABEL)
+    if button.url:
+        return {"type": _BUTTON, "style": _LINK_STYLE, "label": label, "url": button.url}
+    return {"type": _BUTTON, "style": _STYLES[button.style], "label": label, "custom_id": button.payload}
+
+
+def modal(form: Form) -> Json:
+    """The data of an interaction answer that opens a form; Discord names its two buttons itself."""
+    return {
+        "custom_id": form.payload,
+        "title": shortened(form.title, MODAL_TITLE),
+        "components": [_labelled(field) for field in form.fields[:FIELDS]],
+    }
+
+
+def _labelled(field: Field) -> Json:
+    label: Json = {"type": _LABEL, "label": shortened(field.label, FIELD_LABEL), "component": _input(field)}
+    if label["label"] != field.label:
+        label["description"] = shortened(field.label, FIELD_HELP)
+    return label
+
+
+def _input(field: Field) -> Json:
+    if field.kind == "choice":
+        options = [_option(value, label, value == field.value) for value, label in field.choices[:CHOICES]]
+        return {"type": _SELECT, "custom_id": field.key, "options": options, "required": field.required}
+    box: Json = {
+        "type": _TEXT_INPUT,
+        "custom_id": field.key,
+        "style": 2 if field.kind == "paragraph" else 1,
+        "required": field.required,
+        "max_length": max(1, min(field.max_length or FIELD_VALUE, FIELD_VALUE)),
+    }
+    if field.value:
+        box["value"] = field.value[:FIELD_VALUE]
+    return box
+
+
+def _option(value: str, label: str, chosen: bool) -> Json:
+    option: Json = {"label": shortened(label, CHOICE), "value": value}
+    if chosen:
+        option["default"] = True
+    return option
+
+
+def faults(refused: FieldErrors) -> Json:
+    """The data of a private answer that lists what is wrong with a form: Discord cannot show it in the form."""
+    return {**_said("\n".join(refused.errors.values())), "flags": EPHEMERAL}
+
+
+def private(text: str) -> Json:
+    """The data of a message that only one person sees."""
+    body = _said(text)
+    flags = body.get("flags", 0)
+    return {**body, "flags": EPHEMERAL | (flags if isinstance(flags, int) else 0)}
+
+
+def direct(text: str, key: str) -> Json:
+    """The body of Create Message for a text in a direct conversation."""
+    return {**_said(text), "nonce": key, "enforce_nonce": True}
+
+
+def hint(text: str, user_id: str, key: str) -> Json:
+    """The body of Create Message for a line that calls one member in a public channel; only they are notified."""
+    body = told(text)
+    body["content"] = f"<@{user_id}> {body['content']}".rstrip()
+    body["allowed_mentions"] = {"users": [user_id], "replied_user": False}
+    return {**_named(body), "nonce": key, "enforce_nonce": True}
+
+
+def _said(text: str) -> Json:
+    return _named(told(text))
+
+
+def _named(body: Json) -> Json:
+    """Without the empty parts: what is created has no former parts to clear."""
+    return {name: value for name, value in body.items() if value not in ([], "")}
