@@ -22,6 +22,9 @@ Json = Any
 FaultKind = Literal["429", "500", "slow", "swallow_reply", "reset", "disconnect", "deaf", "invalid_session"]
 
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
 class ControlError(Exception):
     """A control call that cannot be carried out; `str()` says why. The server answers it with HTTP 400."""
 
@@ -94,7 +97,7 @@ class Journal:
         row = {"seq": len(self.rows) + 1, "at": round(self._clock.now(), 6), **row}
         self.rows.append(row)
         if self._file:
-            self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            self._file.write(_encode(row) + "\n")
             self._file.flush()
 
     def close(self) -> None:

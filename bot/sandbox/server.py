@@ -100,7 +100,7 @@ def _platforms(frame: Frame, only: Collection[str]) -> dict[str, Platform]:
         try:
             module = importlib.import_module(f"bot.sandbox.{name}")
             found[name] = cast(Platform, getattr(module, cls)(frame))
-        except Exception as error:  # noqa: BLE001 - while the other platforms are being built
+        except Exception as error:
             logging.getLogger(__name__).warning("%s is not there yet: %r", name, error)
     return found
 

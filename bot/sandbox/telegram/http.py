@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
 
 from aiohttp import web
 
@@ -22,6 +22,10 @@ log = logging.getLogger(__name__)
 
 _KINDS: tuple[FaultKind, ...] = ("429", "500", "slow", "swallow_reply", "reset")
 _POLL = "getUpdates"
+_ESCAPES = re.compile(rb"(?:%[0-9A-Fa-f]{2})+")
+_COMMON = [(f"%{ord(sign):02X}".encode(), sign.encode()) for sign in '"{}[]:,| /']
+"""The escapes that JSON in a form is full of; a percent sign is not among them, so that none is read twice."""
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass
@@ -74,7 +78,7 @@ class BotApi:
         if fault is not None and fault.kind == "slow":
             await asyncio.sleep(2.0 if fault.seconds is None else fault.seconds)
         return web.Response(
-            body=json.dumps(exchange.answer, ensure_ascii=False).encode(),
+            body=_encode(exchange.answer).encode(),
             status=exchange.status,
             headers=exchange.refusal.headers() if exchange.refusal else None,
             content_type="application/json",
@@ -158,9 +162,25 @@ def _decoded(content_type: str, text: bytes) -> Mapping[str, Json]:
     if content_type != "application/x-www-form-urlencoded":
         raise bad(f"unsupported content type {content_type}")
     try:
-        return dict(parse_qsl(text.decode("ascii"), keep_blank_values=True, errors="strict"))
+        return dict(_pair(part) for part in text.split(b"&") if part)
     except UnicodeDecodeError:
         raise bad("strings must be encoded in UTF-8") from None
+
+
+def _pair(part: bytes) -> tuple[str, str]:
+    """A name and its value. The standard parser takes a fifth of the whole call for texts that are mostly escapes."""
+    name, _, value = part.partition(b"=")
+    return _unquoted(name), _unquoted(value)
+
+
+def _unquoted(text: bytes) -> str:
+    if b"+" in text:
+        text = text.replace(b"+", b" ")
+    if b"%" in text:
+        for escape, sign in _COMMON:
+            text = text.replace(escape, sign)
+        text = _ESCAPES.sub(lambda run: bytes.fromhex(run[0].replace(b"%", b"").decode()), text)
+    return text.decode("utf-8")
 
 
 async def _read_multipart(request: web.Request, exchange: Exchange) -> None:
