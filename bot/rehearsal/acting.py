@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from bot.rehearsal.errors import StepFailed
-from bot.rehearsal.expecting import Instant, Named, View, form_id, instant_message
-from bot.rehearsal.looking import Looker, Memory
+from bot.rehearsal.expecting import Instant, Named, View, form_values, instant_message
+from bot.rehearsal.looking import LOOK_SECONDS, Looker, Memory
 from bot.rehearsal.scenario import (
     ChangeMember,
     Click,
@@ -29,6 +30,9 @@ from bot.rehearsal.values import Json
 Person = dict[str, str | None]
 """Who acts: `platform`, `member`, `tenant`, and perhaps on what."""
 
+FORM_SECONDS = 5.0
+"""How long a form may take to open: on a platform without dialogs it is a message of the bot."""
+
 
 class Actor:
     """Carries out acts, and keeps what they showed at once."""
@@ -38,7 +42,9 @@ class Actor:
         self._stage = stage
         self._memory = memory
         self._looker = looker
-        self._forms: dict[str, list[str]] = {}
+        self._last: dict[str, Named] = {}
+        """Where each member acted last, with the form that this opened."""
+        self._sent: set[tuple[str, str]] = set()
         self._acts: dict[type, Callable[..., Awaitable[None]]] = {
             Say: self._say,
             Command: self._command,
@@ -50,7 +56,7 @@ class Actor:
             Delete: self._delete,
             ChangeMember: self._member,
             Raw: self._pass_on,
-            Fault: self._pass_on,
+            Fault: self._fault,
             Model: self._pass_on,
         }
 
@@ -77,16 +83,15 @@ class Actor:
         return {**self._person(who, target.platform), **place}
 
     def _shown(self, answer: Json, platform: str, channel: str, member: str, name: str | None = None) -> None:
-        """Keep what an act showed at once, and the form that it opened."""
+        """Keep what an act showed at once, and the form that it opened or opens soon."""
         shown = instant_message(answer, member) if isinstance(answer, Mapping) else None
-        if shown is None:
-            return
-        self._memory.since.instants.append(Instant(platform, channel, member, shown))
-        opened = form_id(shown) if shown.get("form") is not None else None
-        if opened is not None:
-            self._forms.setdefault(member, []).append(opened)
+        if shown is not None:
+            self._memory.since.instants.append(Instant(platform, channel, member, shown))
+        form = shown.get("form") if shown is not None else None
+        opened = Named(platform, channel, None, self._looker.tenant(member), form=form)
+        self._last[member] = opened
         if name is not None:
-            self._memory.names[name] = Named(platform, channel, None, self._looker.tenant(member), form_id=opened)
+            self._memory.names[name] = opened
 
     async def _say(self, step: Say) -> None:
         platform, _, channel = step.place.partition("/")
@@ -102,8 +107,7 @@ class Actor:
         platform, _, channel = step.place.partition("/")
         fields = {**self._person(step.by, platform), "channel": channel, "text": step.text}
         answer = await self._stage.control.post("command", fields)
-        if isinstance(answer, Mapping) and answer.get("message_id") is not None:
-            self._memory.since.own.add((platform, str(answer["message_id"])))
+        self._own(platform, answer)
         self._shown(answer, platform, channel, step.by, step.name)
 
     async def _click(self, step: Click) -> None:
@@ -113,35 +117,39 @@ class Actor:
         self._shown(answer, target.platform, target.channel, step.by, step.name)
 
     async def _submit(self, step: Submit) -> None:
-        platform, channel, form = await self._form(step)
-        fields = {**self._person(step.by, platform), "form_id": form, "values": step.values}
+        place, form = await self._form(step)
+        values = form_values(form, step.values)
+        fields = {**self._person(step.by, place.platform), "form_id": str(form["id"]), "values": values}
         answer = await self._stage.control.post("submit", fields)
+        self._own(place.platform, answer)
+        if not (isinstance(answer, Mapping) and answer.get("errors")):
+            self._sent.add((step.by, str(form["id"])))
+        self._shown(answer, place.platform, place.channel, step.by)
+
+    async def _form(self, step: Submit) -> tuple[Named, Json]:
+        """The form that is meant, and where it is. Raises StepFailed where none opens in `FORM_SECONDS`."""
+        place = self._memory.names[step.on] if step.on is not None else self._last.get(step.by)
+        if place is None:
+            raise StepFailed(f"{step.by} has done nothing yet that could have opened a form")
+        loop = asyncio.get_running_loop()
+        form, end = place.form, loop.time() + FORM_SECONDS
+        while form is None:
+            form = await self._newest_form(place, step.by)
+            if form is None and loop.time() > end:
+                raise StepFailed(f"no form is open for {step.by} in {place.platform}/{place.channel}")
+            await asyncio.sleep(LOOK_SECONDS if form is None else 0)
+        return place, form
+
+    async def _newest_form(self, place: Named, member: str) -> Json:
+        """The newest form that the member sees there and has not sent yet."""
+        view = View(place.platform, place.channel, member, self._looker.tenant(member))
+        forms = [m["form"] for m in await self._looker.seen(view) if m.get("form") is not None]
+        return next((form for form in reversed(forms) if (member, str(form["id"])) not in self._sent), None)
+
+    def _own(self, platform: str, answer: Json) -> None:
+        """Remember a message that an act wrote as its member's own."""
         if isinstance(answer, Mapping) and answer.get("message_id") is not None:
             self._memory.since.own.add((platform, str(answer["message_id"])))
-        if not (isinstance(answer, Mapping) and answer.get("errors")):
-            self._forms[step.by] = [known for known in self._forms.get(step.by, []) if known != form]
-        self._shown(answer, platform, channel, step.by)
-
-    async def _form(self, step: Submit) -> tuple[str, str, str]:
-        if step.on is not None:
-            target = self._memory.names[step.on]
-            form = target.form_id or await self._form_in(target, step.by) or self._newest(step.by)
-            return target.platform, target.channel, form
-        instants = [i for i in self._memory.since.instants if i.member == step.by]
-        known = self._scenario.members.get(step.by)
-        platform = instants[-1].platform if instants else known.platform if known else ""
-        return platform, instants[-1].channel if instants else "review", self._newest(step.by)
-
-    async def _form_in(self, target: Named, member: str) -> str | None:
-        """The newest form that the member sees in the channel where they acted."""
-        view = View(target.platform, target.channel, member, self._looker.tenant(member))
-        forms = [found for m in await self._looker.seen(view) if (found := form_id(m)) is not None]
-        return forms[-1] if forms else None
-
-    def _newest(self, member: str) -> str:
-        if not self._forms.get(member):
-            raise StepFailed(f"no form is open for {member}")
-        return self._forms[member][-1]
 
     async def _vote(self, step: Vote) -> None:
         await self._stage.control.post("vote", {**self._at(step.by, step.on), "options": list(step.options)})
@@ -172,5 +180,12 @@ class Actor:
         }
         await self._stage.control.post("member", fields)
 
-    async def _pass_on(self, step: Raw | Fault | Model) -> None:
+    async def _fault(self, step: Fault) -> None:
+        """A `match` that is a channel's name stands for its id: what calls about it carry."""
+        fields = step.model_dump()
+        fields["match"] = self._stage.settings["channels"].get(step.match, step.match)
+        fields["match"] = None if fields["match"] is None else str(fields["match"])
+        await self._stage.control.post("fault", fields)
+
+    async def _pass_on(self, step: Raw | Model) -> None:
         await self._stage.control.post(type(step).__name__.lower(), step.model_dump())

@@ -42,7 +42,8 @@ class Named:
     author: str | None = None
     thread: str | None = None
     """What the message itself answers: on a platform with flat threads, replies to it answer that too."""
-    form_id: str | None = None
+    form: Json = None
+    """The form, or None where the act that is named opens one later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +125,17 @@ def _texts(value: Json) -> list[str]:
 def form_id(message: SeenMessage) -> str | None:
     """The id of the form that a message is or holds."""
     form = message.get("form")
-    if form is None:
-        return None
-    found = (form.get("form_id") or form.get("id")) if isinstance(form, Mapping) else form
-    return str(found or message["id"])
+    return None if form is None else str(form["id"])
+
+
+def form_values(form: Json, values: Mapping[str, Json]) -> dict[str, Json]:
+    """What is filled in: a single value goes into the only field of a form, whatever the form calls it."""
+    fields = form.get("fields") if isinstance(form, Mapping) else None
+    if isinstance(fields, list) and len(fields) == 1 and len(values) == 1:
+        field_id = fields[0].get("id") if isinstance(fields[0], Mapping) else None
+        if field_id is not None:
+            return {str(field_id): next(iter(values.values()))}
+    return dict(values)
 
 
 def meets(expect: Expect, message: SeenMessage, names: Mapping[str, Named], people: Mapping[str, str]) -> bool:

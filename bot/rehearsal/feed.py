@@ -162,7 +162,11 @@ class _Feeding:
             await asyncio.sleep(_LOOK_SECONDS)
 
     def _owed(self, progress: Progress) -> bool:
-        return progress.comments < self.said or progress.open > 0 or self.approver.waiting > 0
+        return (
+            progress.comments < self.said
+            or progress.open + progress.unread + progress.drafting > 0
+            or self.approver.waiting > 0
+        )
 
 
 async def run_feed(options: Options, transcript: Transcript) -> int:

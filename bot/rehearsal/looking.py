@@ -61,7 +61,9 @@ class Looker:
         end = loop.time() + expect.within
         whole = isinstance(expect, ExpectNone) or expect.count is not None
         while True:
-            fresh = await self._fresh(expect)
+            if expect.gone is not None and await self._is_gone(expect):
+                return
+            fresh = await self._fresh(expect) if expect.gone is None else []
             found = [m for m in fresh if meets(expect, m, self._memory.names, self._stage.people)]
             over = loop.time() >= end
             if isinstance(expect, ExpectNone) and found:
@@ -75,10 +77,14 @@ class Looker:
             self._bind(expect, found[-1])
 
     def _views(self, expect: Expect) -> list[View]:
-        """The channel as it is seen by whom it concerns; a private expectation also looks into their own chat."""
+        """The channel as it is seen by whom it concerns: where something private is expected, also the member's own
+        chat with the bot, or without a member the channel as each of them sees it."""
         platform, _, channel = expect.place.partition("/")
         tenant = self.tenant(expect.seen_by)
         views = [View(platform, channel, expect.seen_by, tenant)]
+        if expect.private and expect.seen_by is None:
+            members = self._scenario.members.items()
+            views += [View(platform, channel, name, m.tenant) for name, m in members if m.platform == platform]
         if expect.private and expect.seen_by is not None and channel != _PRIVATE:
             views.append(View(platform, _PRIVATE, expect.seen_by, tenant))
         return views
@@ -92,10 +98,15 @@ class Looker:
                 return []
             raise
 
+    async def _is_gone(self, expect: Expect) -> bool:
+        target = self._memory.names[str(expect.gone)].message_id
+        return all(str(m["id"]) != target for m in await self.seen(self._views(expect)[0]))
+
     async def _fresh(self, expect: Expect) -> list[SeenMessage]:
         views = self._views(expect)
         seen = await asyncio.gather(*(self.seen(view) for view in views))
-        fresh = [m for view, there in zip(views, seen, strict=True) for m in self._memory.since.fresh(view, there)]
+        parts = [m for view, there in zip(views, seen, strict=True) for m in self._memory.since.fresh(view, there)]
+        fresh = list({(str(m["id"]), m.get("private_to")): m for m in parts}.values())
         if expect.author is None:
             platform = expect.place.partition("/")[0]
             fresh = [m for m in fresh if (platform, str(m["id"])) not in self._memory.since.own]
@@ -115,13 +126,15 @@ class Looker:
             identity,
             self.tenant(expect.seen_by),
             thread=None if thread is None else str(thread),
-            form_id=form_id(message),
+            form=message.get("form"),
         )
 
 
 def _check_at_end(expect: Expect, found: list[SeenMessage], fresh: list[SeenMessage]) -> None:
     if isinstance(expect, ExpectNone) or len(found) == expect.count or (found and expect.count is None):
         return
+    if expect.gone is not None:
+        raise StepFailed(f"{expect.gone} is still there after {expect.within:g} s")
     wanted = "it" if expect.count is None else f"{expect.count} of these"
     problem = f"expected {wanted} within {expect.within:g} s, found {len(found)}; new or changed there:"
     raise StepFailed(problem, tuple(told(m) for m in fresh) or ("(nothing)",))

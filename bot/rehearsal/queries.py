@@ -15,19 +15,24 @@ from bot.rehearsal.journal import Message
 
 _WAIT_SECONDS = 10.0
 
-_COMMENTS = "SELECT id, platform, channel_id, thread_id, message_id, needs_reply, received_at FROM comments"
+_COMMENTS = (
+    "SELECT id, platform, channel_id, thread_id, message_id, needs_reply, received_at FROM comments WHERE NOT early"
+)
 _DRAFTS = "SELECT id, comment_id, text FROM drafts"
-_DECISIONS = "SELECT draft_id, action, text_hash, at FROM decisions WHERE draft_id IS NOT NULL ORDER BY at, id"
+_DECISIONS = "SELECT draft_id, action, text, at FROM decisions ORDER BY id"
 _REPLIES = (
     "SELECT draft_id, platform, channel_id, reply_to, text FROM outbox WHERE kind = 'reply' ORDER BY created_at, id"
 )
-_CARDS = "SELECT draft_id, platform, channel_id, message_id FROM cards"
+_CARDS = "SELECT draft_id, platform, channel_id, message_id FROM cards WHERE message_id IS NOT NULL"
+_VIEWS = "SELECT id, draft_id FROM views"
 _PROGRESS = """
 SELECT (SELECT count(*) FROM comments),
        (SELECT count(*) FROM drafts),
        (SELECT count(*) FROM decisions),
        (SELECT count(*) FROM outbox WHERE state IN ('pending', 'claimed', 'sending')),
-       (SELECT count(*) FROM outbox)
+       (SELECT count(*) FROM outbox),
+       (SELECT count(*) FROM inbox WHERE state = 'new'),
+       (SELECT count(*) FROM drafts WHERE state = 'drafting')
 """
 
 
@@ -53,11 +58,11 @@ class DraftRow:
 
 @dataclass(frozen=True, slots=True)
 class DecisionRow:
-    """A decision about a draft; `text_hash` is the SHA-256 of the text in hexadecimal, or a beginning of it."""
+    """A decision about a draft, over this text."""
 
     draft_id: str
     action: str
-    text_hash: str
+    text: str
     at: float
 
 
@@ -89,17 +94,22 @@ class Records:
     decisions: list[DecisionRow] = field(default_factory=list)
     replies: list[ReplyRow] = field(default_factory=list)
     cards: list[CardRow] = field(default_factory=list)
+    views: dict[str, str] = field(default_factory=dict)
+    """Drafts by the ids that the payloads of their cards' buttons carry."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How much there is, to see whether something still happens; `open` are deliveries on their way."""
+    """How much there is, to see whether something still happens; `open` are deliveries
+    on their way, `unread` events that were stored but not looked at, `drafting` drafts that are being made."""
 
     comments: int = 0
     drafts: int = 0
     decisions: int = 0
     open: int = 0
     deliveries: int = 0
+    unread: int = 0
+    drafting: int = 0
 
 
 def read_records(path: Path) -> Records:
@@ -110,8 +120,8 @@ def read_records(path: Path) -> Records:
                 comments=[_comment(row) for row in database.execute(_COMMENTS)],
                 drafts=[DraftRow(str(i), str(comment), text or "") for i, comment, text in database.execute(_DRAFTS)],
                 decisions=[
-                    DecisionRow(str(draft), action, hashed or "", float(at))
-                    for draft, action, hashed, at in database.execute(_DECISIONS)
+                    DecisionRow(str(draft), action, text or "", float(at))
+                    for draft, action, text, at in database.execute(_DECISIONS)
                 ],
                 replies=[
                     ReplyRow(str(draft), platform, str(channel), None if to is None else str(to), text or "")
@@ -121,6 +131,7 @@ def read_records(path: Path) -> Records:
                     CardRow(str(draft), Message(platform, str(channel), str(message)))
                     for draft, platform, channel, message in database.execute(_CARDS)
                 ],
+                views={str(view): str(draft) for view, draft in database.execute(_VIEWS)},
             )
         except sqlite3.Error as error:
             raise RehearsalError(f"cannot read the bot's records in {path}: {error}") from error

@@ -7,7 +7,6 @@ no acknowledgement is in it, the moment of storing is the database's.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -96,7 +95,7 @@ def compute(happenings: Iterable[Happening], records: Records, undo_seconds: flo
         latency_ms={
             "stored": Percentiles.of(_stored_times(trail, records)),
             "carded": Percentiles.of(_carded_times(trail, records, cards)),
-            "delivered": Percentiles.of(_delivered_times(trail, approvals, delivered, cards, undo_seconds)),
+            "delivered": Percentiles.of(_delivered_times(trail, approvals, delivered, records, undo_seconds)),
         },
     )
 
@@ -164,18 +163,20 @@ class _Trail:
 
 
 def _cards(trail: _Trail, records: Records) -> dict[str, Created]:
-    """The first card of each draft that is on a platform: one that the database knows, or that names the draft."""
+    """The first card of each draft that is on a platform: one that the database knows, or whose buttons name it."""
     by_place = {card.message: card.draft_id for card in records.cards}
-    drafts = {draft.id for draft in records.drafts}
     found: dict[str, Created] = {}
     for card in trail.cards:
-        draft = by_place.get(card.message)
-        if draft is None:
-            named = {part for payload in card.payloads for part in payload.split("|")[1:2]}
-            draft = next(iter(named & drafts), None)
-        if draft is not None and draft in drafts:
+        draft = by_place.get(card.message) or _named_draft(card.payloads, records)
+        if draft is not None:
             found.setdefault(draft, card)
     return found
+
+
+def _named_draft(payloads: Iterable[str], records: Records) -> str | None:
+    """The draft that a payload is about: a card whose sending was never confirmed has no place in the database."""
+    named = (records.views.get(part) for payload in payloads for part in payload.split("|")[1:2])
+    return next(filter(None, named), None)
 
 
 def _approvals(decisions: Iterable[DecisionRow]) -> dict[str, DecisionRow]:
@@ -215,28 +216,24 @@ def _deliveries(
 
 
 def _reply_keys(records: Records, approvals: Mapping[str, DecisionRow]) -> dict[str, list[_Key]]:
+    """Where each approved reply may be, and with which text: that of the decision itself."""
     comments = {row.id: row for row in records.comments}
-    replies: dict[str, list[ReplyRow]] = defaultdict(list)
-    for reply in records.replies:
-        replies[reply.draft_id].append(reply)
+    rows: dict[str, list[ReplyRow]] = defaultdict(list)
+    for row in records.replies:
+        rows[row.draft_id].append(row)
     keys: dict[str, list[_Key]] = {}
     for draft in records.drafts:
         comment = comments.get(draft.comment_id)
         if draft.id not in approvals or comment is None:
             continue
-        texts = [reply.text for reply in replies[draft.id]] or [draft.text]
-        approved = [text for text in texts if _is_approved(text, approvals[draft.id])] or texts[-1:]
+        text = approvals[draft.id].text or draft.text
         where = comment.message
-        targets = [where.message_id, *filter(None, [comment.thread_id])]
-        keys[draft.id] = [
-            (where.platform, where.channel, to, text) for text in dict.fromkeys(approved) for to in targets
+        places: list[tuple[str, str, str | None]] = [
+            (where.platform, where.channel, to) for to in (where.message_id, comment.thread_id) if to
         ]
+        places += [(row.platform, row.channel_id, row.reply_to) for row in rows[draft.id]]
+        keys[draft.id] = [(*place, text) for place in dict.fromkeys(places)]
     return keys
-
-
-def _is_approved(text: str, decision: DecisionRow) -> bool:
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    return bool(decision.text_hash) and digest.startswith(decision.text_hash)
 
 
 def _stored_times(trail: _Trail, records: Records) -> Iterable[float]:
@@ -261,21 +258,21 @@ def _delivered_times(
     trail: _Trail,
     approvals: Mapping[str, DecisionRow],
     delivered: Mapping[str, Created],
-    cards: Mapping[str, Created],
+    records: Records,
     undo_seconds: float,
 ) -> Iterable[float]:
     clicks = [click for pressed in trail.clicks.values() for click in pressed if has_action(click.payload, "approve")]
-    by_draft = _clicks_by_draft(clicks, cards)
+    by_draft = _clicks_by_draft(clicks, records)
     for draft, reply in delivered.items():
         before = [at for at in by_draft.get(draft, ()) if at <= reply.at]
         yield reply.at - (before[-1] if before else approvals[draft].at) - undo_seconds
 
 
-def _clicks_by_draft(clicks: Iterable[Pressed], cards: Mapping[str, Created]) -> dict[str, list[float]]:
-    by_card = {card.message: draft for draft, card in cards.items()}
+def _clicks_by_draft(clicks: Iterable[Pressed], records: Records) -> dict[str, list[float]]:
+    by_place = {card.message: card.draft_id for card in records.cards}
     found: dict[str, list[float]] = defaultdict(list)
     for click in clicks:
-        draft = by_card.get(click.message) or next((d for d in click.payload.split("|")[1:2]), None)
+        draft = by_place.get(click.message) or _named_draft([click.payload], records)
         if draft is not None:
             found[draft].append(click.at)
     return found

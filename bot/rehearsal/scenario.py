@@ -184,6 +184,8 @@ class Expect(_Words):
     name: str | None = Field(None, alias="as")
     private: bool | None = None
     author: str | None = None
+    gone: str | None = None
+    """The message of that name must have disappeared from the channel; nothing else is looked at."""
 
 
 class ExpectNone(Expect):
