@@ -28,7 +28,7 @@ class TelegramConfig:
     token: str = field(repr=False)
     api_url: str = "https://api.telegram.org"
     watched: tuple[str, ...] = ()
-    poll_timeout: int = 25
+    poll_timeout: int = 10
     request_timeout: float = 10.0
 
 

@@ -53,6 +53,8 @@ IMPATIENT_FOR = 60.0
 EARLY_CAP = 2.0
 LATE_CAP = 15.0
 CONFLICT_DELAYS = (5.0, 15.0, 30.0, 60.0)
+CONFLICT_OVER = 300.0
+"""Seconds without a conflict after which the next one is a new one: two pollers take turns in succeeding."""
 
 
 class Backoff:
@@ -88,6 +90,7 @@ class Poller:
         self._now = now
         self._backoff = Backoff()
         self._conflicts = 0
+        self._last_conflict = -CONFLICT_OVER
         self._source = f"telegram:{reader.tenant}"
 
     async def run(self, sink: Sink, ready: Callable[[], None]) -> None:
@@ -157,7 +160,9 @@ class Poller:
         return self._backoff.failed()
 
     def _conflict(self) -> float:
-        if self._conflicts == 0:
+        now = time.monotonic()
+        if now - self._last_conflict >= CONFLICT_OVER:
+            self._conflicts = 0
             log.warning(
                 "telegram bot %s: another process polls with this token; stop it, or revoke the token at @BotFather if "
                 "it was stolen",
@@ -165,13 +170,13 @@ class Poller:
             )
         delay = CONFLICT_DELAYS[min(self._conflicts, len(CONFLICT_DELAYS) - 1)]
         self._conflicts += 1
+        self._last_conflict = now
         return delay
 
     def _recovered(self) -> None:
-        if self._backoff.failures or self._conflicts:
+        if self._backoff.failures:
             log.info("telegram bot %s: connected again", self._reader.tenant)
         self._backoff.succeeded()
-        self._conflicts = 0
 
 
 def _stored(update: object) -> tuple[str, object]:

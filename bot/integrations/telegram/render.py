@@ -50,7 +50,7 @@ def create(message: Outgoing) -> Params:
         case Reply(text=text, reply_to=reply_to):
             return _plain(_whole(text)) | _answering(reply_to)
         case Line(text=text, reply_to=reply_to):
-            return _plain(cut(text, MAX_TEXT)) | _answering(reply_to)
+            return _plain(_whole(cut(text, MAX_TEXT))) | _answering(reply_to)
         case Card():
             keyboard = {"reply_markup": _keyboard(message.buttons)} if message.buttons else {}
             return _card(message) | keyboard
@@ -64,7 +64,7 @@ def change(message: Outgoing) -> Params:
         case Reply(text=text):
             return _plain(_whole(text))
         case Line(text=text):
-            return _plain(cut(text, MAX_TEXT))
+            return _plain(_whole(cut(text, MAX_TEXT)))
         case Card():
             return _card(message) | {"reply_markup": _keyboard(message.buttons)}
         case Prompt():

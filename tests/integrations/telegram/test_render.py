@@ -124,6 +124,9 @@ def test_an_edit_takes_buttons_away() -> None:
 def test_a_line_is_short() -> None:
     text = str(create(Line("行" * 5000, "3"))["text"])
     assert (units(text), text[-1]) == (MAX_TEXT, "…")
+    for make in (create, change):
+        with pytest.raises(Unsendable):
+            make(Line(" "))
 
 
 def test_a_prompt_asks_one_person() -> None:
