@@ -11,6 +11,9 @@ from bot.integrations.slack.errors import UNAUTHORIZED
 from bot.integrations.slack.manifest import SCOPES
 from bot.integrations.slack.parse import at, string
 
+_OPTIONAL = frozenset({"groups:history", "groups:read", "im:history"})
+"""Scopes that only private channels and direct messages need: where those are configured, reading them fails below."""
+
 _MISSING = frozenset({"channel_not_found", "invalid_channel"})
 
 
@@ -38,7 +41,7 @@ def _scopes(granted: object) -> list[SetupFault]:
     # Slack names the scopes in a header; a proxy may drop it, and then there is nothing to compare.
     if not isinstance(granted, str):
         return []
-    missing = sorted(set(SCOPES) - {scope.strip() for scope in granted.split(",")})
+    missing = sorted(set(SCOPES) - _OPTIONAL - {scope.strip() for scope in granted.split(",")})
     return [SetupFault("slack.scope", {"missing": ", ".join(missing)})] if missing else []
 
 

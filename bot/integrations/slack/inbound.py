@@ -76,9 +76,10 @@ class Inbound:
 
     async def _middleware(self, body: dict[str, Any]) -> BoltResponse:
         """Bolt's global middleware; status 503 where nothing was stored."""
-        if string(body, "type") == "event_callback" and string(body, "event", "type") == "message":
-            await self._people.learn(string(body, "event", "user"))
         event = self._people.read(body)
+        if isinstance(event, MessagePosted) and not event.author_is_bot and event.author_name == event.author.user_id:
+            await self._people.learn(event.author.user_id)
+            event = self._people.read(body)
         try:
             (answer,) = await self._sink.accept([self._incoming(body, event)])
         except Exception as error:  # StoreUnavailable; the sink's own fault must not cost the event either
