@@ -65,7 +65,10 @@ class Drafted:
 
 @dataclass(frozen=True, slots=True)
 class NeedsHuman:
-    """No draft: a person has to write it. `reason` is a catalogue key (`needs_human.<word>`), `detail` a model's words."""
+    """No draft: a person has to write it. `reason` is a catalogue key (`needs_human.<word>`).
+
+    `detail` are the model's own words about it, fit for a card.
+    """
 
     reason: str
     detail: str = ""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from bot.drafting.characters import Units, invisible, length, shorten, strip_invisible
 from bot.drafting.markup import Links, remove_links, remove_markup, remove_mentions
 
-MAX_MODEL_CHARACTERS = 20_000
-"""A model's answer longer than this is a fault of the model, not a draft to be shortened."""
+MAX_MODEL_CHARACTERS = 8_000
+"""A longer answer is a fault of the model, not a draft to be shortened; this also bounds what guarding costs."""
 
 FLAG_INVISIBLE = "invisible_removed"
 FLAG_MENTION = "mention_removed"

@@ -47,7 +47,9 @@ _MARKUP: tuple[tuple[re.Pattern[str], _Replacement], ...] = (
     (re.compile(r"(?<![\w])_(?=[^\s_])([^_\n]*[^\s_])_(?!\w)"), r"\1"),
 )
 
-_TOP_LEVEL = "com|net|org|info|biz|io|co|cn|me|app|dev|ai|gg|ly|link|click|site|online|shop|store|club|vip|cc|tv|to|xyz|top|ru|tk|eu"
+_TOP_LEVEL = (
+    "com|net|org|info|biz|io|co|cn|me|app|dev|ai|gg|ly|link|click|site|online|shop|store|club|vip|cc|tv|to|xyz|top|ru"
+)
 _URL = re.compile(
     r"(?:(?:https?|ftps?|tg|file|ws|wss|steam|slack|discord)://"
     r"|(?:javascript|vbscript|data|mailto|tel):(?=\S)|www\.)"
