@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.chat.events import ButtonPressed, CommandInvoked, FormSubmitted, ReplyHandle
 from bot.chat.ports import Capabilities
@@ -13,7 +13,7 @@ from bot.domain.roles import Role
 from bot.domain.text import Units
 from bot.engine.registry import Registry
 from bot.handlers.payloads import Signer, new_id
-from bot.locales import Catalogue, choose
+from bot.locales import Catalogue, Value, choose
 from bot.storage.comments import Verdict
 from bot.storage.outbox import Order
 from bot.storage.work import Work
@@ -34,7 +34,7 @@ class Desk:
     review: tuple[Channel, ...]
     languages: tuple[str, ...]
     channel_languages: Mapping[Place, str]
-    rules: Rules = Rules()
+    rules: Rules = field(default_factory=Rules)
     undo_seconds: float = 10.0
     max_age: float = 86400.0
     max_draft: int = 1500
@@ -112,6 +112,15 @@ def tell(ctx: Context, asker: Asker, text: str, *, toast: bool = False) -> None:
     ctx.work.outbox.add(Order(key, "notice", key, asker.channel, priority=0, text=text, extra=extra))
 
 
-def say(ctx: Context, asker: Asker, key: str, *, toast: bool = False, **args: str | int | float) -> None:
-    """Answer one person privately with a catalogue text."""
-    tell(ctx, asker, ctx.desk.texts.say(language_of(ctx, asker), key, **args), toast=toast)
+def say(
+    ctx: Context,
+    asker: Asker,
+    key: str,
+    values: Mapping[str, Value] | None = None,
+    *,
+    toast: bool = False,
+    **args: Value,
+) -> None:
+    """Answer one person privately with a catalogue text, its arguments by name or in `values`."""
+    text = ctx.desk.texts.say(language_of(ctx, asker), key, **{**(values or {}), **args})
+    tell(ctx, asker, text, toast=toast)

@@ -85,9 +85,23 @@ class Cards:
         """All cards of a draft."""
         return [_card(row) for row in self._connection.execute(_OF_DRAFT, {"row": draft_id})]
 
+    def of_message(self, channel: Channel, message_id: str) -> StoredCard | None:
+        """The card that this message is."""
+        query = sa.select(cards).where(
+            cards.c.platform == channel.platform,
+            cards.c.channel_id == channel.channel_id,
+            cards.c.message_id == message_id,
+        )
+        row = self._connection.execute(query).one_or_none()
+        return _card(row) if row else None
+
     def posted(self, card_id: int, message_id: str) -> None:
         """The platform has taken the card as this message."""
         self._connection.execute(_POSTED, {"row": card_id, "new_message": message_id})
+
+    def forget_message(self, card_id: int) -> None:
+        """The card's message is gone: the next rendering makes a new one."""
+        self._connection.execute(sa.update(cards).where(cards.c.id == card_id).values(message_id=None))
 
     def show(self, key: str, card_id: int, draft_id: int, view: View, now: float) -> None:
         """Remember what a rendering shows under the random id that its buttons will carry."""

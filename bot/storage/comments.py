@@ -185,6 +185,12 @@ class Comments:
         row = self._connection.execute(_FIND, _at(channel, message_id)).one_or_none()
         return _comment(row) if row else None
 
+    def by_url(self, url: str) -> StoredComment | None:
+        """The comment behind a link."""
+        query = sa.select(comments).where(comments.c.url == url).order_by(comments.c.id.desc()).limit(1)
+        row = self._connection.execute(query).one_or_none()
+        return _comment(row) if row else None
+
     def get(self, comment_id: int) -> StoredComment:
         """The comment of this id, which must exist."""
         return _comment(self._connection.execute(_GET, {"row": comment_id}).one())

@@ -163,10 +163,21 @@ class Drafts:
         )
         self._connection.execute(query)
 
+    def fail(self, draft_id: int, error: str, now: float) -> None:
+        """Something after sending went wrong; the state stays."""
+        query = sa.update(drafts).where(drafts.c.id == draft_id).values(error=error, updated_at=now)
+        self._connection.execute(query)
+
     def add_flag(self, draft: StoredDraft, flag: str) -> None:
         """Add a flag that the card shows; once."""
         if flag not in draft.origin.flags:
             flags = json.dumps([*draft.origin.flags, flag])
+            self._connection.execute(sa.update(drafts).where(drafts.c.id == draft.id).values(flags=flags))
+
+    def settle_flag(self, draft: StoredDraft, flag: str) -> None:
+        """Take a flag away again."""
+        if flag in draft.origin.flags:
+            flags = json.dumps([one for one in draft.origin.flags if one != flag])
             self._connection.execute(sa.update(drafts).where(drafts.c.id == draft.id).values(flags=flags))
 
     def open(self, limit: int, tenant_of: Member | None = None) -> list[StoredDraft]:

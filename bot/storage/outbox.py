@@ -238,6 +238,10 @@ class Outbox:
         """The row of this id, which must exist."""
         return _delivery(self._connection.execute(sa.select(outbox).where(outbox.c.id == row)).one())
 
+    def rouse(self) -> None:
+        """Have the couriers look again once this unit is committed."""
+        wake(self._connection, "outbox")
+
     def orphans(self) -> list[Delivery]:
         """Rows that a process left in the middle of sending."""
         query = sa.select(outbox).where(outbox.c.state == DeliveryState.SENDING.value)

@@ -1,0 +1,229 @@
+"""Cards: one per draft in every review channel, made from the state they show and edited in place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bot.chat.messages import Button, Card, Line, Tone
+from bot.domain import review
+from bot.domain.places import Channel
+from bot.domain.review import DraftState, View, offered
+from bot.domain.roles import Action
+from bot.domain.text import length
+from bot.engine.registry import Act, Change, Create, Lost, Nothing, Outcome, Registry, Sent
+from bot.handlers.context import Context
+from bot.handlers.payloads import new_id
+from bot.handlers.wording import flag_text, shown, state_line
+from bot.locales import Value
+from bot.storage.cards import StoredCard
+from bot.storage.comments import StoredComment
+from bot.storage.drafts import StoredDraft
+from bot.storage.outbox import Delivery, Order
+
+REPOST_CODE = "gone"
+
+_EMOJI = {
+    DraftState.DRAFTING: "🆕",
+    DraftState.WAITING: "🟡",
+    DraftState.APPROVED: "✅",
+    DraftState.SENT: "📤",
+    DraftState.UNCERTAIN: "❓",
+    DraftState.FAILED: "🚫",
+    DraftState.REJECTED: "⛔",
+    DraftState.DROPPED: "🚫",
+    DraftState.WITHDRAWN: "↩️",
+}
+_TONE: dict[DraftState, Tone] = {
+    DraftState.DRAFTING: "new",
+    DraftState.WAITING: "waiting",
+    DraftState.APPROVED: "good",
+    DraftState.SENT: "good",
+    DraftState.UNCERTAIN: "bad",
+    DraftState.FAILED: "bad",
+    DraftState.REJECTED: "quiet",
+    DraftState.DROPPED: "quiet",
+    DraftState.WITHDRAWN: "quiet",
+}
+_STYLE = {Action.APPROVE: "primary", Action.REJECT: "danger", Action.AGAIN: "danger", Action.TAKEBACK: "danger"}
+
+
+def register(registry: Registry[Context]) -> None:
+    """Declare cards and the lines in their threads as outgoing messages."""
+    registry.outgoing("card", _prepare, _outcome)
+    registry.outgoing("line", _prepare_line)
+
+
+def open_cards(ctx: Context, draft_id: int) -> None:
+    """Have a card in every review channel, new or brought up to date."""
+    for channel in ctx.desk.review:
+        ctx.work.cards.add(draft_id, channel)
+    refresh(ctx, draft_id)
+
+
+def refresh(ctx: Context, draft_id: int, rebind: int | None = None) -> None:
+    """Have all cards of a draft show its present state.
+
+    Buttons stay bound to the comment as it was when they were first shown, so that pressing one tells what has
+    changed since; the card `rebind` was told, and is bound to what is true now.
+    """
+    for card in ctx.work.cards.of_draft(draft_id):
+        lane = _lane(card)
+        told = card.id == rebind
+        if told or not ctx.work.outbox.waiting(lane, "card"):
+            extra = {"rebind": True} if told else {}
+            ctx.work.outbox.add(
+                Order(new_id(), "card", lane, card.channel, priority=2, card_id=card.id, draft_id=draft_id, extra=extra)
+            )
+
+
+def record(ctx: Context, draft_id: int, key: str, values: Mapping[str, Value] | None = None) -> None:
+    """Put a short line into the thread of every card of a draft."""
+    if not ctx.desk.card_lines:
+        return
+    for card in ctx.work.cards.of_draft(draft_id):
+        text = ctx.desk.texts.say(ctx.desk.language(card.channel), key, **(values or {}))
+        ctx.work.outbox.add(Order(new_id(), "line", _lane(card), card.channel, priority=3, card_id=card.id, text=text))
+
+
+def _lane(card: StoredCard) -> str:
+    return f"card:{card.id}"
+
+
+def _prepare(ctx: Context, row: Delivery) -> Act:
+    card = ctx.work.cards.get(row.card_id or 0)
+    draft = ctx.work.drafts.get(card.draft_id)
+    if draft is None or (draft.ruled.state is DraftState.DRAFTING and card.message_id is None):
+        return Nothing()
+    comment = ctx.work.comments.get(draft.comment_id)
+    view = _bind(ctx, card, draft, comment.ruled, rebind=bool(row.extra.get("rebind")))
+    message = compose(ctx, draft, comment, card.channel, view)
+    if card.message_id is None:
+        return Create(message, card.channel)
+    return Change(message, card.channel, card.message_id)
+
+
+def _bind(ctx: Context, card: StoredCard, draft: StoredDraft, comment: review.Comment, *, rebind: bool) -> str:
+    latest = ctx.work.cards.latest_view(card.id)
+    if latest and latest.view.version == draft.ruled.version and not rebind:
+        return latest.id
+    if latest and not rebind:  # a new version of the draft does not tell anybody what became of the comment
+        view = View(draft.ruled.version, latest.view.comment_hash, latest.view.comment_text)
+    else:
+        view = View(draft.ruled.version, comment.hash, comment.text)
+    key = new_id()
+    ctx.work.cards.show(key, card.id, draft.id, view, ctx.now)
+    return key
+
+
+def _outcome(ctx: Context, row: Delivery, outcome: Outcome) -> None:
+    card_id = row.card_id or 0
+    if isinstance(outcome, Sent):
+        if ctx.work.cards.get(card_id).message_id is None:
+            ctx.work.cards.posted(card_id, outcome.message_id)
+    elif isinstance(outcome, Lost) and outcome.code == REPOST_CODE:  # somebody deleted the card: show it again
+        ctx.work.cards.forget_message(card_id)
+        if row.draft_id is not None:
+            refresh(ctx, row.draft_id)
+
+
+def _prepare_line(ctx: Context, row: Delivery) -> Act:
+    card = ctx.work.cards.get(row.card_id or 0)
+    if card.message_id is None:
+        return Nothing()
+    return Create(Line(row.text, card.message_id), card.channel)
+
+
+def compose(ctx: Context, draft: StoredDraft, comment: StoredComment, channel: Channel, view: str) -> Card:
+    """The card as people in this channel see it."""
+    language = ctx.desk.language(channel)
+    state = draft.ruled.state
+    return Card(
+        header=_header(ctx, language, draft, comment),
+        comment=shown(comment.text),
+        details=tuple(_details(ctx, language, draft, comment)),
+        draft=shown(draft.ruled.text),
+        status=tuple(_status(ctx, language, draft, comment)),
+        buttons=tuple(_buttons(ctx, language, draft, comment, channel, view)),
+        tone="claimed" if state is DraftState.WAITING and draft.ruled.claimed_by else _TONE[state],
+    )
+
+
+def _header(ctx: Context, language: str, draft: StoredDraft, comment: StoredComment) -> str:
+    place = (comment.channel.platform, comment.channel.home.channel_id)
+    name = ctx.desk.watched.get(place, comment.channel.channel_id)
+    held = draft.ruled.state is DraftState.WAITING and draft.ruled.claimed_by
+    return ctx.desk.texts.say(
+        language,
+        "card.header",
+        emoji="🙋" if held else _EMOJI[draft.ruled.state],
+        number=draft.id,
+        platform=comment.channel.platform.capitalize(),
+        channel=name.partition("/")[2] or name,
+        author=shown(comment.author_name),
+        ago=ctx.desk.texts.ago(language, ctx.now - comment.sent_at),
+    )
+
+
+def _details(ctx: Context, language: str, draft: StoredDraft, comment: StoredComment) -> list[str]:
+    say = ctx.desk.texts.say
+    lines = []
+    if comment.attachments:
+        lines.append(say(language, "card.attachments", names=", ".join(shown(n) for n in comment.attachments)))
+    flags = [*comment.verdict.flags, *draft.origin.flags]
+    parts = [say(language, "card.draft", version=draft.ruled.version)]
+    if draft.origin.why:
+        parts.append(say(language, "card.why", why=flag_text(ctx.desk.texts, language, "why", draft.origin.why)))
+    if draft.origin.sources:
+        parts.append(say(language, "card.sources", names=", ".join(title for _, title in draft.origin.sources)))
+    told = ", ".join(flag_text(ctx.desk.texts, language, "flag", flag) for flag in flags)
+    parts.append(say(language, "card.flags", flags=told) if told else say(language, "card.no_flags"))
+    cap, units = ctx.desk.cap(comment.channel.platform)
+    parts.append(say(language, "card.length", used=length(draft.ruled.text, units), cap=cap))
+    if draft.origin.prompt:
+        parts.append(draft.origin.prompt)
+    lines.append(" · ".join(parts))
+    return lines
+
+
+def _status(ctx: Context, language: str, draft: StoredDraft, comment: StoredComment) -> list[str]:
+    say = ctx.desk.texts.say
+    lines = []
+    if comment.deleted:
+        lines.append(say(language, "card.comment_deleted"))
+    if comment.answered_by:
+        lines.append(say(language, "card.answered", name=comment.answered_by, text=shown(comment.answered_text)[:200]))
+    if "comment_edited" in draft.origin.flags:
+        lines.append(say(language, "card.comment_edited"))
+    if not draft.ruled.text and draft.ruled.state is DraftState.WAITING:
+        lines.append(say(language, "card.needs_human"))
+    line = state_line(ctx, language, draft)
+    if line:
+        lines.append(line)
+    if draft.error:
+        lines.append(say(language, "card.error", error=draft.error))
+    return lines
+
+
+def _buttons(
+    ctx: Context, language: str, draft: StoredDraft, comment: StoredComment, channel: Channel, view: str
+) -> list[Button]:
+    can_delete = ctx.desk.capabilities[comment.channel.platform].delete
+    shown_comment = _as_shown(ctx, comment, view)
+    buttons = [
+        Button(
+            label=ctx.desk.texts.say(language, f"button.{action.value}"),
+            payload=ctx.desk.signer.make(view, action, channel),
+            style=_STYLE.get(action, "plain"),  # type: ignore[arg-type]
+        )
+        for action in offered(draft.ruled, shown_comment, can_delete=can_delete)
+    ]
+    if comment.url:
+        buttons.append(Button(ctx.desk.texts.say(language, "button.open"), url=comment.url))
+    return buttons
+
+
+def _as_shown(ctx: Context, comment: StoredComment, view: str) -> review.Comment:
+    """Until somebody has been told that the comment is gone, the card keeps its Approve button."""
+    bound = ctx.work.cards.view(view)
+    told = bound is not None and bound.view.comment_hash == comment.ruled.hash
+    return review.Comment(comment.id, comment.text, comment.deleted and told)

@@ -1,0 +1,115 @@
+"""Making drafts: triage when a comment comes in, and the job that turns a comment into a draft on cards."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from bot.chat.events import Event, MessageEdited, MessagePosted
+from bot.domain.review import DraftState
+from bot.drafting.drafter import Drafted, Drafter, NeedsHuman, Request
+from bot.drafting.knowledge import Hit, Knowledge
+from bot.drafting.triage import triage
+from bot.engine.registry import Registry
+from bot.handlers.cards import open_cards
+from bot.handlers.context import Context, Desk
+from bot.storage.comments import Comments, StoredComment, Verdict
+from bot.storage.drafts import Drafts, Origin, StoredDraft
+from bot.storage.store import Store
+from bot.storage.timers import Timer
+
+THREAD = 10
+"""Earlier comments of the same thread that a drafter is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Studio:
+    """Who makes drafts, from what, for whom."""
+
+    store: Store
+    desk: Desk
+    knowledge: Knowledge
+    drafter: Drafter
+    languages: tuple[str, ...]
+    community: str
+    tone: str
+
+    async def prepare(self, events: list[Event]) -> list[Verdict | None]:
+        """Triage of those events that bring a member's text; off the loop."""
+        if not any(isinstance(event, MessagePosted | MessageEdited) for event in events):
+            return [None] * len(events)
+        return await asyncio.to_thread(lambda: [self._triage(event) for event in events])
+
+    def _triage(self, event: Event) -> Verdict | None:
+        if isinstance(event, MessagePosted):
+            if event.author_is_bot or not self._watched(event):
+                return None
+            text, files = event.text, bool(event.attachments)
+        elif isinstance(event, MessageEdited):
+            text, files = event.text, False
+        else:
+            return None
+        found = triage(text, has_attachment=files, search=self._search)
+        return Verdict(found.language, found.needs_reply, found.reason, found.flags)
+
+    def _watched(self, event: MessagePosted) -> bool:
+        return (event.channel.platform, event.channel.home.channel_id) in self.desk.watched
+
+    def _search(self, text: str) -> list[Hit]:
+        return self.knowledge.search(text, limit=1)
+
+    async def draft(self, timer: Timer) -> Callable[[Context], None]:
+        """Make the draft that is due."""
+        draft_id = int(timer.key)
+        found = await self.store.read(lambda connection: _read(connection, draft_id))
+        if found is None:
+            return lambda _: None
+        draft, comment, thread = found
+        made = await self.drafter.draft(await self._request(draft, comment, thread))
+        return lambda ctx: _finish(ctx, draft, made, comment.verdict.language)
+
+    async def _request(self, draft: StoredDraft, comment: StoredComment, thread: list[StoredComment]) -> Request:
+        hits = await asyncio.to_thread(self.knowledge.search, comment.text)
+        cap, units = self.desk.cap(comment.channel.platform)
+        return Request(
+            comment_text=comment.text,
+            language=comment.verdict.language,
+            hits=hits,
+            cap=cap,
+            units=units,
+            thread=tuple((one.author_name, one.text) for one in thread),
+            instruction=draft.ruled.instruction or None,
+            previous=draft.ruled.text or None,
+            author=comment.author_name,
+            community=self.community,
+            tone=self.tone,
+        )
+
+
+def register(registry: Registry[Context], studio: Studio) -> None:
+    """Have drafts made when they are due."""
+    registry.timer("draft", studio.draft)
+
+
+def _read(connection: Connection, draft_id: int) -> tuple[StoredDraft, StoredComment, list[StoredComment]] | None:
+    draft = Drafts(connection).get(draft_id)
+    if draft is None or draft.ruled.state is not DraftState.DRAFTING:
+        return None
+    comments = Comments(connection)
+    comment = comments.get(draft.comment_id)
+    return draft, comment, comments.in_thread(comment, THREAD)
+
+
+def _finish(ctx: Context, draft: StoredDraft, made: Drafted | NeedsHuman, language: str) -> None:
+    if isinstance(made, Drafted):
+        origin = Origin(made.language, made.why, made.sources, made.flags, made.drafter, made.prompt)
+        text = made.text
+    else:
+        why = f"{made.reason}:{made.detail}" if made.detail else made.reason
+        origin = Origin(language, why, (), made.flags, "", None)
+        text = ""
+    if ctx.work.drafts.fill(draft.id, draft.ruled.version, text, origin, ctx.now):
+        open_cards(ctx, draft.id)
