@@ -34,23 +34,23 @@ class SlackServer:
 
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
-        self._core = Core(frame)
+        self.core = Core(frame)
         self._views = Views(frame.clock)
         arguments = Arguments()
         self._tokens = {kind: _token(kind) for kind in ("bot", "app", "signing")}
-        self.api = WebApi(self._core, self._views, arguments, self._tokens["bot"], self._tokens["app"])
+        self.api = WebApi(self.core, self._views, arguments, self._tokens["bot"], self._tokens["app"])
         self.faults: Faults = self.api.faults
-        self._responses = ResponseUrls(self._core, arguments)
-        self._people = People(self._core)
-        self._interactions = Interactions(self._core, self._people, self._views, self._responses, arguments)
+        self._responses = ResponseUrls(self.core, arguments)
+        self._people = People(self.core)
+        self._interactions = Interactions(self.core, self._people, self._views, self._responses, arguments)
 
     def routes(self) -> list[web.RouteDef]:
         """The Web API (method names only: other platforms have routes below `/api/` too), socket, responses, files."""
-        contents = files.FileRoutes(self._core, self._tokens["bot"])
+        contents = files.FileRoutes(self.core, self._tokens["bot"])
         return [
             web.route("GET", "/api/{method:[A-Za-z0-9.]+}", self.api.handle),
             web.route("POST", "/api/{method:[A-Za-z0-9.]+}", self.api.handle),
-            web.get(socket_mode.PATH, self._core.socket.connect),
+            web.get(socket_mode.PATH, self.core.socket.connect),
             web.post(responses.PATH + "/{team}/{secret}", self._responses.handle),
             web.post(files.UPLOAD_PATH, contents.upload),
             web.get(files.DOWNLOAD_PATH, contents.download),
@@ -67,7 +67,7 @@ class SlackServer:
 
     def channels(self) -> dict[str, str | int]:
         """The default workspace's channel ids by name."""
-        return {name: self._core.default.channel(name).id for name in CHANNEL_NAMES}
+        return {name: self.core.default.channel(name).id for name in CHANNEL_NAMES}
 
     def member(self, member: str, fields: Mapping[str, Json], tenant: str | None) -> dict[str, str]:
         """Add or change a member (see `People.member`)."""
@@ -107,13 +107,13 @@ class SlackServer:
 
     async def raw(self, event: Json) -> Json:
         """Push any frame as it stands, an envelope or garbage (a string is sent as bare text)."""
-        if not self._core.socket.inject(event):
+        if not self.core.socket.inject(event):
             raise ControlError("no Socket Mode connection is open: start the bot first")
         return {}
 
     def seen(self, channel: str, member: str | None, tenant: str | None) -> list[Seen]:
         """The channel's messages as a member reads them, and their open modal last."""
-        place = self._core.place(channel, tenant, member)
+        place = self.core.place(channel, tenant, member)
         person = place.workspace.find_member(member) if member else None
         if place.channel.is_private and (member and (not person or person.id not in place.channel.members)):
             return []
@@ -124,9 +124,9 @@ class SlackServer:
     async def fault(self, fault: Fault) -> None:
         """Take on a fault. A `disconnect` with seconds warns first and closes that much later."""
         if fault.kind == "disconnect":
-            self._core.socket.disconnect(fault.seconds)
+            self.core.socket.disconnect(fault.seconds)
         elif fault.kind == "deaf":
-            self._core.socket.deafen(_DEAF_SECONDS if fault.seconds is None else fault.seconds)
+            self.core.socket.deafen(_DEAF_SECONDS if fault.seconds is None else fault.seconds)
         elif fault.kind == "invalid_session":
             raise ControlError("Slack's sockets have no sessions to invalidate; use `disconnect`")
         else:
@@ -135,7 +135,7 @@ class SlackServer:
     async def close(self) -> None:
         """Let held calls go and close every socket."""
         self.api.close()
-        await self._core.socket.close()
+        await self.core.socket.close()
 
     def _seen(self, place: Place, message: Message) -> Seen:
         reader, names = place.reader(), place.workspace.name_of
@@ -143,7 +143,7 @@ class SlackServer:
         return Seen(
             id=message.ts,
             author=message.username or names(message.user) or message.user,
-            text=self._core.read(place, message),
+            text=self.core.read(place, message),
             reply_to=message.thread_ts,
             private_to=names(message.private_to) if message.private_to else None,
             buttons=tuple({"id": press.id, "label": reader.text(press.label)} for press in pressable),

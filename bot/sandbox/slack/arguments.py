@@ -16,6 +16,7 @@ from bot.sandbox.slack.errors import SlackError
 _FOLDER = Path(__file__).parent / "schema"
 _STRUCTURES = {"array", "object"}
 _EVERYWHERE = {"token", "team_id"}
+_CONTENT = {"text", "blocks", "attachments", "markdown_text"}
 _TRUE, _FALSE = {"true", "1"}, {"false", "0", ""}
 
 _STRING, _NUMBER, _BOOLEAN = {"type": "string"}, {"type": "number"}, {"type": "boolean"}
@@ -87,9 +88,13 @@ class Arguments:
             self.check_blocks(mine["blocks"])
         if isinstance(mine.get("view"), dict):
             self.check_view(mine["view"])
-        problems = list(self._validator(("method", method)).iter_errors(mine))
-        if problems:
-            raise SlackError("invalid_arguments", *self._missing(method, mine), *_words(problems))
+        missing = self._missing(method, mine)
+        if missing:
+            raise SlackError("invalid_arguments", *missing)
+        if {"text", "blocks"} <= types.keys() and not mine.keys() & _CONTENT:
+            raise SlackError("no_text")
+        if not self._validator(("method", method)).is_valid(mine):
+            raise SlackError("invalid_arguments", *self._nearest(method, mine))
 
     def check_blocks(self, blocks: list[Json], code: str = "invalid_blocks") -> None:
         """Hold a message's blocks to Block Kit; raises SlackError `code`."""
@@ -114,7 +119,7 @@ class Arguments:
     def _shape(self, blocks: list[Json], where: str) -> list[str]:
         problems: list[str] = []
         for number, block in enumerate(blocks):
-            name = self._blocks.get(block.get("type")) if isinstance(block, dict) else None
+            name = self._blocks.get(str(block.get("type"))) if isinstance(block, dict) else None
             if not name:
                 problems.append(f"unsupported type [json-pointer:{where}/{number}/type]")
             else:
@@ -126,6 +131,12 @@ class Arguments:
         root = self._resolve(self._roots[method])
         options = [set(option.get("required", ())) for option in root.get("anyOf", [root])]
         return [f"missing required field: {name}" for name in sorted(set.intersection(*options) - arguments.keys())]
+
+    def _nearest(self, method: str, arguments: Mapping[str, Json]) -> list[str]:
+        """What is wrong by that one of a method's ways of calling it which fits best."""
+        root = self._resolve(self._roots[method])
+        ways = [self._validator(("way", f"{method} {number}")) for number in range(len(root.get("anyOf", [root])))]
+        return min((_words(way.iter_errors(arguments)) for way in ways), key=len)
 
     def _value(self, name: str, value: Json, types: set[str]) -> Json:
         if not isinstance(value, str) or ("string" in types and not types & _STRUCTURES):
@@ -168,7 +179,10 @@ class Arguments:
 
     def _compile(self, key: tuple[str, str]) -> jsonschema_rs.Draft7Validator:
         kind, name = key
-        root = self._roots[name] if kind == "method" else {"$ref": f"#/definitions/{name}"}
+        root = {"$ref": f"#/definitions/{name}"} if kind == "definition" else self._roots[name.split()[0]]
+        if kind == "way":
+            whole = self._resolve(root)
+            root = whole.get("anyOf", [whole])[int(name.split()[1])]
         return jsonschema_rs.Draft7Validator({**root, "definitions": self._definitions})
 
 

@@ -91,6 +91,16 @@ class SocketMode:
         """Whether any connection can be pushed to."""
         return bool(self._usable())
 
+    @property
+    def waiting(self) -> int:
+        """How many events wait for another attempt."""
+        return sum(envelope.due is not None for envelope in self._envelopes.values())
+
+    @property
+    def unacknowledged(self) -> int:
+        """How many envelopes may still be acknowledged."""
+        return len(self._envelopes)
+
     def ticket(self) -> str:
         """A websocket address that is good for one connection, for `TICKET_SECONDS`."""
         ticket = str(uuid.uuid4())
