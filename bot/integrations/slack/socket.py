@@ -143,6 +143,7 @@ class Link:
         self._api, self._app_token = api, app_token
         self._handle, self._opened = handle, opened
         self._socket: Socket | None = None
+        self._unclosed: set[Socket] = set()
 
     async def run(self) -> None:
         """Until cancelled. Raises PlatformDown when Slack refuses the app-level token."""
@@ -157,8 +158,12 @@ class Link:
                 steady = asyncio.get_running_loop().time() - since > STEADY
                 failures = 0 if steady or self._is_handover() else failures + 1
         finally:
-            if self._socket is not None:
-                await self._socket.close()
+            # Also those whose closing a cancellation interrupted.
+            await asyncio.gather(*map(self._close, list(self._unclosed)))
+
+    async def _close(self, socket: Socket) -> None:
+        await socket.close()
+        self._unclosed.discard(socket)
 
     def _is_handover(self) -> bool:
         return self._socket is not None and self._socket.alive
@@ -174,7 +179,7 @@ class Link:
         gap = old is None or not old.alive
         self._opened(fresh.app_id, gap)
         if old is not None:
-            await old.close()
+            await self._close(old)
         return True
 
     async def _open(self) -> Socket:
@@ -183,18 +188,16 @@ class Link:
         except Refused as error:
             raise PlatformDown(f"Slack refuses the app-level token: {error}. {FIX}") from error
         socket = Socket(self._app_token, self._api.web, string(answer.data, "url"), self._handle)
+        self._unclosed.add(socket)
         try:
             async with asyncio.timeout(self._api.timeout):
                 await socket.connect()
                 await _first(socket.greeted, socket.lost)
         except Exception as error:
-            await socket.close()
+            await self._close(socket)
             raise Unclear(f"no WebSocket ({type(error).__name__})") from error
-        except asyncio.CancelledError:
-            await socket.close()
-            raise
         if not socket.greeted.is_set():
-            await socket.close()
+            await self._close(socket)
             raise Unclear("Slack closed the connection before it said hello")
         return socket
 

@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 from bot.chat.events import Event
 from bot.chat.messages import Accepted, Answer
 from bot.chat.ports import Incoming, StoreUnavailable
-from bot.domain.places import Channel, Member
+from bot.domain.places import Channel
 from bot.integrations.slack import SlackConfig, SlackPlatform
 
 PATIENCE = 20.0
@@ -133,8 +133,8 @@ class Stage:
             yield platform
         finally:
             running.cancel()
-            with suppress(asyncio.CancelledError):
-                await running
+            async with asyncio.timeout(5):  # what `run` promises for its end
+                await asyncio.gather(running, return_exceptions=True)
             await platform.close()
             assert not {task for task in asyncio.all_tasks() - before if not task.done()}
 
@@ -173,8 +173,3 @@ async def stage(address: str) -> AsyncIterator[Stage]:
 @pytest.fixture
 def sink() -> RecordingSink:
     return RecordingSink()
-
-
-def member_of(event: Any) -> Member:
-    """Who did it, whatever it is."""
-    return event.member if hasattr(event, "member") else event.author  # type: ignore[no-any-return]
