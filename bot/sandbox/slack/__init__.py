@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from bot.sandbox.frame import ControlError, Fault, Faults, Frame, Json, Seen
-from bot.sandbox.slack import buttons, files, responses, socket_mode
+from bot.sandbox.slack import buttons, connections, files, responses
 from bot.sandbox.slack.api import WebApi
 from bot.sandbox.slack.arguments import Arguments
 from bot.sandbox.slack.core import Core, Place
@@ -50,7 +50,7 @@ class SlackServer:
         return [
             web.route("GET", "/api/{method:[A-Za-z0-9.]+}", self.api.handle),
             web.route("POST", "/api/{method:[A-Za-z0-9.]+}", self.api.handle),
-            web.get(socket_mode.PATH, self.core.socket.connect),
+            web.get(connections.PATH, self.core.socket.connections.connect),
             web.post(responses.PATH + "/{team}/{secret}", self._responses.handle),
             web.post(files.UPLOAD_PATH, contents.upload),
             web.get(files.DOWNLOAD_PATH, contents.download),
@@ -124,9 +124,9 @@ class SlackServer:
     async def fault(self, fault: Fault) -> None:
         """Take on a fault. A `disconnect` with seconds warns first and closes that much later."""
         if fault.kind == "disconnect":
-            self.core.socket.disconnect(fault.seconds)
+            self.core.socket.connections.disconnect(fault.seconds)
         elif fault.kind == "deaf":
-            self.core.socket.deafen(_DEAF_SECONDS if fault.seconds is None else fault.seconds)
+            self.core.socket.connections.deafen(_DEAF_SECONDS if fault.seconds is None else fault.seconds)
         elif fault.kind == "invalid_session":
             raise ControlError("Slack's sockets have no sessions to invalidate; use `disconnect`")
         else:

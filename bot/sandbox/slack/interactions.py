@@ -53,7 +53,7 @@ class Interactions:
             "slash_commands", self._command(place, person, trigger, word, rest), accepts_response=True
         )
         if ack is None:
-            why = "operation_timeout" if self._core.socket.is_open else "dispatch_failed"
+            why = "operation_timeout" if self._core.socket.connections.usable else "dispatch_failed"
             self._core.notice(place, person.id, f"{word} failed with the error “{why}”")
         else:
             self._answer_command(place, person, word, ack)

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from bot.sandbox.frame import ControlError, Fault
-from bot.sandbox.slack import socket_mode
+from bot.sandbox.slack import connections, socket_mode
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ async def test_each_event_goes_to_one_of_the_open_connections(slack: Any) -> Non
 
 
 async def test_the_eleventh_connection_is_sent_away(slack: Any) -> None:
-    for _ in range(socket_mode.MAX_CONNECTIONS):
+    for _ in range(connections.MAX_CONNECTIONS):
         await slack.connect()
     url = (await slack.raw("apps.connections.open", token="app")).body["url"]
     extra = await slack.session.ws_connect(url)

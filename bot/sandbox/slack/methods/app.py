@@ -30,7 +30,7 @@ def auth_test(call: Call) -> dict[str, Json]:
 @method("apps.connections.open", tier=Tier.ONE, caller="app", scope="connections:write")
 def connections_open(call: Call) -> dict[str, Json]:
     """A websocket address for Socket Mode."""
-    return {"url": call.core.socket.ticket()}
+    return {"url": call.core.socket.connections.ticket()}
 
 
 @method("team.info", tier=Tier.THREE, scope="team:read")
