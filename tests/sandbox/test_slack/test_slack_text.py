@@ -1,0 +1,70 @@
+"""Slack's wire form of text, both ways."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.sandbox.slack.text import Reader, compose, readable
+
+IDS = {"@ana": "U0000000AN", "@小明": "U0000000XM", "#general": "C000000GEN", "@approver": "S0000000AP"}
+NAMES = {identity: word[1:] for word, identity in IDS.items()}
+
+
+@given(st.text())
+def test_what_is_typed_is_what_is_read(typed: str) -> None:
+    wire, _ = compose(typed, IDS.get)
+    assert readable(wire, NAMES.get) == typed
+
+
+@given(st.text())
+def test_no_typed_text_can_forge_a_reference(typed: str) -> None:
+    wire, elements = compose(typed.replace("@", "").replace("#", "").replace("http", ""), IDS.get)
+    assert "<" not in wire
+    assert ">" not in wire
+    assert all(element["type"] == "text" for element in elements)
+
+
+@pytest.mark.parametrize(
+    ("typed", "wire"),
+    [
+        ("hi @ana!", "hi <@U0000000AN>!"),
+        ("@小明你好", "<@U0000000XM>你好"),
+        ("see #general", "see <#C000000GEN|general>"),
+        ("@approver please", "<!subteam^S0000000AP|@approver> please"),
+        ("@here", "<!here>"),
+        ("mail me@ana.org", "mail me@ana.org"),
+        ("(https://x.io/a?b=1&c=2).", "(<https://x.io/a?b=1&amp;c=2>)."),
+        ("<@U0000000AN>", "&lt;@U0000000AN&gt;"),
+    ],
+)
+def test_references_are_made_as_the_client_makes_them(typed: str, wire: str) -> None:
+    assert compose(typed, IDS.get)[0] == wire
+
+
+@pytest.mark.parametrize(
+    ("wire", "read"),
+    [
+        ("<https://x.io|the page>", "the page https://x.io"),
+        ("<https://x.io>", "https://x.io"),
+        ("<@U0000000AN|old>", "@ana"),
+        ("<@U404>", "@U404"),
+        ("<!everyone> &amp;lt;", "@everyone &lt;"),
+        ("<!date^1^{date}|1970-01-01>", "1970-01-01"),
+    ],
+)
+def test_wire_text_is_read_by_names_and_labels(wire: str, read: str) -> None:
+    assert readable(wire, NAMES.get) == read
+
+
+def test_blocks_of_every_kind_flatten_to_lines() -> None:
+    item = {"type": "rich_text_section", "elements": [{"type": "user", "user_id": "U0000000AN"}]}
+    blocks = [
+        {"type": "rich_text", "elements": [{"type": "rich_text_list", "style": "bullet", "elements": [item, item]}]},
+        {"type": "divider"},
+        {"type": "image", "alt_text": "a cat", "image_url": "https://x.io/c.png"},
+        {"type": "markdown", "text": "**bold**"},
+        {"type": "table", "rows": [[{"type": "raw_text", "text": "a"}, {"type": "raw_text", "text": "b"}]]},
+    ]
+    assert Reader(NAMES.get).blocks(blocks) == ["• @ana\n• @ana", "a cat", "**bold**", "a | b"]
