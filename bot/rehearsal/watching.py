@@ -51,14 +51,14 @@ class Approver:
         self._left = most
         self._taken: set[Message | str] = set()
         self._queue: asyncio.Queue[Message] = asyncio.Queue()
-        self._clicking = 0
+        self._waiting = 0
         self.refusals: list[str] = []
         """Why clicks could not be made."""
 
     @property
     def waiting(self) -> int:
         """Clicks that are still to be made or under way."""
-        return self._queue.qsize() + self._clicking
+        return self._waiting
 
     def notice(self, happening: Happening) -> None:
         """Queue a click if this is a card that is to be approved."""
@@ -73,17 +73,22 @@ class Approver:
             return
         self._taken |= {card, *drafts}
         self._left = None if self._left is None else self._left - 1
+        self._waiting += 1
         self._queue.put_nowait(card)
+
+    async def finish(self) -> None:
+        """Wait until every click that was queued is made; somebody must be at work."""
+        await self._queue.join()
 
     async def work(self) -> None:
         """Make the clicks until cancelled. Several may work at once."""
         while True:
             card = await self._queue.get()
-            self._clicking += 1
             try:
                 await self._click(card)
             finally:
-                self._clicking -= 1
+                self._waiting -= 1
+                self._queue.task_done()
 
     async def _click(self, card: Message) -> None:
         place = {"platform": card.platform, "channel": card.channel, "message_id": card.message_id}
