@@ -235,17 +235,22 @@ def _shown(message: Seen) -> Json:
 def _endpoint(name: str, act: Callable[[Call], Awaitable[Any]]) -> Handler:
     async def handle(request: web.Request) -> web.Response:
         try:
-            given = dict(request.query) if request.method == "GET" else await _json(request)
+            given = dict(request.query) if request.method == "GET" else await _json(request, garbage=name == "raw")
             answer = await act(read_fields(name, given))
         except ControlError as error:
             return web.json_response({"error": str(error)}, status=400)
-        return web.Response(text=json.dumps(answer, ensure_ascii=False), content_type="application/json")
+        body = json.dumps(answer, ensure_ascii=False).encode("utf-8", "backslashreplace")
+        return web.Response(body=body, content_type="application/json")
 
     return handle
 
 
-async def _json(request: web.Request) -> Json:
+async def _json(request: web.Request, *, garbage: bool) -> Json:
+    """The body; with `garbage` also one with lone surrogates, which no person can type."""
     try:
-        return json.loads(await request.text())
+        given = json.loads(await request.text())
+        if not garbage:
+            json.dumps(given, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise ControlError(f"the body is not JSON: {error}") from error
+    return given

@@ -56,7 +56,8 @@ class Journal:
 
     def __init__(self, clock: Clock, path: Path | None = None) -> None:
         self._clock = clock
-        self._file: IO[str] | None = path.open("a", encoding="utf-8") if path else None
+        # A lone surrogate, as only garbage has it, is written as the JSON escape that it came as.
+        self._file: IO[str] | None = path.open("a", encoding="utf-8", errors="backslashreplace") if path else None
         self.rows: list[dict[str, Json]] = []
 
     def request(

@@ -78,7 +78,7 @@ class BotApi:
         if fault is not None and fault.kind == "slow":
             await asyncio.sleep(2.0 if fault.seconds is None else fault.seconds)
         return web.Response(
-            body=_encode(exchange.answer).encode(),
+            body=_encode(exchange.answer).encode("utf-8", "backslashreplace"),
             status=exchange.status,
             headers=exchange.refusal.headers() if exchange.refusal else None,
             content_type="application/json",

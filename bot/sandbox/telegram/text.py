@@ -27,6 +27,7 @@ _FOUND = re.compile(
     r"|(?<!\w)(?P<hashtag>#\w*[^\W\d]\w*)"
     r"|(?<!\w)(?P<cashtag>\$[A-Z]{1,8})(?!\w)"
 )
+_RANKS = {kind: rank for rank, kind in enumerate(("", "bold", "italic", "underline", "strikethrough", "spoiler"))}
 _SHUT = {"code", "pre", "text_link", "text_mention", "url", "email", "mention", "custom_emoji"}
 
 
@@ -81,8 +82,8 @@ def found_entities(text: str, given: list[Entity]) -> list[Entity]:
 
 
 def ordered(entities: list[Entity]) -> list[Entity]:
-    """By place, the longer first, as Telegram answers them."""
-    return sorted(entities, key=lambda e: (e["offset"], -e["length"]))
+    """By place, the longer first, as Telegram answers them; of equal ones in a fixed order of kinds."""
+    return sorted(entities, key=lambda e: (e["offset"], -e["length"], _RANKS.get(e["type"], 0)))
 
 
 def checked_entities(text: str, entities: Json, kinds: frozenset[str]) -> list[Entity]:

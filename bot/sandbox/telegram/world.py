@@ -224,9 +224,9 @@ class World:
     def store(self, name: str, mime: str, data: bytes, folder: str) -> StoredFile:
         """Keep a file and give it its id."""
         number = len(self.files) + 1
-        safe = re.sub(r"[^A-Za-z0-9._-]", "_", name.rpartition("/")[2])[-40:].lstrip(".") or "file"
+        safe = re.sub(r"[^A-Za-z0-9.-]|\.(?=\.)", "_", name.rpartition("/")[2])[-40:].lstrip(".")
         file_id = f"BQAC{hashlib.sha256(f'{number}'.encode()).hexdigest()[:40]}"
-        stored = StoredFile(file_id, f"{folder}/{number}_{safe}", name, mime, data)
+        stored = StoredFile(file_id, f"{folder}/{number}_{safe or 'file'}", name, mime, data)
         self.files[file_id] = stored
         return stored
 

@@ -121,7 +121,7 @@ def _private(world: World, user: User) -> Chat:
     if not user.started:
         raise forbidden("bot can't initiate conversation with a user")
     chat = world.private(user)
-    if chat.status.get(user.id) == "kicked":
+    if chat.status.get(BOT_ID) == "kicked":
         raise forbidden("bot was blocked by the user")
     return chat
 
