@@ -134,28 +134,12 @@ class DiscordServer:
         place = self._people.channel(channel, guild, member)
         places = self._people.places(place)
         messages = sorted((m for p in places for m in p.messages.values()), key=lambda m: int(m.id))
-        found = [self._seen(m) for m in messages if m.private_to in (None, viewer) and not m.flags & Flag.LOADING]
+        found = [_message_seen(m) for m in messages if m.private_to in (None, viewer) and not m.flags & Flag.LOADING]
         for opened in self._backend.forms.values():
             if viewer is not None and opened.user is viewer and opened.channel in places:
                 text, bot = "\n".join(forms.texts(opened)), self._world.bot.name
                 found.append(Seen(opened.id, bot, text, private_to=viewer.name, form=forms.shown(opened)))
         return found
-
-    def _seen(self, message: Message) -> Seen:
-        buttons = [
-            {"id": str(c.get("custom_id") or c.get("url") or ""), "label": str(c.get("label") or c["emoji"]["name"])}
-            for _, c in parts.walk(message.components)
-            if c["type"] == parts.BUTTON
-        ]
-        return Seen(
-            message.id,
-            message.author.name,
-            visible_text(message),
-            reply_to=message.reference["message_id"] if message.reference and message.kind == 19 else None,
-            private_to=message.private_to.name if message.private_to else None,
-            buttons=tuple(buttons),
-            poll=_poll_seen(message.poll) if message.poll else None,
-        )
 
     async def fault(self, fault: Fault) -> None:
         """Misbehave: `disconnect` (close 4000, resumable), `deaf` and `invalid_session` act on the open connections."""
@@ -178,6 +162,23 @@ class DiscordServer:
             link.end(1001)
         if self._ticking:
             await self._ticking
+
+
+def _message_seen(message: Message) -> Seen:
+    buttons = [
+        {"id": str(c.get("custom_id") or c.get("url") or ""), "label": str(c.get("label") or c["emoji"]["name"])}
+        for _, c in parts.walk(message.components)
+        if c["type"] == parts.BUTTON
+    ]
+    return Seen(
+        message.id,
+        message.author.name,
+        visible_text(message),
+        reply_to=message.reference["message_id"] if message.reference and message.kind == 19 else None,
+        private_to=message.private_to.name if message.private_to else None,
+        buttons=tuple(buttons),
+        poll=_poll_seen(message.poll) if message.poll else None,
+    )
 
 
 def _poll_seen(poll: Poll) -> Json:

@@ -20,7 +20,7 @@ SELECT = {
 ROWS = [{"type": 1, "components": [APPROVE]}, {"type": 1, "components": [SELECT]}]
 TEXT_INPUT = {"type": 4, "custom_id": "text", "label": "Reply", "style": 2, "value": "old", "max_length": 10}
 MODAL = {"custom_id": "m1", "title": "Edit", "components": [{"type": 1, "components": [TEXT_INPUT]}]}
-POLL = {
+POLL: dict[str, Any] = {
     "name": "poll",
     "description": "Start a poll",
     "options": [
@@ -339,7 +339,7 @@ async def test_commands_are_registered_listed_and_removed(local: Local) -> None:
         ({"name": "poll", "description": "d", "name_localizations": {"xx": "a"}}, "0.name_localizations.xx"),
         ({"name": "poll", "description": "d", "name_localizations": {"de": "A b"}}, "0.name_localizations.de"),
         ({"name": "poll", "description": "d", "options": [{"type": 3, "name": "q"}]}, "0.options.0.description"),
-        ({"name": "poll", "description": "d", "options": list(reversed(POLL["options"]))}, "0.options.1"),  # type: ignore[call-overload]
+        ({"name": "poll", "description": "d", "options": list(reversed(POLL["options"]))}, "0.options.1"),
         ({"name": "poll", "description": "d", "bogus": 1}, "0.bogus"),
     ],
 )

@@ -109,7 +109,8 @@ async def test_what_discord_py_adds_is_taken(local: Local) -> None:
 
 
 async def test_an_empty_message_is_refused(local: Local) -> None:
-    for body in ({}, {"content": "  "}, {"content": None, "embeds": []}):
+    bodies: list[dict[str, Any]] = [{}, {"content": "  "}, {"content": None, "embeds": []}]
+    for body in bodies:
         refused = await local.post(body)
         assert (refused.status, refused.code) == (400, 50006)
 
@@ -127,7 +128,7 @@ async def test_unknown_things_have_their_own_codes(local: Local) -> None:
         ("PATCH", f"/channels/{local.community}", 403, 50013),
         ("GET", f"/channels/{local.community}/messages?limit=101", 400, 50035),
     ):
-        body = {} if verb in ("POST", "PATCH") else None
+        body: dict[str, Any] = {} if verb in ("POST", "PATCH") else None
         refused = await local.rest(verb, path, body)
         assert (refused.status, refused.code) == (status, code), path
 
@@ -196,7 +197,7 @@ async def test_a_member_cannot_ping_everyone(local: Local) -> None:
 
 
 async def test_an_enforced_nonce_answers_the_first_message_for_some_minutes(local: Local) -> None:
-    body = {"content": "once", "nonce": "delivery-1", "enforce_nonce": True}
+    body: dict[str, Any] = {"content": "once", "nonce": "delivery-1", "enforce_nonce": True}
     first = await local.post(body)
     second = await local.post({**body, "content": "twice"})
     assert (second.status, second.body["id"], second.body["content"]) == (200, first.body["id"], "once")
@@ -211,7 +212,7 @@ async def test_a_nonce_without_enforcement_does_not_hold(local: Local) -> None:
 
 
 async def test_the_nonce_of_a_deleted_message_is_an_unknown_message(local: Local) -> None:
-    body = {"content": "once", "nonce": "delivery-1", "enforce_nonce": True}
+    body: dict[str, Any] = {"content": "once", "nonce": "delivery-1", "enforce_nonce": True}
     first = await local.post(body)
     deleted = await local.rest("DELETE", f"/channels/{local.community}/messages/{first.body['id']}")
     assert deleted.status == 204
