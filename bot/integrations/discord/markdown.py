@@ -36,14 +36,14 @@ def literal(text: str, *, links: bool = False) -> str:
 
 
 def _escaped(match: re.Match[str]) -> str:
-    found = match.groupdict()
-    if found.get("link"):
-        return match.group()
-    if inline := found["inline"]:
-        return f"\\{inline}"
-    if found["dot"]:
-        return f"{found['start']}{found['digits']}\\."
-    return f"{found['start']}\\{found['line']}"
+    kind, found = match.lastgroup, match.group()
+    if kind == "link":
+        return found
+    if kind == "inline":
+        return f"\\{found}"
+    # At the start of a line: before the mark, or before the dot behind a number.
+    at = match.start("dot") if match["dot"] else match.start("line")
+    return f"{found[: at - match.start()]}\\{found[at - match.start() :]}"
 
 
 def quoted(text: str) -> str:
@@ -58,12 +58,24 @@ def units(text: str) -> int:
 
 def shortened(text: str, room: int) -> str:
     """The text, cut with an ellipsis to at most `room` UTF-16 units."""
-    if units(text) <= room:
-        return text
-    kept, used = [], 1
-    for character in text:
-        used += units(character)
-        if used > room:
-            break
-        kept.append(character)
-    return "".join(kept) + "…"
+    return text if units(text) <= room else _beginning(text, room - 1) + "…"
+
+
+def cut(markdown: str, room: int) -> str:
+    """Escaped or quoted text, cut with an ellipsis to at most `room` UTF-16 units, no escape or line mark split."""
+    if units(markdown) <= room:
+        return markdown
+    kept = _SPLIT.sub("", _beginning(markdown, room - 1))
+    backslashes = len(kept) - len(kept.rstrip("\\"))
+    return kept[: len(kept) - backslashes % 2] + "…"
+
+
+_SPLIT = re.compile(r"\n(?:> ?)?\Z")
+
+
+def _beginning(text: str, room: int) -> str:
+    """As much of the text as `room` UTF-16 units hold."""
+    kept = text[: max(0, room)]
+    while (excess := units(kept) - room) > 0 and kept:
+        kept = kept[: len(kept) - (excess + 1) // 2]
+    return kept

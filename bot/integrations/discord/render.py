@@ -7,12 +7,12 @@ always shown whole (limits: Discord reference, "Embed Limits").
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from bot.chat.messages import Button, Card, Field, FieldErrors, Form, Line, Outgoing, Prompt, Reply, Tone
 from bot.chat.ports import Refused
 from bot.domain.places import Channel
-from bot.integrations.discord.markdown import literal, quoted, shortened, units
+from bot.integrations.discord.markdown import cut, literal, quoted, shortened, units
 
 CONTENT = 2_000
 DESCRIPTION = 4_096
@@ -83,7 +83,7 @@ def told(text: str) -> Json:
     shown = literal(text, links=True)
     if units(shown) <= CONTENT:
         return {**_plain(shown), "flags": SUPPRESS_EMBEDS}
-    embed = {"description": _fitted(text, DESCRIPTION, literal)}
+    embed = {"description": cut(literal(text[: DESCRIPTION + 1]), DESCRIPTION)}
     return {"content": "", "embeds": [embed], "components": [], "allowed_mentions": NO_MENTIONS}
 
 
@@ -102,7 +102,7 @@ def embeds(card: Card) -> list[Json]:
         return [_embed(card.tone, one, title)]
     second = _joined(bottom)
     room = min(DESCRIPTION, MESSAGE_EMBEDS - units(title) - units(second))
-    first = _parts(top, card.comment, [details], room, shortest=0)
+    first = _parts(top, card.comment, [details], room, shortest=0) or _parts(top, "", [details], room)
     if first is None or units(second) > DESCRIPTION:
         raise Refused("the card is longer than a Discord message can be", "too_long")
     return [_embed(card.tone, part, head) for part, head in ((first, title), (second, "")) if part or head]
@@ -114,28 +114,14 @@ def _parts(top: list[str], comment: str, rest: list[str], room: int, shortest: i
     if not comment:
         whole = _joined([*top, *rest])
         return whole if units(whole) <= room else None
-    shown = quoted(comment)
-    if units(shown) > left:
-        if left < max(shortest, len("> …")):
-            return None
-        shown = _fitted(comment, left, quoted)
-    return _joined([*top, shown, *rest])
+    shown = quoted(comment[: left + 1] if left > 0 else comment)
+    if units(shown) > left < max(shortest, len("> …")):
+        return None
+    return _joined([*top, cut(shown, left), *rest])
 
 
 def _joined(parts: Sequence[str]) -> str:
     return "\n\n".join(part for part in parts if part)
-
-
-def _fitted(text: str, room: int, show: Callable[[str], str]) -> str:
-    """The longest cut of the text that is still shown within `room` units."""
-    low, high = 1, units(text)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if units(show(shortened(text, middle))) <= room:
-            low = middle
-        else:
-            high = middle - 1
-    return show(shortened(text, low))
 
 
 def _embed(tone: Tone, description: str, title: str) -> Json:

@@ -76,11 +76,14 @@ class Sandbox:
         self.info: dict[str, Any] = {}
 
     async def __call__(self, call: str, **body: Any) -> Any:
-        async with aiohttp.ClientSession() as session:
-            async with session.post(f"{self.url}/control/{call}", json={"platform": "discord", **body}) as response:
-                answer = await response.json()
-                assert response.status < 300, (call, body, answer)
-                return answer
+        sent = {"platform": "discord", **body}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{self.url}/control/{call}", json=sent) as response,
+        ):
+            answer = await response.json()
+            assert response.status < 300, (call, body, answer)
+            return answer
 
     async def get(self, path: str, **query: Any) -> Any:
         async with aiohttp.ClientSession() as session, session.get(self.url + path, params=query) as response:
@@ -93,6 +96,19 @@ class Sandbox:
         answer = await self.get("/control/channel", platform="discord", channel=channel, member=member)
         found: list[dict[str, Any]] = answer["messages"]
         return found
+
+    async def thread(self, channel: str, message_id: str) -> str:
+        """Start a thread at a message, with the bot's own token; its id."""
+        env = self.info["env"]
+        headers = {"Authorization": f"Bot {env['HERALD_DISCORD__TOKEN']}"}
+        url = f"{env['HERALD_DISCORD__API_URL']}/channels/{channel}/messages/{message_id}/threads"
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.post(url, json={"name": "a thread"}) as response,
+        ):
+            answer = await response.json()
+            assert response.status < 300, answer
+            return str(answer["id"])
 
     async def requests(self, method: str, path: str) -> list[dict[str, Any]]:
         """The requests to Discord so far whose method and path are like these."""
