@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 from bot.chat.events import Event, MessageEdited, MessagePosted
 from bot.domain.review import DraftState
 from bot.drafting.drafter import Drafted, Drafter, NeedsHuman, Request
-from bot.drafting.knowledge import Hit, Knowledge
-from bot.drafting.triage import triage
+from bot.drafting.knowledge import Knowledge
+from bot.drafting.triage import ON_TOPIC, triage
 from bot.engine.registry import Registry
 from bot.handlers.cards import open_cards
 from bot.handlers.context import Context, Desk
@@ -21,6 +21,8 @@ from bot.storage.drafts import Drafts, Origin, StoredDraft
 from bot.storage.store import Store
 from bot.storage.timers import Timer
 
+UNDECIDED = "statement"
+"""Triage's reason for a text that its rules say nothing about."""
 THREAD = 10
 """Earlier comments of the same thread that a drafter is shown."""
 
@@ -52,14 +54,15 @@ class Studio:
             text, files = event.text, False
         else:
             return None
-        found = triage(text, has_attachment=files, search=self._search)
+        found = triage(text, has_attachment=files)
+        if found.reason == UNDECIDED:  # only then is it worth asking the knowledge base
+            hits = self.knowledge.search(text, limit=1)
+            if hits and hits[0].confidence >= ON_TOPIC:
+                return Verdict(found.language, True, "knowledge", found.flags)
         return Verdict(found.language, found.needs_reply, found.reason, found.flags)
 
     def _watched(self, event: MessagePosted) -> bool:
         return (event.channel.platform, event.channel.home.channel_id) in self.desk.watched
-
-    def _search(self, text: str) -> list[Hit]:
-        return self.knowledge.search(text, limit=1)
 
     async def draft(self, timer: Timer) -> Callable[[Context], None]:
         """Make the draft that is due."""

@@ -57,10 +57,7 @@ def _names_form(event: CommandInvoked) -> bool:
 
 def _form(ctx: Context, event: ButtonPressed | CommandInvoked) -> Answer:
     asker = Asker.of(event)
-    if isinstance(event, ButtonPressed):
-        found = _pressed(ctx, event)
-    else:
-        found = _typed(ctx, asker, event)
+    found = _pressed(ctx, event) if isinstance(event, ButtonPressed) else _typed(ctx, asker, event)
     if found is None:
         return Accepted()
     matter, action, payload = found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
@@ -24,8 +25,7 @@ class Catalogue:
         """The text with its arguments filled in. Raises KeyError for a key that no catalogue has."""
         text = self._texts[language][key]
         if isinstance(text, Mapping):
-            count = args["count"]
-            rule = Locale.parse(language).plural_form(count)
+            rule = Locale.parse(language).plural_form(float(args["count"]))
             text = text.get(rule, text["other"])
         return text.format(**args)
 
@@ -35,7 +35,9 @@ class Catalogue:
 
     def ago(self, language: str, seconds: float) -> str:
         """A span of time up to now, rounded as people say it."""
-        return format_timedelta(-max(seconds, 0.0), add_direction=True, locale=language, granularity="second")
+        return format_timedelta(
+            -timedelta(seconds=max(seconds, 0.0)), add_direction=True, locale=language, granularity="second"
+        )
 
     def keys(self, language: str) -> Mapping[str, str | Mapping[str, str]]:
         """The whole catalogue of a language, for tests and tools."""

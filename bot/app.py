@@ -1,0 +1,320 @@
+"""The only module that knows all the others: builds the application from settings, starts and stops it in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bot.chat.ports import CommandSpec, Model, Platform, PlatformDown, Registers, SendError, StoreUnavailable
+from bot.domain.delivery import Deadlines
+from bot.domain.review import Rules
+from bot.domain.roles import Role
+from bot.drafting.drafter import Drafter, EmbeddedDrafter
+from bot.drafting.knowledge import Knowledge
+from bot.drafting.model_drafter import FallbackDrafter, ModelDrafter
+from bot.drafting.prompts import PromptFile
+from bot.engine.access import Access
+from bot.engine.clock import Clock
+from bot.engine.core import Core
+from bot.engine.inbox import Door
+from bot.engine.limiter import PUBLISHED, Limiter
+from bot.engine.outbox import Courier, recover
+from bot.engine.outbox import Settings as CourierSettings
+from bot.engine.registry import Registry
+from bot.engine.router import Router
+from bot.engine.timers import TimerLoop
+from bot.handlers import cards, commands, comments, drafting, replies, reviews
+from bot.handlers.context import Context, Desk
+from bot.handlers.drafting import Studio
+from bot.handlers.immediate import Immediate, Interaction
+from bot.handlers.payloads import Signer
+from bot.locales import LANGUAGES, Catalogue
+from bot.settings import Settings
+from bot.storage.comments import Verdict
+from bot.storage.schema import FileLock, migrate
+from bot.storage.store import Store
+from bot.storage.work import Work
+
+REFRESH_SECONDS = 2.0
+"""How often knowledge and prompts are looked at for changes."""
+STOP_SECONDS = 9.0
+
+log = logging.getLogger("herald")
+
+
+def make_platform(name: str, settings: Settings) -> Platform:
+    """The platform of this name; its SDK is imported only here."""
+    watched = settings.channel_ids(settings.watch.channels, name)
+    timeout = settings.delivery.request_timeout
+    if name == "telegram":
+        from bot.integrations.telegram import TelegramConfig, TelegramPlatform
+
+        token = settings.telegram.token.get_secret_value()
+        return TelegramPlatform(TelegramConfig(token, settings.telegram.api_url, watched, request_timeout=timeout))
+    if name == "slack":
+        from bot.integrations.slack import SlackConfig, SlackPlatform
+
+        tokens = settings.slack.bot_token.get_secret_value(), settings.slack.app_token.get_secret_value()
+        return SlackPlatform(SlackConfig(*tokens, settings.slack.api_url, watched, timeout))
+    from bot.integrations.discord import DiscordConfig, DiscordPlatform
+
+    token = settings.discord.token.get_secret_value()
+    where = settings.discord
+    return DiscordPlatform(
+        DiscordConfig(token, where.api_url, where.gateway_url, watched=watched, request_timeout=timeout)
+    )
+
+
+def make_model(settings: Settings) -> Model | None:
+    """The language model, if one is wanted."""
+    if settings.drafting.drafter != "openai":
+        return None
+    from bot.integrations.openai.model import OpenAIModel, OpenAISettings
+
+    key = settings.openai.api_key.get_secret_value()
+    return OpenAIModel(OpenAISettings(settings.openai.model, settings.openai.base_url, key or None))
+
+
+@dataclass
+class App:
+    """A running Herald. `run` returns when it is cancelled or a platform cannot go on."""
+
+    settings: Settings
+    store: Store
+    clock: Clock
+    platforms: dict[str, Platform]
+    registry: Registry[Context]
+    knowledge: Knowledge
+    model: Model | None
+    prompts: PromptFile | None
+    desk: Desk
+    core: Core[Context]
+    router: Router[Context]
+    door: Door
+    couriers: list[Courier[Context]]
+    timers: TimerLoop[Context]
+    ready: set[str] = field(default_factory=set)
+    connected: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self, announce: Callable[[], None]) -> None:
+        """Connect everything; `announce` is called when all platforms are connected. Cancel to stop.
+
+        Raises PlatformDown when a platform cannot go on without a person.
+        """
+        with FileLock(self.settings.data_dir / "herald.lock"):
+            await asyncio.to_thread(migrate, self.store.path)
+            await self.store.open()
+            try:
+                await recover(self.core)
+                await self._run_parts(announce)
+            finally:
+                await self._close()
+
+    async def _run_parts(self, announce: Callable[[], None]) -> None:
+        parts: list[Coroutine[Any, Any, None]] = [
+            self.clock.follow(),
+            self.router.run(),
+            self.timers.run(),
+            self._refresh(),
+            *(courier.run() for courier in self.couriers),
+            *(self._connect(name, platform, announce) for name, platform in self.platforms.items()),
+        ]
+        tasks = [asyncio.create_task(part) for part in parts]
+        try:
+            for done in asyncio.as_completed(tasks):
+                await done
+        finally:
+            await _stop(tasks)
+
+    async def _connect(self, name: str, platform: Platform, announce: Callable[[], None]) -> None:
+        await platform.run(self.door, partial(self._connected, name, announce))
+
+    def _connected(self, name: str, announce: Callable[[], None]) -> None:
+        log.info("%s is connected", name)
+        self.ready.add(name)
+        if len(self.ready) == len(self.platforms) and not self.connected.is_set():
+            self.connected.set()
+            announce()
+
+    async def _refresh(self) -> None:
+        """Announce the commands once, then watch knowledge and prompts."""
+        await self.connected.wait()
+        for name, platform in self.platforms.items():
+            await self._announce(name, platform)
+        told = ""
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            faults: list[object] = [await asyncio.to_thread(self.knowledge.refresh)]
+            if self.prompts is not None:
+                faults.append(await asyncio.to_thread(self.prompts.refresh))
+            now = "; ".join(str(fault) for fault in faults if fault is not None)
+            if now and now != told:
+                log.error("%s: the version before stays in use", now)
+            told = now
+
+    async def _announce(self, name: str, platform: object) -> None:
+        if isinstance(platform, Registers):
+            try:
+                await platform.register(command_specs(self.registry, self.desk.texts))
+            except SendError as error:
+                log.warning("commands on %s: %s", name, error)
+
+    async def _close(self) -> None:
+        for name, platform in self.platforms.items():
+            try:
+                async with asyncio.timeout(3):
+                    await platform.close()
+            except TimeoutError:
+                log.warning("%s did not close in time", name)
+        if self.model is not None:
+            await self.model.close()
+        await self.store.close()
+
+
+async def _stop(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks, timeout=STOP_SECONDS)
+
+
+def command_specs(registry: Registry[Context], texts: Catalogue) -> list[CommandSpec]:
+    """The commands as platforms announce them."""
+    return [
+        CommandSpec(
+            command.name,
+            {language: texts.say(language, command.summary) for language in LANGUAGES},
+            command.usage,
+            staff=command.action is not None,
+        )
+        for command in registry.commands.values()
+    ]
+
+
+def make_registry() -> Registry[Context]:
+    """All capabilities but those that need a running installation."""
+    registry: Registry[Context] = Registry()
+    for capability in (cards, replies, reviews, comments, commands):
+        capability.register(registry)
+    return registry
+
+
+def make_desk(settings: Settings, platforms: dict[str, Platform], key: bytes) -> Desk:
+    """The installation as handlers see it."""
+    return Desk(
+        texts=Catalogue(),
+        signer=Signer(key),
+        capabilities={name: platform.capabilities for name, platform in platforms.items()},
+        watched={_place(settings, name): name for name in settings.watch.channels},
+        review=tuple(
+            channel
+            for channel in settings.named(settings.review.channels, dict.fromkeys(platforms, ""))
+            if channel.platform in platforms
+        ),
+        languages=settings.languages,
+        channel_languages={_place(settings, name): lang for name, lang in settings.channel_languages.items()},
+        rules=Rules(settings.review.claim_minutes * 60, settings.review.four_eyes),
+        undo_seconds=settings.review.undo_seconds,
+        max_age=settings.watch.max_age_hours * 3600,
+        max_draft=settings.drafting.max_length,
+        card_lines=settings.review.card_lines,
+    )
+
+
+def _place(settings: Settings, name: str) -> tuple[str, str]:
+    return name.partition("/")[0], settings.channels[name]
+
+
+def build(settings: Settings) -> App:
+    """Put an application together. Reads files, so call it before the loop is busy.
+
+    Raises KnowledgeFault, PromptFault, StoreUnavailable with one clear line each.
+    """
+    data = settings.data_dir
+    key = _secret(data)
+    clock = Clock(settings.clock_file)
+    store = Store(data / "herald.db")
+    platforms = {name: make_platform(name, settings) for name in settings.configured()}
+    desk = make_desk(settings, platforms, key)
+    registry = make_registry()
+    core: Core[Context] = Core(store, clock, registry, partial(_context, desk, registry))
+    access = Access(settings.roles.grants(), platforms, clock.monotonic)
+    knowledge = Knowledge(settings.knowledge.path)
+    model = make_model(settings)
+    prompts = PromptFile(_prompts_folder(settings) / "draft.md") if model else None
+    drafter = _drafter(settings, model, prompts, clock)
+    studio = Studio(
+        store, desk, knowledge, drafter, settings.languages, settings.community.name, settings.community.tone
+    )
+    drafting.register(registry, studio)
+    router = Router(core, access, platforms, studio.prepare)
+    immediate = Immediate(store, access, lambda work, roles: core.make(work, roles, None))
+
+    async def answer(event: Interaction) -> Any:  # noqa: ANN401 - an Answer
+        return await immediate.answer(event, clock.now())
+
+    limits = PUBLISHED if settings.limits == "published" else {}
+    timing = settings.delivery
+    courier_settings = CourierSettings(Deadlines(timing.request_timeout, timing.lease, timing.grace), _held)
+    return App(
+        settings=settings,
+        store=store,
+        clock=clock,
+        platforms=platforms,
+        registry=registry,
+        knowledge=knowledge,
+        model=model,
+        prompts=prompts,
+        desk=desk,
+        core=core,
+        router=router,
+        door=Door(store, clock, answer, router.remember),
+        couriers=[
+            Courier(core, platform, Limiter(limits.get(name), clock.monotonic), courier_settings)
+            for name, platform in platforms.items()
+        ],
+        timers=TimerLoop(core),
+    )
+
+
+def _context(desk: Desk, registry: Registry[Context], work: Work, roles: frozenset[Role], prepared: object) -> Context:
+    return Context(work, desk, registry, roles, prepared if isinstance(prepared, Verdict) else None)
+
+
+def _held(work: Work) -> str:
+    return "reply" if work.facts.get("paused") else ""
+
+
+def _drafter(settings: Settings, model: Model | None, prompts: PromptFile | None, clock: Clock) -> Drafter:
+    embedded = EmbeddedDrafter()
+    if model is None or prompts is None:
+        return embedded
+    writer = ModelDrafter(model, prompts, frozenset(settings.drafting.link_domains))
+    return FallbackDrafter(writer, embedded, clock.monotonic)
+
+
+def _prompts_folder(settings: Settings) -> Path:
+    return settings.drafting.prompts or Path(__file__).resolve().parent.parent / "prompts"
+
+
+def _secret(data: Path) -> bytes:
+    """The key under which buttons are signed: made once, readable by the owner only."""
+    path = data / "herald.key"
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(secrets.token_bytes(32))
+        return path.read_bytes()
+    except OSError as error:
+        raise StoreUnavailable(f"cannot write to {data}: {error.strerror}") from error
+
+
+__all__ = ["App", "PlatformDown", "build"]

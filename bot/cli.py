@@ -1,0 +1,160 @@
+"""The command line: nothing but reading arguments and saying what went wrong in one line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+
+import typer
+
+from bot import __version__
+
+app = typer.Typer(
+    name="herald",
+    help="A self-hosted chat-ops bot for community teams.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+knowledge_app = typer.Typer(help="The knowledge base.", no_args_is_help=True)
+app.add_typer(knowledge_app, name="knowledge")
+
+Limits = Literal["published", "none"]
+Journal = Annotated[Path | None, typer.Option("--journal", help="Write the wire journal to this file (JSON lines).")]
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _fail(message: str, code: int = 1) -> NoReturn:
+    for line in message.splitlines():
+        typer.echo(f"herald: {line}", err=True)
+    raise typer.Exit(code)
+
+
+def _finish(result: Coroutine[Any, Any, int]) -> NoReturn:
+    try:
+        code = asyncio.run(result)
+    except KeyboardInterrupt:
+        code = 130
+    raise typer.Exit(code)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+@app.command()
+def run() -> None:
+    """Connect to every configured platform; with none configured, start the sandbox and the bot beside it."""
+    from bot.running import run_bot
+
+    _finish(run_bot())
+
+
+@app.command()
+def sandbox(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes any free one.", min=0, max=65535)] = 8420,
+    journal: Journal = None,
+    limits: Annotated[
+        Limits, typer.Option(help="Enforce the platforms' published rate limits, or none.")
+    ] = "published",
+) -> None:
+    """Start only the local platform servers and their page."""
+    from bot.sandbox.server import serve
+
+    try:
+        asyncio.run(serve(port, journal, limits == "published"))
+    except OSError as error:
+        _fail(f"port {port}: {error.strerror}")
+
+
+@app.command()
+def rehearse(  # noqa: PLR0917 - one parameter for each option of the command
+    scenario: Annotated[Path | None, typer.Argument(help="A scenario in YAML; without one, all built-in ones.")] = None,
+    comments: Annotated[Path | None, typer.Option(help="Feed these comments (JSON lines with text).")] = None,
+    platform: Annotated[str | None, typer.Option(help="Platform of the fed comments.")] = None,
+    approve: Annotated[str, typer.Option(help="all, none, or first:N")] = "all",
+    knowledge: Annotated[Path | None, typer.Option(help="Knowledge base to answer from.")] = None,
+    limits: Annotated[Limits, typer.Option(help="Rate limits of sandbox and bot.")] = "none",
+    journal: Journal = None,
+    report: Annotated[Path | None, typer.Option(help="Write the report to this file (JSON).")] = None,
+) -> None:
+    """Play a scenario, or feed comments, with the real bot against the sandbox."""
+    from bot.rehearsal import Options
+    from bot.rehearsal import rehearse as play
+
+    options = Options(
+        scenario=scenario,
+        comments=comments,
+        platform=platform,
+        approve=approve,
+        knowledge=knowledge,
+        limits=limits,
+        journal=journal,
+        report=report,
+    )
+    _finish(play(options))
+
+
+@app.command(name="report")
+def report_command(
+    journal: Annotated[Path, typer.Option(help="A rehearsal's wire journal.")],
+    database: Annotated[Path, typer.Option(help="The bot's database of the same rehearsal.")],
+) -> None:
+    """Compute a rehearsal's report again from its journal and database; exit 1 if anything was lost or doubled."""
+    from bot.rehearsal import RehearsalError, recompute
+
+    try:
+        found = recompute(journal, database)
+    except RehearsalError as error:
+        _fail(str(error), 2)
+    typer.echo(json.dumps(found.as_json(), indent=2))
+    raise typer.Exit(1 if found.lost or found.duplicated else 0)
+
+
+@app.command()
+def doctor() -> None:
+    """Check tokens, rights, database, knowledge, model and clock; every fault with its fix."""
+    from bot.running import run_doctor
+
+    _finish(run_doctor())
+
+
+@app.command()
+def manifest(platform: Annotated[Literal["slack", "discord", "telegram"], typer.Argument()]) -> None:
+    """Print what to paste where, made from the command registry."""
+    from bot.running import manifest_of
+
+    typer.echo(manifest_of(platform))
+
+
+@knowledge_app.command("search")
+def knowledge_search(
+    question: Annotated[str | None, typer.Argument(help="A question.")] = None,
+    file: Annotated[Path | None, typer.Option(help="JSON lines with text.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    knowledge: Annotated[Path | None, typer.Option(help="Instead of the configured one.")] = None,
+) -> None:
+    """What the knowledge base answers."""
+    from bot.running import search_knowledge
+
+    if (question is None) == (file is None):
+        _fail("give a question, or --file with questions", 2)
+    try:
+        for line in search_knowledge(question, file, knowledge, as_json=as_json):
+            sys.stdout.write(line + "\n")
+    except (OSError, ValueError) as error:
+        _fail(str(error))
+
+
+if __name__ == "__main__":
+    main()

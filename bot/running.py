@@ -1,0 +1,284 @@
+"""What the commands of the command line do with an application."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from bot import app as application
+from bot import logs
+from bot.chat.ports import ChecksSetup, PlatformDown, SetupFault, StoreUnavailable
+from bot.drafting.entries import KnowledgeFault
+from bot.drafting.knowledge import Knowledge, answerable
+from bot.drafting.prompts import PromptFault
+from bot.locales import Catalogue, choose
+from bot.settings import EXAMPLE_FILE, Settings, SettingsFault, load
+
+FAULTS = (SettingsFault, KnowledgeFault, PromptFault, StoreUnavailable, PlatformDown)
+SANDBOX_LINE = "sandbox listening on "
+PORT = 8420
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _complain(error: Exception) -> int:
+    for line in str(error).splitlines():
+        sys.stderr.write(f"herald: {line}\n")
+    return 1
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """All secrets of an installation, to be masked in logs."""
+    found = (
+        settings.slack.bot_token,
+        settings.slack.app_token,
+        settings.slack.signing_secret,
+        settings.discord.token,
+        settings.telegram.token,
+        settings.telegram.webhook_secret,
+        settings.openai.api_key,
+    )
+    return [secret.get_secret_value() for secret in found]
+
+
+async def run_bot() -> int:
+    """`herald run`: exit code 0 after a stop, 1 with one line for each thing to mend."""
+    try:
+        settings = await asyncio.to_thread(load)
+        if not settings.configured():
+            return await _run_beside_sandbox()
+        return await _run(settings)
+    except FAULTS as error:
+        return _complain(error)
+
+
+async def _run(settings: Settings) -> int:
+    logs.configure(settings.log_level, settings.log_format, secrets_of(settings))
+    app = await asyncio.to_thread(application.build, settings)
+    names = ", ".join(name.capitalize() for name in app.platforms)
+    task = asyncio.create_task(app.run(lambda: _say(f"herald ready: {names}")))
+    _stop_on_signals(task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        return 0
+    return 0
+
+
+def _stop_on_signals(stop: Callable[[], object]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+
+
+async def _run_beside_sandbox() -> int:
+    """No token anywhere: the sandbox and the bot as two processes, and a page to look at."""
+    stopping = asyncio.Event()
+    _stop_on_signals(stopping.set)
+    sandbox = await _start(["sandbox", "--port", os.environ.get("HERALD_SANDBOX_PORT", str(PORT))], os.environ)
+    bot = None
+    try:
+        line = await _line(sandbox, SANDBOX_LINE)
+        if line is None:
+            return _complain(RuntimeError("the sandbox did not start; is its port in use?"))
+        base = line.removeprefix(SANDBOX_LINE).strip()
+        bot = await _start(["run"], await _environment(base))
+        if await _line(bot, "herald ready") is None:
+            return _complain(RuntimeError("the bot did not start; its own words are above"))
+        _say(_greeting(base))
+        feeder = asyncio.create_task(_sample_comments(base, stopping))
+        await _first(stopping.wait(), bot.wait(), sandbox.wait())
+        feeder.cancel()
+        with suppress(asyncio.CancelledError):
+            await feeder
+        return 0 if stopping.is_set() else 1
+    finally:
+        for process in (bot, sandbox):
+            if process is not None:
+                await _end(process)
+
+
+async def _first(*waits: object) -> None:
+    tasks = [asyncio.ensure_future(wait) for wait in waits]  # type: ignore[call-overload]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+
+
+async def _start(arguments: list[str], environment: Mapping[str, str]) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        *arguments,
+        env=dict(environment),
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C reaches us alone, and we stop them in order
+    )
+
+
+async def _line(process: asyncio.subprocess.Process, beginning: str) -> str | None:
+    """The first line of its output that begins so, or None if it ends before."""
+    assert process.stdout is not None
+    while line := (await process.stdout.readline()).decode():
+        if line.startswith(beginning):
+            return line
+    return None
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    with suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        async with asyncio.timeout(9):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+async def _environment(base: str) -> dict[str, str]:
+    """What points the bot at the sandbox: the sample community, with the sandbox's addresses and channels over it."""
+    import aiohttp
+
+    async with aiohttp.ClientSession() as session, session.get(f"{base}/control/info") as answer:
+        info = await answer.json()
+        approver = await _team(session, base)
+    told = {name: value for name, value in info.items() if name.startswith("HERALD_") and isinstance(value, str)}
+    defaults = {"HERALD_CONFIG": str(EXAMPLE_FILE), "HERALD_ROLES__APPROVER": json.dumps(approver)}
+    if "HERALD_OPENAI__MODEL" in told and "HERALD_DRAFTING__DRAFTER" not in os.environ:
+        defaults["HERALD_DRAFTING__DRAFTER"] = "embedded"
+    return {**os.environ, **defaults, **told}
+
+
+async def _team(session: object, base: str) -> list[str]:
+    """Ana may decide on every platform."""
+    import aiohttp
+
+    assert isinstance(session, aiohttp.ClientSession)
+    found = []
+    for platform in ("slack", "discord", "telegram"):
+        body = {"platform": platform, "member": "ana", "name": "Ana"}
+        async with session.post(f"{base}/control/member", json=body) as answer:
+            member = await answer.json()
+            found.append(f"{platform}:{member['tenant']}:{member['member_id']}")
+    return found
+
+
+def _greeting(base: str) -> str:
+    return (
+        f"\nherald: everything is running locally. Open {base}\n"
+        "  - choose a platform, channel “review”, and be “ana”: she may approve, edit and reject.\n"
+        "  - channel “community” is where members write.\n"
+        f"herald：一切都在本机运行。请打开 {base}\n"
+        "  - 选择平台和 review 频道，以 ana 的身份批准、修改或驳回草稿。\n"
+        "  - 成员在 community 频道发言。\n"
+        "Ctrl-C ends it. 按 Ctrl-C 结束。"
+    )
+
+
+async def _sample_comments(base: str, stopping: asyncio.Event) -> None:
+    """Members of the sample community write, one every few seconds."""
+    import aiohttp
+
+    lines = await asyncio.to_thread((EXAMPLE_FILE.parent / "comments.jsonl").read_text, encoding="utf-8")
+    async with aiohttp.ClientSession() as session:
+        for number, line in enumerate(lines.splitlines()):
+            said = json.loads(line)
+            platform = ("telegram", "slack", "discord")[number % 3]
+            body = {"platform": platform, "channel": "community", "member": said["member"], "text": said["text"]}
+            async with session.post(f"{base}/control/say", json=body):
+                pass
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1 if number < 6 else 8):
+                    await stopping.wait()
+
+
+async def run_doctor() -> int:
+    """`herald doctor`: every fault with its fix; exit code 1 on any."""
+    language = choose(os.environ.get("LANG"), ("en", "zh")) or "en"
+    texts = Catalogue()
+    try:
+        settings = await asyncio.to_thread(load)
+        logs.configure("ERROR", settings.log_format, secrets_of(settings))
+        app = await asyncio.to_thread(application.build, settings)
+    except FAULTS as error:
+        return _complain(error)
+    if not app.platforms:
+        _say(texts.say(language, "doctor.no_platform"))
+        return 1
+    faults = await _check(app, settings)
+    for fault in faults:
+        _say("✗ " + texts.say(language, f"doctor.{fault.key}", **fault.args))
+        _say("  → " + texts.say(language, f"doctor.{fault.key}.fix", **fault.args))
+    if not faults:
+        _say("✓ " + texts.say(language, "doctor.well", platforms=", ".join(app.platforms)))
+    return 1 if faults else 0
+
+
+async def _check(app: application.App, settings: Settings) -> list[SetupFault]:
+    faults: list[SetupFault] = []
+    names = (*settings.watch.channels, *settings.review.channels)
+    if not settings.review.channels:
+        faults.append(SetupFault("review", {}))
+    if not settings.roles.grants():
+        faults.append(SetupFault("roles", {}))
+    for name, platform in app.platforms.items():
+        other: object = platform
+        if isinstance(other, ChecksSetup):
+            channels = [c for c in settings.named(names, dict.fromkeys(app.platforms, "")) if c.platform == name]
+            faults += await other.check(channels)
+        await platform.close()
+    model: object = app.model
+    if app.model is not None and hasattr(model, "check"):
+        faults += await model.check()
+        await app.model.close()
+    return faults
+
+
+def manifest_of(platform: str) -> str:
+    """`herald manifest`: what to paste where."""
+    specs = application.command_specs(application.make_registry(), Catalogue())
+    if platform == "slack":
+        from bot.integrations.slack.manifest import manifest
+
+        return json.dumps(manifest(specs, "Herald"), indent=2, ensure_ascii=False)
+    if platform == "telegram":
+        return "\n".join(f"{spec.name} - {spec.descriptions['en']}" for spec in specs)
+    texts = Catalogue()
+    return "\n".join(texts.say("en", f"manifest.discord.{step}") for step in ("intents", "scopes", "permissions"))
+
+
+def search_knowledge(question: str | None, file: Path | None, path: Path | None, *, as_json: bool) -> Iterator[str]:
+    """`herald knowledge search`: a line for each question. Raises ValueError with one clear line."""
+    try:
+        knowledge = Knowledge(path or load().knowledge.path)
+    except FAULTS as error:
+        raise ValueError(str(error)) from error
+    for text in [question] if question is not None else _questions(file or Path()):
+        hits = knowledge.search(text or "")
+        found = [{"id": hit.entry.id, "score": round(hit.score, 6)} for hit in hits]
+        if as_json:
+            yield json.dumps({"text": text, "answerable": answerable(hits), "hits": found}, ensure_ascii=False)
+        else:
+            yield f"{text}  ({'answerable' if answerable(hits) else 'not answerable'})"
+            yield from (f"  {hit.score:8.3f}  {hit.entry.id}  {hit.entry.title}" for hit in hits)
+
+
+def _questions(file: Path) -> Iterator[str]:
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            yield str(json.loads(line)["text"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{file}, line {number}: not a JSON object with text") from error
