@@ -128,7 +128,7 @@ async def test_unknown_things_have_their_own_codes(local: Local) -> None:
         ("PATCH", f"/channels/{local.community}", 403, 50013),
         ("GET", f"/channels/{local.community}/messages?limit=101", 400, 50035),
     ):
-        body: dict[str, Any] = {} if verb in ("POST", "PATCH") else None
+        body: dict[str, Any] | None = {} if verb in ("POST", "PATCH") else None
         refused = await local.rest(verb, path, body)
         assert (refused.status, refused.code) == (status, code), path
 
