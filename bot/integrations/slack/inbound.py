@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from aiohttp import ClientError
 from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app, send_async_response
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.response import BoltResponse
@@ -65,10 +66,13 @@ class Inbound:
         except Exception as error:  # Bolt reads more of a payload than we do and stumbles over forged ones
             log.warning("Bolt cannot read a payload (%s); it is stored as it is", type(error).__name__)
             answer = await self._middleware(request.payload)
-        if answer.status == 200:
-            await send_async_response(socket, request, answer, time.time())
-        else:
+        if answer.status != 200:
             await socket.drop()
+            return
+        try:
+            await send_async_response(socket, request, answer, time.time())
+        except (ConnectionError, ClientError) as error:
+            log.info("an acknowledgement found no connection (%s): Slack sends again", type(error).__name__)
 
     async def close(self, grace: float) -> None:
         """Wait for forms that are being opened, at most so many seconds."""

@@ -24,14 +24,25 @@ class Names:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._known: OrderedDict[str, str] = OrderedDict()
+        self._asking: dict[str, asyncio.Event] = {}
         self._quiet_until = 0.0
         self.known: Mapping[str, str] = MappingProxyType(self._known)
 
     async def learn(self, user: str) -> None:
         """Make sure that the user's name is known, if that is quickly possible. Never raises."""
-        now = asyncio.get_running_loop().time()
-        if not user or user in self._known or now < self._quiet_until:
+        if not user or user in self._known or asyncio.get_running_loop().time() < self._quiet_until:
             return
+        if user in self._asking:
+            await self._asking[user].wait()
+            return
+        self._asking[user] = asyncio.Event()
+        try:
+            await self._ask(user)
+        finally:
+            self._asking.pop(user).set()
+
+    async def _ask(self, user: str) -> None:
+        now = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(PATIENCE):
                 answer = await self._api.call(lambda web: web.users_info(user=user))

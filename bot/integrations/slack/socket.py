@@ -150,8 +150,8 @@ class Link:
         failures = 0
         try:
             while True:
-                if failures:
-                    await asyncio.sleep(min(MAX_PAUSE, 0.25 * 2**failures))
+                if failures > 1:
+                    await asyncio.sleep(min(MAX_PAUSE, 0.25 * 2.0 ** min(failures - 1, 10)))
                 since = asyncio.get_running_loop().time()
                 if await self._replace() and self._socket is not None:
                     await self._socket.lost.wait()
