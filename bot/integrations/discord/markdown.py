@@ -13,8 +13,8 @@ import re
 _MEANING = (
     r"(?P<start>^[^\S\n]*)(?P<line>\#(?=\#{0,2}\s)|-(?=[\s\#])|\+(?=\s)|>|(?P<digits>\d+)(?P<dot>\.(?=\s)))"
     r"|(?P<inline>[\\*_`]"  # escape, emphasis, code
-    r"|~(?=~)|(?<=~)~"  # struck out
-    r"|\|(?=\|)|(?<=\|)\|"  # spoiler
+    r"|~(?=~)"  # struck out
+    r"|\|(?=\|)"  # spoiler
     r"|<(?=[@\#:/A-Za-z])"  # mention, emoji, command, time stamp, link without a preview
     r"|\](?=\()"  # a link behind words
     r"|@(?=everyone|here)"

@@ -137,7 +137,7 @@ def test_shortening_keeps_the_beginning(text: str, room: int) -> None:
     assert cut == text or (cut.endswith("…") and text.startswith(cut[:-1]))
 
 
-@given(text_like, st.integers(1, 60))
+@given(text_like | st.text("a*_\\\n", min_size=20), st.integers(1, 60))
 def test_cut_text_shows_the_beginning_and_stays_inert(text: str, room: int) -> None:
     part = cut(literal(text), room)
     assert units(part) <= room
