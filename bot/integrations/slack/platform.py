@@ -26,6 +26,8 @@ log = logging.getLogger("herald.slack")
 MAX_PAUSE = 30.0
 FIX = "Install the app again under OAuth & Permissions and set the bot token as HERALD_SLACK__BOT_TOKEN."
 
+_NO_GROUP = frozenset({"no_such_subteam", "subteam_not_found"})
+
 
 @dataclass(frozen=True, slots=True)
 class SlackConfig:
@@ -116,10 +118,15 @@ class SlackPlatform:
         await notices.notify(self._api, notice, at, reply)
 
     async def holds(self, member: Member, role: str) -> bool:
-        """Whether the member is in the user group with this id now. Raises SendError."""
+        """Whether the member is in the user group with this id now; nobody is in one that does not exist."""
         if (member.platform, member.tenant) != (PLATFORM, self._context.team_id):
             return False
-        answer = await self._api.call(lambda web: web.usergroups_users_list(usergroup=role))
+        try:
+            answer = await self._api.call(lambda web: web.usergroups_users_list(usergroup=role))
+        except Refused as error:
+            if error.code in _NO_GROUP:
+                return False
+            raise
         return member.user_id in items(answer.data, "users")
 
     async def check(self, channels: Sequence[Channel]) -> list[SetupFault]:

@@ -1,7 +1,5 @@
 """Which errors mean surely not done, surely refused, or unclear: the line between one reply and two."""
 
-import asyncio
-
 import aiohttp
 import pytest
 
@@ -61,7 +59,7 @@ def test_the_time_to_wait_is_what_slack_said(headers: dict[str, object], seconds
         (aiohttp.SocketTimeoutError(), Unclear),
         (aiohttp.ServerDisconnectedError(), Unclear),
         (aiohttp.ClientOSError(104, "reset"), Unclear),
-        (asyncio.TimeoutError(), Unclear),
+        (TimeoutError(), Unclear),
         (AttributeError("a body that is no object"), Unclear),
     ],
 )

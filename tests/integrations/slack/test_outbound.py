@@ -127,6 +127,19 @@ async def test_definite_refusals_keep_slacks_code(stage: Stage, sink: RecordingS
     assert unauthorized.value.code == "unauthorized"
 
 
+async def test_a_role_is_a_user_group_read_afresh(stage: Stage, sink: RecordingSink) -> None:
+    await stage.control("member", member="cleo", roles=["moderators"])
+    headers = {"Authorization": f"Bearer {stage.config.bot_token}"}
+    async with stage.session.post(f"{stage.config.api_url}usergroups.list", headers=headers) as answer:
+        groups = {group["handle"]: group["id"] for group in (await answer.json())["usergroups"]}
+    async with stage.running(sink) as platform:
+        cleo = (await sink.event(MessagePosted, message_id=await stage.say("x", "cleo"))).author
+        ana = (await sink.event(MessagePosted, message_id=await stage.say("x", "ana"))).author
+        assert await platform.holds(cleo, groups["moderators"])
+        assert not await platform.holds(ana, groups["moderators"])
+        assert not await platform.holds(cleo, "S0NOBODY")
+
+
 async def test_nobody_of_another_workspace_holds_a_role(stage: Stage, sink: RecordingSink) -> None:
     async with stage.running(sink) as platform:
         assert not await platform.holds(Member("slack", "T0OTHER", "U1"), "S1")
