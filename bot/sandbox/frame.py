@@ -71,8 +71,12 @@ class Journal:
         status: int | None,
         response: Json,
         fault: str | None = None,
+        injected: bool = False,
     ) -> None:
-        """Write down a client's call and what the server answered (`path` with tokens already replaced by `***`)."""
+        """Write down a client's call and what the server answered (`path` with tokens already replaced by `***`).
+
+        `injected`: the answer carries what `/control/raw` made, so that it need not conform to anything.
+        """
         row = {
             "platform": platform,
             "direction": "request",
@@ -83,7 +87,7 @@ class Journal:
             "status": status,
             "response": response,
         }
-        self._write(row | ({"fault": fault} if fault else {}))
+        self._write(row | ({"fault": fault} if fault else {}) | ({"injected": True} if injected else {}))
 
     def event(self, platform: str, kind: str, body: Json, *, injected: bool = False) -> None:
         """Write down what the server pushed; `injected` when `/control/raw` made it."""

@@ -140,7 +140,8 @@ async def test_raw_events_are_served_as_they_stand(client: Client, event: Any) -
     later = await client.updates(offset=700000001)
     assert [u["message"]["text"] for u in later] == ["after"]
     injected = [row for row in await client.journal() if row.get("injected")]
-    assert [row["body"] for row in injected] == [event]
+    assert [row["body"] for row in injected if row["direction"] == "event"] == [event]
+    assert [row["response"]["result"] for row in injected if row["direction"] == "request"] == [[event]]
 
 
 async def test_updates_are_kept_for_a_day(client: Client) -> None:

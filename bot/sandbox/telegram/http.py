@@ -39,6 +39,8 @@ class Exchange:
     status: int = 200
     answer: Json = None
     refusal: ApiError | None = None
+    injected: bool = False
+    """Whether the answer carries what `/control/raw` made."""
 
 
 class BotApi:
@@ -107,7 +109,9 @@ class BotApi:
         if exchange.method == _POLL:
             if unknown := set(params.get("allowed_updates", ())) - self._api.tables.updates:
                 raise bad(f"unknown kinds of updates: {', '.join(sorted(unknown))}")
-            return await self._api.updates.poll(params, lambda: _is_gone(request))
+            ready = await self._api.updates.poll(params, lambda: _is_gone(request))
+            exchange.injected = any(queued.injected for queued in ready)
+            return [queued.body for queued in ready]
         handler = METHODS.get(exchange.method)
         if handler is None:
             log.warning("telegram: %s was called, which this server knows but does not carry out", exchange.method)
@@ -131,6 +135,7 @@ class BotApi:
             status=status,
             response=exchange.answer,
             fault=fault,
+            injected=exchange.injected,
         )
 
     async def _download(self, request: web.Request) -> web.Response:

@@ -114,7 +114,7 @@ class Updates:
         self._poller.set_exception(error)
         return True
 
-    async def poll(self, params: dict[str, Any], gone: Callable[[], bool]) -> list[Json]:
+    async def poll(self, params: dict[str, Any], gone: Callable[[], bool]) -> list[Queued]:
         """getUpdates; `gone` says whether the client went away meanwhile, so that nothing is delivered to it.
 
         Raises `ApiError` (409) for a webhook or a newer poll, `ConnectionAbortedError` to have the connection cut.
@@ -135,7 +135,9 @@ class Updates:
                 raise ConnectionAbortedError
         finally:
             mine.cancel()
-        return [self._deliver(queued) for queued in ready]
+        for queued in ready:
+            self._deliver(queued)
+        return ready
 
     async def _wait(self, poller: asyncio.Future[None], seconds: float) -> None:
         """Until something changes, somebody else polls, or the time is over."""
