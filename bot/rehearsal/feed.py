@@ -83,7 +83,7 @@ def _plan(options: Options, platform: str, journal: Path) -> Plan:
     if options.knowledge is not None:
         environment["HERALD_KNOWLEDGE__PATH"] = str(options.knowledge.resolve())
     config = {"drafting": {"drafter": "embedded"}}
-    return Plan(journal, options.limits, options.sample, members, config, (platform,), environment)
+    return Plan(journal, options.limits, options.sample, members, config, (platform,), environment, options.keep)
 
 
 def _member_names() -> list[str]:

@@ -14,7 +14,7 @@ from bot.rehearsal.stage import Stage
 LOOK_SECONDS = 0.1
 """How long between two looks at a channel."""
 
-_PRIVATE = "private"
+_PRIVATE = "dm"
 """What the sandbox calls a member's own conversation with the bot."""
 
 

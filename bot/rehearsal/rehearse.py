@@ -93,7 +93,7 @@ async def play(scenario: Scenario, options: Options, transcript: Transcript) -> 
     """Play one scenario on a stage of its own; whether it went as written. Raises RehearsalError."""
     transcript.line(f"scenario: {scenario.name}")
     began = time.monotonic()
-    plan = Plan(options.journal, options.limits, options.sample, scenario.members, scenario.config)
+    plan = Plan(options.journal, options.limits, options.sample, scenario.members, scenario.config, keep=options.keep)
     async with opened_stage(plan) as stage:
         await stage.start_bot()
         transcript.step("sandbox and bot are ready", time.monotonic() - began)

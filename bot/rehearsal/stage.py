@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -24,7 +25,10 @@ _BASE_URL = "HERALD_OPENAI__BASE_URL"
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be started. `journal` is written by the sandbox; `environment` goes to the bot beside the rest."""
+    """What is to be started. `journal` is written by the sandbox; `environment` goes to the bot beside the rest.
+
+    Whatever the bot and the sandbox have written is copied to `keep` at the end.
+    """
 
     journal: Path | None = None
     limits: str = "none"
@@ -33,6 +37,7 @@ class Plan:
     config: Mapping[str, Any] = field(default_factory=dict)
     platforms: Sequence[str] = PLATFORMS
     environment: Mapping[str, str] = field(default_factory=dict)
+    keep: Path | None = None
 
 
 class Stage:
@@ -157,6 +162,8 @@ async def opened_stage(plan: Plan) -> AsyncIterator[Stage]:
     """A sandbox with a bot prepared but not started. On leaving, every process has ended and every file is gone."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="herald-rehearsal-")))
+        if plan.keep is not None:
+            stack.callback(shutil.copytree, folder, plan.keep, dirs_exist_ok=True)
         sandbox = sandbox_process(plan.journal or folder / "journal.jsonl", plan.limits, folder / "sandbox.log")
         _push_end(stack, sandbox.stop)
         line = await sandbox.start(SANDBOX_LINE)

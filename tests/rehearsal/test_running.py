@@ -126,8 +126,13 @@ async def test_the_stage_tells_the_bot_everything_and_leaves_nothing(
     sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in(monkeypatch, SHOW)
-    scenario = tmp_path / "s.yaml"
-    plan = Plan(sample=sample, config={"review": {"undo_seconds": 1}}, limits="published", platforms=("telegram",))
+    plan = Plan(
+        sample=sample,
+        config={"review": {"undo_seconds": 1}},
+        limits="published",
+        platforms=("telegram",),
+        keep=tmp_path / "kept",
+    )
     async with opened_stage(plan) as opened:
         line = await opened.prepared_bot.start("herald ready")
         environment = json.loads(line.removeprefix("herald ready"))
@@ -144,7 +149,7 @@ async def test_the_stage_tells_the_bot_everything_and_leaves_nothing(
     assert not bot.running
     assert not sandbox.running
     assert not folder.exists()
-    assert not scenario.exists()
+    assert "undo_seconds" in text_of(str(tmp_path / "kept" / "herald.toml"))
 
 
 async def test_roles_are_granted_by_member_id(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
