@@ -143,7 +143,7 @@ def _status(ctx: Context, event: CommandInvoked) -> None:
     sending = "status.paused" if ctx.work.facts.get("paused") else "status.sending"
     lines = [
         texts.say(language, sending, name=ctx.work.facts.get("paused") or ""),
-        texts.say(language, "status.events", new=events.get("new", 0), failed=events.get("failed", 0)),
+        texts.say(language, "status.events", new=max(events.get("new", 0) - 1, 0), failed=events.get("failed", 0)),
         texts.say(language, "status.drafts", **{s: drafts.get(s, 0) for s in ("drafting", "waiting", "uncertain")}),
     ]
     for platform in sorted(ctx.desk.capabilities):
