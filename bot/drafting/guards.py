@@ -20,6 +20,9 @@ FLAG_SHORTENED = "shortened"
 
 _ERROR_PAGE = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
 _ROUNDS = 8
+_LAST_RESORT = dict.fromkeys(map(ord, "<>@`*_~|[]:."))
+"""What still brings new markup to light after so many rounds was built to: its signs go, all of them."""
+
 _BLANK_LINES = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
 _TRAILING = re.compile(r"[ \t]+$", re.MULTILINE)
 
@@ -48,9 +51,10 @@ def guard(text: str, cap: int, units: Units, links: Links | None = None) -> Guar
     seen = _changed(text, strip_invisible(text), FLAG_INVISIBLE, flags)
     plain = _plain(unicodedata.normalize("NFC", seen), links or Links(), flags)
     tidy = _BLANK_LINES.sub("\n\n", _TRAILING.sub("", plain)).strip()
-    if not any(map(str.isalnum, tidy)):
+    short = _changed(tidy, shorten(tidy, cap, units), FLAG_SHORTENED, flags)
+    if all(unicodedata.category(character)[0] in "PZCM" for character in short):
         return Unusable("empty")
-    return Guarded(_changed(tidy, shorten(tidy, cap, units), FLAG_SHORTENED, flags), tuple(dict.fromkeys(flags)))
+    return Guarded(short, tuple(dict.fromkeys(flags)))
 
 
 def guard_knowledge(text: str, cap: int, units: Units) -> Guarded | Unusable:
@@ -97,8 +101,8 @@ def _plain(text: str, links: Links, flags: list[str]) -> str:
         text = _changed(text, remove_markup(text), FLAG_MARKUP, flags)
         text = _changed(text, remove_links(text, links), FLAG_LINK, flags)
         if text == before:
-            break
-    return text
+            return text
+    return text.translate(_LAST_RESORT)
 
 
 def _changed(before: str, after: str, flag: str, flags: list[str]) -> str:

@@ -47,7 +47,7 @@ class Knowledge:
         self._path = path
         self._lock = threading.Lock()
         self._current = _read(path)
-        self._seen = self._current.signature
+        self._seen: _Signature | None = self._current.signature
         self._fault: KnowledgeFault | None = None
 
     @property
@@ -78,16 +78,18 @@ class Knowledge:
         """
         with self._lock:
             try:
-                signature = _sign(self._path)
-                if signature == self._seen:
-                    return self._fault
-                self._seen = signature
-                self._current = _read(self._path)
+                self._take_over(_sign(self._path))
             except KnowledgeFault as fault:
+                if fault.path == self._path and fault.line == 0:
+                    self._seen = None  # gone or unreadable as a whole: look again even if it comes back as it was
                 self._fault = fault
-            else:
-                self._fault = None
             return self._fault
+
+    def _take_over(self, signature: _Signature) -> None:
+        if signature != self._seen:
+            self._seen = signature
+            self._current = _read(self._path)
+            self._fault = None
 
 
 def answerable(hits: Sequence[Hit]) -> bool:

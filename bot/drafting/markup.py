@@ -12,7 +12,7 @@ _Replacement = str | Callable[[re.Match[str]], str]
 _ROUNDS = 8
 """What one removal can uncover (`@@everyone`) is removed in the next round; after these, the characters themselves."""
 
-_MASS = r"(?:everyone|here|channel|all)"
+_MASS = r"(?:everyone|(?:here|channel|all)\b)"
 _MENTIONS: tuple[tuple[re.Pattern[str], _Replacement], ...] = (
     (re.compile(r"<!(?:subteam\^|date\^)[^<>|]*\|([^<>]*)>"), r"\1"),
     (re.compile(r"<!subteam\^[^<>]*>"), "team"),
@@ -20,7 +20,7 @@ _MENTIONS: tuple[tuple[re.Pattern[str], _Replacement], ...] = (
     (re.compile(r"<[@#][!&]?[^<>|]*\|([^<>]*)>"), r"\1"),
     (re.compile(r"<[@#][!&]?([^<>\s]*)>"), r"\1"),
     (re.compile(r"\btg://\S*", re.IGNORECASE), ""),
-    (re.compile(rf"@+(?={_MASS}\b)", re.IGNORECASE), ""),
+    (re.compile(rf"@+(?={_MASS})", re.IGNORECASE), ""),
     (re.compile(r"<!(?=\w)|<@+(?=[!&\w])"), ""),
 )
 _HANDLE = re.compile(r"(?<![\w.@/])@+(?=\w)")

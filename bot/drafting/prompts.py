@@ -66,7 +66,7 @@ class PromptFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._signature = _sign(path)
+        self._signature: tuple[int, int] | None = _sign(path)
         self._prompt = load(path)
         self._fault: PromptFault | None = None
 
@@ -84,14 +84,17 @@ class PromptFile:
         """Take over a changed file; cheap when nothing changed. Reads a file: call it in a thread."""
         with self._lock:
             try:
-                signature = _sign(self._path)
-                if signature != self._signature:
-                    self._signature = signature
-                    self._prompt = load(self._path)
-                    self._fault = None
+                self._take_over()
             except PromptFault as fault:
                 self._fault = fault
             return self._fault
+
+    def _take_over(self) -> None:
+        before, self._signature = self._signature, None
+        self._signature = _sign(self._path)
+        if self._signature != before:
+            self._prompt = load(self._path)
+            self._fault = None
 
 
 def load(path: Path) -> Prompt:
