@@ -14,8 +14,8 @@ class Options:
     """A scenario to play (None with no comments: all built-in ones), or comments to feed.
 
     `approve` is `all`, `none` or `first:N`. `journal` and `report` are files to write; `sample` replaces the sample
-    community's settings; `only` keeps the built-in scenarios whose name holds that text. With `keep`, the bot's database
-    and the logs of bot and sandbox are left in that folder (of the last scenario, where several are played).
+    community's settings; `only` keeps the built-in scenarios whose name holds that text. With `keep`, the bot's
+    database and the logs of bot and sandbox are left in that folder (of the last scenario, where several are played).
     """
 
     scenario: Path | None = None
