@@ -95,7 +95,6 @@ async def test_a_structured_answer(server: Server) -> None:
         ('{"reply": 1}', "shape"),
         ("<!doctype html><h1>502</h1>", "shape"),
         ("\x00\x01\x02", "shape"),
-        ("word " * 40_000, "shape"),
     ],
 )
 async def test_answers_that_do_not_fit(server: Server, content: str, word: str) -> None:
@@ -103,6 +102,16 @@ async def test_answers_that_do_not_fit(server: Server, content: str, word: str) 
     failed = await failure(server.model())
     assert str(failed) == word
     assert content[:20] == "" or content[:20] not in repr(failed.__notes__ if hasattr(failed, "__notes__") else "")
+
+
+async def test_an_answer_that_is_cut_off(server: Server) -> None:
+    await server.says(GOOD | {"reply": "word " * 400})
+    assert str(await failure(server.model(max_answer_tokens=16))) == "truncated"
+
+
+async def test_an_answer_of_200_kb(server: Server) -> None:
+    await server.rule(reply="word " * 40_000)
+    assert str(await failure(server.model(max_answer_tokens=100_000))) == "shape"
 
 
 async def test_what_did_not_fit_is_noted_without_the_models_words(server: Server) -> None:
