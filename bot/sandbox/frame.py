@@ -60,7 +60,7 @@ class Journal:
         self._file: IO[str] | None = path.open("a", encoding="utf-8", errors="backslashreplace") if path else None
         self.rows: list[dict[str, Json]] = []
 
-    def request(
+    def request(  # noqa: PLR0913 - the columns of a row
         self,
         platform: str,
         method: str,

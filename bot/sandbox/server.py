@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
-import logging
 import signal
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from bot.sandbox.control import Control
+from bot.sandbox.discord import DiscordServer
 from bot.sandbox.frame import Clock, Frame, Journal, Platform
 from bot.sandbox.openai import OpenAIServer
 from bot.sandbox.page import page_routes
+from bot.sandbox.slack import SlackServer
+from bot.sandbox.telegram import TelegramServer
 
 HOST = "127.0.0.1"
 STOP_SECONDS = 1.0
 """How long open requests may still run when the sandbox stops."""
 BODY_BYTES = 64 * 1024 * 1024
 _NAMES = {"127.0.0.1", "localhost"}
-_CLASSES = {"slack": "SlackServer", "discord": "DiscordServer", "telegram": "TelegramServer"}
+_CLASSES: dict[str, Callable[[Frame], Platform]] = {
+    "slack": SlackServer,
+    "discord": DiscordServer,
+    "telegram": TelegramServer,
+}
 PLATFORMS = tuple(_CLASSES)
 
 
@@ -77,7 +81,7 @@ async def start(
     """
     clock = Clock()
     frame = Frame(clock=clock, journal=Journal(clock, journal_path), limits=limits)
-    platforms = _platforms(frame, only)
+    platforms: dict[str, Platform] = {name: _CLASSES[name](frame) for name in PLATFORMS if name in only}
     openai = OpenAIServer(frame)
     control = Control(frame, platforms, openai)
     app = web.Application(middlewares=[loopback_only], client_max_size=BODY_BYTES)
@@ -90,19 +94,6 @@ async def start(
     await site.start()
     frame.base = f"http://{HOST}:{runner.addresses[0][1]}"
     return RunningSandbox(frame.base, frame, platforms, openai, control, runner)
-
-
-def _platforms(frame: Frame, only: Collection[str]) -> dict[str, Platform]:
-    found: dict[str, Platform] = {}
-    for name, cls in _CLASSES.items():
-        if name not in only:
-            continue
-        try:
-            module = importlib.import_module(f"bot.sandbox.{name}")
-            found[name] = cast(Platform, getattr(module, cls)(frame))
-        except Exception as error:
-            logging.getLogger(__name__).warning("%s is not there yet: %r", name, error)
-    return found
 
 
 async def serve(port: int = 0, journal_path: Path | None = None, limits: bool = True) -> None:

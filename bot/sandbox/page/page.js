@@ -14,8 +14,8 @@ const TEXTS = {
     empty: "还没有消息，来写第一条吧。", offline: "沙盒没有响应。", write: "消息",
   },
 };
-const PRIVATE = "private";
-const state = { language: navigator.language.startsWith("zh") ? "zh" : "en", channels: {}, forms: {}, drafts: {}, replyTo: null, shown: "" };
+const PRIVATE = "dm";
+const state = { language: navigator.language.startsWith("zh") ? "zh" : "en", channels: {}, errors: {}, drafts: {}, replyTo: null, shown: "" };
 const $ = (id) => document.getElementById(id);
 const say = (word) => TEXTS[state.language][word];
 
@@ -46,7 +46,6 @@ async function act(name, fields) {
   try {
     const answer = await call(name, { ...place(), ...fields });
     notice(answer.toast || answer.url || "");
-    if (answer.form) state.forms[answer.form.id] = answer.form;
     await refresh();
     return answer;
   } catch (error) {
@@ -59,14 +58,11 @@ async function submit(form, values) {
   const { platform, member } = place();
   try {
     const answer = await call("submit", { platform, member, form_id: form.id, values });
-    if (answer.errors) {
-      state.forms[form.id] = { ...form, errors: answer.errors };
-    } else {
-      delete state.forms[form.id];
+    state.errors[form.id] = answer.errors || {};
+    if (!answer.errors) {
       delete state.drafts[form.id];
       notice(say("sent"));
     }
-    if (answer.form) state.forms[answer.form.id] = answer.form;
     await refresh(true);
   } catch (error) {
     notice(error.message, true);
@@ -83,9 +79,9 @@ function formNode(form) {
         const value = option.id ?? option.value ?? option;
         return make("option", { value, textContent: option.label ?? option.text ?? value, selected: value === draft[field.id] });
       }))
-      : make(/multi|paragraph|area/.test(field.type || "") ? "textarea" : "input", { value: draft[field.id], on: { input: change } });
+      : make(/multi|paragraph|area/.test(field.type || "") || draft[field.id].length > 60 ? "textarea" : "input", { value: draft[field.id], on: { input: change } });
     if (field.options && draft[field.id] === "") draft[field.id] = input.value;
-    const wrong = (form.errors || {})[field.id];
+    const wrong = (state.errors[form.id] || {})[field.id];
     return make("label", {}, field.label || field.id, input, wrong ? make("span", { className: "field-error", textContent: wrong }) : null);
   });
   const send = (event) => { event.preventDefault(); submit(form, { ...draft }); };
@@ -141,15 +137,13 @@ async function refresh(force = false) {
   if (!platform || !channel) return;
   const query = new URLSearchParams({ platform, channel, ...(member ? { member } : {}) });
   const { messages } = await call("channel?" + query);
-  const inline = new Set(messages.map((message) => message.form && message.form.id));
-  const open = Object.values(state.forms).filter((form) => !inline.has(form.id));
-  const shown = JSON.stringify([messages, open, state.language]);
+  const shown = JSON.stringify([platform, channel, messages, state.errors, state.language]);
   const typing = $("messages").contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
   if (shown === state.shown || (typing && !force)) return;
   state.shown = shown;
   const box = $("messages");
   const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 60;
-  const nodes = [...ordered(messages).map(messageNode), ...open.map(formNode)];
+  const nodes = ordered(messages).map(messageNode);
   box.replaceChildren(...(nodes.length ? nodes : [make("p", { textContent: say("empty") })]));
   if (atEnd) box.scrollTop = box.scrollHeight;
 }
@@ -161,8 +155,7 @@ function showReplying() {
 
 function showChannels() {
   const names = Object.keys(state.channels).filter((name) => name.startsWith($("platform").value + "/")).map((name) => name.split("/")[1]);
-  if ($("platform").value === "telegram") names.push(PRIVATE);
-  $("channel").replaceChildren(...names.map((name) => make("option", { value: name, textContent: name })));
+  $("channel").replaceChildren(...[...names, PRIVATE].map((name) => make("option", { value: name, textContent: name })));
 }
 
 function showTexts() {
@@ -205,7 +198,7 @@ async function start() {
   $("platform").replaceChildren(...platforms.map((name) => make("option", { value: name, textContent: name })));
   $("member").value = "ana";
   showChannels();
-  const again = () => { state.forms = {}; state.replyTo = null; showReplying(); notice(""); refresh(true).catch((error) => notice(error.message, true)); };
+  const again = () => { state.replyTo = null; showReplying(); notice(""); refresh(true).catch((error) => notice(error.message, true)); };
   $("platform").addEventListener("change", () => { showChannels(); again(); });
   $("channel").addEventListener("change", again);
   $("member").addEventListener("change", again);
