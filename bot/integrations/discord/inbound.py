@@ -180,10 +180,10 @@ class Inbound:
             return
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
-                [answer] = await self._sink.accept([incoming])
-        except (StoreUnavailable, TimeoutError) as error:
+                [answer] = await stored(self._sink, [incoming])
+        except TimeoutError:
             # Not acknowledged: Discord tells the member that it failed, and they press again.
-            log.warning("discord: interaction %s not stored: %s", incoming.external_id, type(error).__name__)
+            log.warning("discord: interaction %s not stored in time", incoming.external_id)
             return
         if incoming.event is not None:
             await self._respond(mapping(frame, "d"), answer)

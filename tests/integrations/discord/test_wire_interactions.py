@@ -147,6 +147,17 @@ async def test_after_the_token_s_life_a_notice_goes_into_the_direct_conversation
     assert press.channel.channel_id not in direct["path"]
 
 
+async def test_who_takes_no_direct_messages_is_called_without_the_content(
+    sandbox: Sandbox, platform: DiscordPlatform
+) -> None:
+    nobody = Member("discord", "1", "223456789012345678")
+    secret, hint = uuid.uuid4().hex, f"look at /help {uuid.uuid4().hex}"
+    await platform.notify(Notice(secret, nobody, hint=hint), sandbox.channel(), {})
+    seen = [one["text"] for one in await sandbox.seen("community")]
+    assert any(hint in text for text in seen)
+    assert not any(secret in text for text in seen)
+
+
 async def test_a_role_is_read_freshly(sandbox: Sandbox, platform: DiscordPlatform, sink: RecordingSink) -> None:
     card_id = await card(sandbox, platform)
     await sandbox("click", channel="review", message_id=card_id, member="ben", button="edit")

@@ -11,7 +11,7 @@ import pytest
 from bot.chat.events import ButtonPressed, MessagePosted
 from bot.chat.messages import Button, Card, Reply
 from bot.chat.ports import PlatformDown
-from bot.integrations.discord import DiscordPlatform
+from bot.integrations.discord import DiscordPlatform, inbound
 from tests.integrations.discord.conftest import PATIENCE, RecordingSink, Sandbox, running
 
 
@@ -90,6 +90,18 @@ async def test_what_comes_while_the_store_is_down_is_stored_afterwards(
     await sink.until(lambda: sink.refused > 0)
     sink.down = False
     await sink.until(lambda: heard(sink, texts) == texts)
+
+
+async def test_a_full_queue_stops_the_reading_and_loses_nothing(
+    sandbox: Sandbox, platform: DiscordPlatform, sink: RecordingSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbound, "QUEUE", 3)
+    sink.down = True
+    texts = await said(sandbox, "more than fits", 20)
+    await sink.until(lambda: sink.refused > 1)
+    sink.down = False
+    await sink.until(lambda: heard(sink, texts) == texts)
+    assert not any(one.event.backfilled for one in sink.kept if isinstance(one.event, MessagePosted))
 
 
 async def test_a_press_is_answered_only_when_it_is_stored(

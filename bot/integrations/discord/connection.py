@@ -1,0 +1,172 @@
+"""The bot user's connection: logged in once, kept at the gateway, asked over REST."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+
+import discord
+from discord.http import Route
+
+from bot.chat.ports import NotSent, PlatformDown, Refused, SendError
+from bot.integrations.discord.client import DiscordConfig, GatewayClient
+from bot.integrations.discord.errors import NO_TOKEN
+from bot.integrations.discord.fields import Json, number, snowflake
+from bot.integrations.discord.parse import THREADS
+from bot.integrations.discord.rest import Rest
+
+log = logging.getLogger("herald.discord")
+
+IDENTIFY_APART = 5.0
+"""Seconds between two log-ins to the gateway, at least (Discord reference, "Rate Limiting")."""
+LONGEST_PAUSE = 120.0
+GOODBYE_WITHIN = 2.0
+"""Seconds that the gateway has to close."""
+_PARENTS = 1_000
+
+_NOT_LET_IN = (
+    "Discord does not accept the bot's token: make a new one in the Developer Portal (Bot, Reset Token) "
+    "and put it into HERALD_DISCORD__TOKEN."
+)
+_NO_INTENT = (
+    "Discord does not grant the message content intent: switch it on in the Developer Portal "
+    "(Bot, Privileged Gateway Intents) and start again."
+)
+
+
+class Connection:
+    """The SDK's client and what is done with it. `take` gets the gateway's frames; it is read while there is `room`."""
+
+    def __init__(self, config: DiscordConfig, take: Callable[[str], None], room: asyncio.Event) -> None:
+        self.session_ready = asyncio.Event()
+        """Set when a new gateway session stands; who waits for it clears it."""
+        self._config = config
+        self._take = take
+        self._room = room
+        self._client: GatewayClient | None = None
+        self._rest: Rest | None = None
+        self._logging_in = asyncio.Lock()
+        self._parents: dict[str, str | None] = {}
+
+    @property
+    def application(self) -> int | None:
+        """The application's id, known once logged in."""
+        return self._client.application_id if self._client else None
+
+    async def stay(self) -> None:
+        """Keep the gateway connected. Raises PlatformDown for what a person must mend."""
+        pause = IDENTIFY_APART
+        while True:
+            begun = time.monotonic()
+            try:
+                await self._login()
+                await self._gateway()
+            except PlatformDown:
+                raise
+            except discord.LoginFailure:
+                raise PlatformDown(_NOT_LET_IN) from None
+            except discord.PrivilegedIntentsRequired:
+                raise PlatformDown(_NO_INTENT) from None
+            except discord.ConnectionClosed as closed:
+                raise PlatformDown(_closed_for_good(closed.code)) from None
+            except Exception as error:
+                # Also what discord.py cannot read from the gateway: it ends its loop, and nothing may end ours.
+                log.warning("discord: connection lost: %s", type(error).__name__)
+            pause = IDENTIFY_APART if time.monotonic() - begun > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreading, not secrecy
+
+    async def _gateway(self) -> None:
+        client = self._client
+        if client is None:
+            return
+        try:
+            await client.connect()
+        finally:
+            await _let_go(client)
+
+    async def _login(self) -> GatewayClient:
+        """The client with a REST session, logged in once. Raises what discord.py raises."""
+        async with self._logging_in:
+            if self._client is not None:
+                return self._client
+            client = GatewayClient(self._take, self.session_ready.set, self._room)
+            try:
+                await client.login(self._config.token)
+            except BaseException:
+                await client.http.close()
+                raise
+            self._client = client
+            self._rest = Rest(client.http, self._config.request_timeout)
+            return client
+
+    async def rest(self) -> Rest:
+        """The REST calls, also without a gateway (`herald doctor`). Raises SendError."""
+        if self._rest is None:
+            try:
+                async with asyncio.timeout(self._config.request_timeout):
+                    await self._login()
+            except discord.LoginFailure:
+                raise Refused(_NOT_LET_IN, NO_TOKEN) from None
+            except (discord.DiscordException, OSError, TimeoutError) as error:
+                raise NotSent(f"not connected: {type(error).__name__}") from error
+        if self._rest is None:
+            raise NotSent("not connected")
+        return self._rest
+
+    async def parent_of(self, channel: str) -> str | None:
+        """The channel that a thread belongs to; None for a channel. The SDK knows the active threads."""
+        known = self._client.get_channel(int(channel)) if self._client else None
+        if known is not None:
+            return str(known.parent_id) if isinstance(known, discord.Thread) else None
+        if channel not in self._parents:
+            try:
+                self._parents[channel] = await self._asked_parent(channel)
+            except SendError as error:
+                log.info("discord: channel %s unknown: %s", channel, error)
+                return None
+            if len(self._parents) > _PARENTS:
+                self._parents.pop(next(iter(self._parents)))
+        return self._parents.get(channel)
+
+    async def _asked_parent(self, channel: str) -> str | None:
+        data = await self.get(Route("GET", "/channels/{channel_id}", channel_id=channel))
+        return snowflake(data, "parent_id") if number(data, "type") in THREADS else None
+
+    async def get(self, route: Route) -> Json:
+        """The object that Discord answers with; empty for anything else. Raises SendError."""
+        answer = await (await self.rest()).call(route)
+        return answer if isinstance(answer, dict) else {}
+
+    async def close(self) -> None:
+        """Let go of everything; a later call connects anew."""
+        client, rest = self._client, self._rest
+        self._client = self._rest = None
+        if rest is not None:
+            await rest.close()
+        if client is not None:
+            await _let_go(client)
+            await client.http.close()
+
+
+async def _let_go(client: GatewayClient) -> None:
+    """Close the gateway's socket; a server that does not say goodbye is not waited for."""
+    socket = client.ws
+    if socket is None or not socket.open:
+        return
+    try:
+        async with asyncio.timeout(GOODBYE_WITHIN):
+            await socket.close(code=1000)
+    except (TimeoutError, OSError) as error:
+        log.info("discord: gateway closed without an answer: %s", type(error).__name__)
+
+
+def _closed_for_good(code: int) -> str:
+    match code:
+        case 4004:
+            return _NOT_LET_IN
+        case 4013 | 4014:
+            return _NO_INTENT
+    return f"Discord closed the gateway with code {code}, which no new attempt mends."
