@@ -10,6 +10,7 @@ from aiohttp import web
 from bot.sandbox.frame import ControlError, Fault, Faults, Frame, Json, Seen
 from bot.sandbox.telegram.http import BotApi
 from bot.sandbox.telegram.limits import Limits
+from bot.sandbox.telegram.members import Members
 from bot.sandbox.telegram.methods import Api, polls
 from bot.sandbox.telegram.params import Tables
 from bot.sandbox.telegram.people import Call, People
@@ -29,6 +30,7 @@ class TelegramServer:
         self.faults = Faults()
         self._api = Api(frame, World(frame.clock), Updates(frame), Limits(frame.clock, frame.limits), Tables())
         self._people = People(self._api)
+        self._members = Members(self._api)
         self._http = BotApi(self._api, self.faults)
         self._timer: asyncio.TimerHandle | None = None
         self._api.on_poll = self._close_polls
@@ -47,9 +49,9 @@ class TelegramServer:
         return dict(GROUPS)
 
     def member(self, member: str, fields: Mapping[str, Json], tenant: str | None) -> dict[str, str]:
-        """Add or change a member (see `People.member`)."""
+        """Add or change a member (see `Members.change`)."""
         _check_tenant(tenant)
-        return {"member_id": str(self._people.member(member, fields).id), "tenant": str(BOT_ID)}
+        return {"member_id": str(self._members.change(member, fields).id), "tenant": str(BOT_ID)}
 
     async def say(self, call: Call) -> str:
         """A member writes; the message's id."""

@@ -1,0 +1,66 @@
+"""Who is in the groups, with which rights, and what the bot is told of changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bot.sandbox.frame import Json
+from bot.sandbox.telegram.methods import Api
+from bot.sandbox.telegram.world import BOT_ID, IN_CHAT, Chat, User, status_for
+
+
+class Members:
+    """Adds and changes members."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._world = api.world
+
+    def change(self, key: str, fields: Mapping[str, Json]) -> User:
+        """Add or change a member (or, called `herald`, the bot: `left` kicks it, `roles` decide its rights).
+
+        The roles `administrator` and `creator` are Telegram's; `blocked` means that the member has blocked the bot.
+        When somebody joined is nothing that Telegram tells bots, so `joined_at` changes nothing here.
+        """
+        before = {chat.id: dict(chat.status) for chat in self._world.chats.values()}
+        known = len(self._world.users)
+        user = self._world.user(key)
+        if fields.get("name"):
+            user.first_name = str(fields["name"])[:64]
+        if user.id != BOT_ID:
+            user.is_bot = bool(fields.get("is_bot", user.is_bot))
+        self._set_status(user, fields)
+        if len(self._world.users) == known:
+            self._tell_changes(user, before)
+        return user
+
+    def _set_status(self, user: User, fields: Mapping[str, Json]) -> None:
+        if "roles" in fields:
+            for chat in self._world.groups():
+                if chat.status.get(user.id) in IN_CHAT:
+                    chat.status[user.id] = status_for(fields["roles"])
+            if user.started and user.id != BOT_ID:
+                self._world.private(user).status[BOT_ID] = "kicked" if "blocked" in fields["roles"] else "member"
+        if "left" in fields:
+            gone = "kicked" if user.id == BOT_ID else "left"
+            back = "administrator" if user.id == BOT_ID else "member"
+            for chat in self._world.groups():
+                if fields["left"] or chat.status.get(user.id) not in IN_CHAT:
+                    chat.status[user.id] = gone if fields["left"] else back
+
+    def _tell_changes(self, user: User, before: Mapping[int, Mapping[int, str]]) -> None:
+        """`chat_member` for members, `my_chat_member` for the bot."""
+        for chat in list(self._world.chats.values()):
+            who = self._world.bot if chat.type == "private" else user
+            old = before.get(chat.id, {}).get(who.id, "left")
+            if (chat.type == "private" and chat.id != user.id) or old == chat.status.get(who.id):
+                continue
+            actor = user if who is user and user.id != BOT_ID else self._owner(chat)
+            now = self._world.member(chat, who)
+            was = self._world.member(Chat(0, chat.type, "", status={who.id: old}), who)
+            change = {"chat": chat.api(), "from": actor.api(), "date": int(self._api.now())}
+            kind = "my_chat_member" if who.id == BOT_ID else "chat_member"
+            self._api.updates.push(kind, change | {"old_chat_member": was, "new_chat_member": now})
+
+    def _owner(self, chat: Chat) -> User:
+        return self._world.users[chat.id] if chat.type == "private" else self._world.user("owner")
