@@ -21,6 +21,8 @@ from bot.rehearsal.transcript import Transcript
 INTERRUPTED = 130
 """The exit code after Ctrl-C or SIGTERM, as shells know it."""
 
+_BOT_LINES = 12
+
 
 async def rehearse(options: Options, transcript: Transcript | None = None) -> int:
     """Do what the options ask for and print a transcript.
@@ -106,6 +108,8 @@ async def play(scenario: Scenario, options: Options, transcript: Transcript) -> 
 
 
 def _bot_state(stage: Stage) -> list[str]:
-    """What the bot wrote last, where it is gone although it should not be."""
+    """What the bot wrote last, and whether it is gone although it should not be."""
     bot = stage.prepared_bot
-    return [] if bot.running else ["the bot is not running. It wrote last:", *bot.last_lines()]
+    state = "the bot wrote last:" if bot.running else "the bot is not running. It wrote last:"
+    lines = bot.last_lines()[-_BOT_LINES:]
+    return [state, *lines] if lines or not bot.running else []
