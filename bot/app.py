@@ -31,13 +31,12 @@ from bot.engine.registry import Registry
 from bot.engine.router import Router
 from bot.engine.timers import TimerLoop
 from bot.handlers import cards, commands, comments, drafting, replies, reviews
-from bot.handlers.context import Context, Desk
+from bot.handlers.context import Context, Desk, Prepared
 from bot.handlers.drafting import Studio
 from bot.handlers.immediate import Immediate, Interaction
 from bot.handlers.payloads import Signer
 from bot.locales import LANGUAGES, Catalogue
 from bot.settings import Settings
-from bot.storage.comments import Verdict
 from bot.storage.schema import FileLock, migrate
 from bot.storage.store import Store
 from bot.storage.work import Work
@@ -284,7 +283,7 @@ def build(settings: Settings) -> App:
 
 
 def _context(desk: Desk, registry: Registry[Context], work: Work, roles: frozenset[Role], prepared: object) -> Context:
-    return Context(work, desk, registry, roles, prepared if isinstance(prepared, Verdict) else None)
+    return Context(work, desk, registry, roles, prepared if isinstance(prepared, Prepared) else None)
 
 
 def _held(work: Work) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -67,12 +66,22 @@ class Limiter:
         self._places: dict[str, list[Bucket]] = {}
         self._blocked: dict[str, float] = {}
 
-    async def turn(self, destination: str) -> None:
-        """Wait until a message to this destination may go."""
-        while (wait := self._wait(destination)) > 0:  # noqa: ASYNC110 - time is what it waits for
-            await asyncio.sleep(min(wait, 5.0))
+    def take(self, destination: str) -> bool:
+        """Use a turn for this destination; False if it has to wait."""
+        if self._wait(destination) > 0:
+            return False
         for bucket in self._buckets(destination):
             bucket.take()
+        return True
+
+    def pause(self) -> float:
+        """Seconds until the bot as a whole may send again."""
+        return self._overall.wait(self._monotonic()) if self._overall else 0.0
+
+    def paced(self) -> dict[str, float]:
+        """Destinations that have to wait, with their seconds."""
+        known = {*self._places, *self._blocked}
+        return {name: wait for name in known if (wait := self._wait(name)) > 0}
 
     def block(self, destination: str, seconds: float) -> None:
         """The platform told us to wait this long."""

@@ -29,12 +29,14 @@ from bot.engine.registry import (
     Sent,
     Tell,
 )
-from bot.storage.outbox import Delivery, Outbox
+from bot.storage.outbox import URGENT, Delivery, Outbox
 from bot.storage.work import Work
 
 C = TypeVar("C")
 SENDERS = 32
 """Messages at once on one platform."""
+COALESCE = 0.002
+"""Seconds that a finished delivery waits for others before more rows are claimed."""
 DIED = "the process ended while sending"
 
 log = logging.getLogger("herald.outbox")
@@ -77,33 +79,50 @@ class Courier(Generic[C]):
     async def _turn(self) -> None:
         self._woken.clear()
         free = SENDERS - len(self._running)
-        rows = await self._claim(free) if free > 0 else []
+        paced = self._limiter.paced()
+        rows = await self._claim(free, list(paced)) if free > 0 else []
+        early = [row for row in rows if not self._start(row)]
+        if early:
+            await self._store.write(lambda connection: self._put_back(connection, early))
+        if len(early) == len(rows):
+            await self._sleep(list(self._limiter.paced().values()))
+
+    def _start(self, row: Delivery) -> bool:
+        """Begin to deliver a claimed row, unless its destination has to wait. Urgent rows never wait."""
+        if row.priority != URGENT and not self._limiter.take(row.to.channel_id):
+            return False
+        task = asyncio.create_task(self._deliver(row))
+        self._running.add(task)
+        task.add_done_callback(self._finished)
+        return True
+
+    def _put_back(self, connection: Connection, rows: list[Delivery]) -> None:
+        outbox = self._core.work(connection).outbox
         for row in rows:
-            task = asyncio.create_task(self._deliver(row))
-            self._running.add(task)
-            task.add_done_callback(self._finished)
-        if not rows:
-            await self._sleep()
+            outbox.release(row, row.due_at)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
-        self._woken.set()
+        asyncio.get_running_loop().call_later(COALESCE, self._woken.set)
         if not task.cancelled() and (error := task.exception()):
             log.error("a delivery could not be recorded: %s", type(error).__name__, exc_info=error)
 
-    async def _claim(self, count: int) -> list[Delivery]:
+    async def _claim(self, count: int, paced: list[str]) -> list[Delivery]:
         def unit(connection: Connection) -> list[Delivery]:
             work = self._core.work(connection)
             held = self._settings.held(work)
-            return work.outbox.claim(self._platform.name, self._settings.deadlines.lease, count, held)
+            lease = self._settings.deadlines.lease
+            return work.outbox.claim(self._platform.name, lease, count, held, paced)
 
         return await self._store.write(unit)
 
-    async def _sleep(self) -> None:
+    async def _sleep(self, waits: list[float]) -> None:
         now = self._clock.now()
         name = self._platform.name
         due = await self._store.read(lambda connection: Outbox(connection, now).next_due(name))
-        wait = self._clock.patience if due is None else min(max(due - now, 0.005), self._clock.patience)
+        if due is not None:
+            waits.append(due - now)
+        wait = min([self._clock.patience, *(max(one, 0.005) for one in waits)])
         with suppress(TimeoutError):
             async with asyncio.timeout(wait):
                 await self._woken.wait()
@@ -119,13 +138,11 @@ class Courier(Generic[C]):
         kind = self._core.registry.kinds[row.kind]
         deadlines = self._settings.deadlines
         expires = self._clock.monotonic() + deadlines.lease
-        if kind.once or row.kind != "notice":
-            await self._limiter.turn(row.to.channel_id)
-        if expires - self._clock.monotonic() < deadlines.timeout + deadlines.grace:
-            await self._store.write(lambda connection: self._outbox(connection).release(row, row.due_at))
-            return
         act = await self._store.write(lambda connection: self._begin(connection, kind, row))
         if isinstance(act, Nothing):
+            return
+        if expires - self._clock.monotonic() < deadlines.timeout + deadlines.grace:
+            await self._record(kind, row, NotSent("the lease was nearly over"))
             return
         try:
             async with asyncio.timeout(deadlines.timeout):
@@ -142,9 +159,6 @@ class Courier(Generic[C]):
             await self._record(kind, row, Unclear(type(error).__name__))
         else:
             await self._store.write(lambda connection: self._confirm(connection, kind, row, message_id))
-
-    def _outbox(self, connection: Connection) -> Outbox:
-        return Outbox(connection, self._clock.now())
 
     def _begin(self, connection: Connection, kind: Kind[C], row: Delivery) -> Act:
         work = self._core.work(connection)

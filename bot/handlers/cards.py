@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from bot.chat.messages import Button, Card, Line, Tone
 from bot.domain import review
-from bot.domain.places import Channel
 from bot.domain.review import DraftState, View, offered
 from bot.domain.roles import Action
 from bot.domain.text import length
@@ -15,10 +15,11 @@ from bot.handlers.context import Context
 from bot.handlers.payloads import new_id
 from bot.handlers.wording import flag_text, shown, state_line
 from bot.locales import Value
-from bot.storage.cards import StoredCard
+from bot.storage.cards import StoredCard, StoredView
 from bot.storage.comments import StoredComment
 from bot.storage.drafts import StoredDraft
 from bot.storage.outbox import Delivery, Order
+from bot.storage.work import Sheet
 
 REPOST_CODE = "gone"
 
@@ -44,7 +45,12 @@ _TONE: dict[DraftState, Tone] = {
     DraftState.DROPPED: "quiet",
     DraftState.WITHDRAWN: "quiet",
 }
-_STYLE = {Action.APPROVE: "primary", Action.REJECT: "danger", Action.AGAIN: "danger", Action.TAKEBACK: "danger"}
+_STYLE: dict[Action, Literal["primary", "danger"]] = {
+    Action.APPROVE: "primary",
+    Action.REJECT: "danger",
+    Action.AGAIN: "danger",
+    Action.TAKEBACK: "danger",
+}
 
 
 def register(registry: Registry[Context]) -> None:
@@ -55,9 +61,12 @@ def register(registry: Registry[Context]) -> None:
 
 def open_cards(ctx: Context, draft_id: int) -> None:
     """Have a card in every review channel, new or brought up to date."""
-    for channel in ctx.desk.review:
-        ctx.work.cards.add(draft_id, channel)
-    refresh(ctx, draft_id)
+    added = [ctx.work.cards.add(draft_id, channel) for channel in ctx.desk.review]
+    if None in added:
+        refresh(ctx, draft_id)
+        return
+    for card_id, channel in zip(added, ctx.desk.review, strict=True):
+        _queue(ctx, StoredCard(card_id or 0, draft_id, channel, None))
 
 
 def refresh(ctx: Context, draft_id: int, rebind: int | None = None) -> None:
@@ -67,13 +76,24 @@ def refresh(ctx: Context, draft_id: int, rebind: int | None = None) -> None:
     changed since; the card `rebind` was told, and is bound to what is true now.
     """
     for card in ctx.work.cards.of_draft(draft_id):
-        lane = _lane(card)
-        told = card.id == rebind
-        if told or not ctx.work.outbox.waiting(lane, "card"):
-            extra = {"rebind": True} if told else {}
-            ctx.work.outbox.add(
-                Order(new_id(), "card", lane, card.channel, priority=2, card_id=card.id, draft_id=draft_id, extra=extra)
-            )
+        if card.id == rebind:
+            _queue(ctx, card, {"rebind": True})
+        elif not ctx.work.outbox.waiting(_lane(card), "card"):
+            _queue(ctx, card)
+
+
+def _queue(ctx: Context, card: StoredCard, extra: Mapping[str, object] | None = None) -> None:
+    order = Order(
+        new_id(),
+        "card",
+        _lane(card),
+        card.channel,
+        priority=2,
+        card_id=card.id,
+        draft_id=card.draft_id,
+        extra=extra or {},
+    )
+    ctx.work.outbox.add(order)
 
 
 def record(ctx: Context, draft_id: int, key: str, values: Mapping[str, Value] | None = None) -> None:
@@ -90,36 +110,34 @@ def _lane(card: StoredCard) -> str:
 
 
 def _prepare(ctx: Context, row: Delivery) -> Act:
-    card = ctx.work.cards.get(row.card_id or 0)
-    draft = ctx.work.drafts.get(card.draft_id)
-    if draft is None or (draft.ruled.state is DraftState.DRAFTING and card.message_id is None):
+    sheet = ctx.work.sheet(row.card_id or 0)
+    if sheet.draft.ruled.state is DraftState.DRAFTING and sheet.card.message_id is None:
         return Nothing()
-    comment = ctx.work.comments.get(draft.comment_id)
-    view = _bind(ctx, card, draft, comment.ruled, rebind=bool(row.extra.get("rebind")))
-    message = compose(ctx, draft, comment, card.channel, view)
-    if card.message_id is None:
-        return Create(message, card.channel)
-    return Change(message, card.channel, card.message_id)
+    view = _bind(ctx, sheet, rebind=bool(row.extra.get("rebind")))
+    message = compose(ctx, sheet, view)
+    if sheet.card.message_id is None:
+        return Create(message, sheet.card.channel)
+    return Change(message, sheet.card.channel, sheet.card.message_id)
 
 
-def _bind(ctx: Context, card: StoredCard, draft: StoredDraft, comment: review.Comment, *, rebind: bool) -> str:
-    latest = ctx.work.cards.latest_view(card.id)
-    if latest and latest.view.version == draft.ruled.version and not rebind:
-        return latest.id
+def _bind(ctx: Context, sheet: Sheet, *, rebind: bool) -> StoredView:
+    """What the buttons of this rendering are bound to: the row behind their payloads."""
+    latest, version, comment = sheet.view, sheet.draft.ruled.version, sheet.comment.ruled
+    if latest and latest.view.version == version and not rebind:
+        return latest
     if latest and not rebind:  # a new version of the draft does not tell anybody what became of the comment
-        view = View(draft.ruled.version, latest.view.comment_hash, latest.view.comment_text)
+        view = View(version, latest.view.comment_hash, latest.view.comment_text)
     else:
-        view = View(draft.ruled.version, comment.hash, comment.text)
+        view = View(version, comment.hash, comment.text)
     key = new_id()
-    ctx.work.cards.show(key, card.id, draft.id, view, ctx.now)
-    return key
+    ctx.work.cards.show(key, sheet.card.id, sheet.draft.id, view, ctx.now)
+    return StoredView(key, sheet.card, view)
 
 
 def _outcome(ctx: Context, row: Delivery, outcome: Outcome) -> None:
     card_id = row.card_id or 0
     if isinstance(outcome, Sent):
-        if ctx.work.cards.get(card_id).message_id is None:
-            ctx.work.cards.posted(card_id, outcome.message_id)
+        ctx.work.cards.posted(card_id, outcome.message_id)
     elif isinstance(outcome, Lost) and outcome.code == REPOST_CODE:  # somebody deleted the card: show it again
         ctx.work.cards.forget_message(card_id)
         if row.draft_id is not None:
@@ -133,9 +151,10 @@ def _prepare_line(ctx: Context, row: Delivery) -> Act:
     return Create(Line(row.text, card.message_id), card.channel)
 
 
-def compose(ctx: Context, draft: StoredDraft, comment: StoredComment, channel: Channel, view: str) -> Card:
-    """The card as people in this channel see it."""
-    language = ctx.desk.language(channel)
+def compose(ctx: Context, sheet: Sheet, view: StoredView) -> Card:
+    """The card as people in its channel see it."""
+    draft, comment = sheet.draft, sheet.comment
+    language = ctx.desk.language(sheet.card.channel)
     state = draft.ruled.state
     return Card(
         header=_header(ctx, language, draft, comment),
@@ -143,7 +162,7 @@ def compose(ctx: Context, draft: StoredDraft, comment: StoredComment, channel: C
         details=tuple(_details(ctx, language, draft, comment)),
         draft=shown(draft.ruled.text),
         status=tuple(_status(ctx, language, draft, comment)),
-        buttons=tuple(_buttons(ctx, language, draft, comment, channel, view)),
+        buttons=tuple(_buttons(ctx, language, sheet, view)),
         tone="claimed" if state is DraftState.WAITING and draft.ruled.claimed_by else _TONE[state],
     )
 
@@ -204,26 +223,20 @@ def _status(ctx: Context, language: str, draft: StoredDraft, comment: StoredComm
     return lines
 
 
-def _buttons(
-    ctx: Context, language: str, draft: StoredDraft, comment: StoredComment, channel: Channel, view: str
-) -> list[Button]:
+def _buttons(ctx: Context, language: str, sheet: Sheet, view: StoredView) -> list[Button]:
+    comment, channel = sheet.comment, sheet.card.channel
     can_delete = ctx.desk.capabilities[comment.channel.platform].delete
-    shown_comment = _as_shown(ctx, comment, view)
+    # Until somebody has been told that the comment is gone, the card keeps its Approve button.
+    told = view.view.comment_hash == comment.ruled.hash
+    known = review.Comment(comment.id, comment.text, comment.deleted and told)
     buttons = [
         Button(
             label=ctx.desk.texts.say(language, f"button.{action.value}"),
-            payload=ctx.desk.signer.make(view, action, channel),
-            style=_STYLE.get(action, "plain"),  # type: ignore[arg-type]
+            payload=ctx.desk.signer.make(view.id, action, channel),
+            style=_STYLE.get(action, "plain"),
         )
-        for action in offered(draft.ruled, shown_comment, can_delete=can_delete)
+        for action in offered(sheet.draft.ruled, known, can_delete=can_delete)
     ]
     if comment.url:
         buttons.append(Button(ctx.desk.texts.say(language, "button.open"), url=comment.url))
     return buttons
-
-
-def _as_shown(ctx: Context, comment: StoredComment, view: str) -> review.Comment:
-    """Until somebody has been told that the comment is gone, the card keeps its Approve button."""
-    bound = ctx.work.cards.view(view)
-    told = bound is not None and bound.view.comment_hash == comment.ruled.hash
-    return review.Comment(comment.id, comment.text, comment.deleted and told)

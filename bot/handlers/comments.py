@@ -5,9 +5,10 @@ from __future__ import annotations
 from bot.chat.events import ChannelMoved, CommandInvoked, FormSubmitted, MessageDeleted, MessageEdited, MessagePosted
 from bot.engine.registry import Registry
 from bot.handlers import commands, reviews
-from bot.handlers.cards import refresh
-from bot.handlers.context import Context
+from bot.handlers.cards import open_cards, refresh
+from bot.handlers.context import Context, Prepared
 from bot.storage.comments import StoredComment, Verdict
+from bot.storage.drafts import Made
 
 MAX_TEXT = 40_000
 """Characters of a comment that are kept (Slack's own limit is the highest of the platforms)."""
@@ -35,19 +36,21 @@ def posted(ctx: Context, event: MessagePosted) -> None:
 
 
 def _comment(ctx: Context, event: MessagePosted) -> None:
-    verdict = ctx.verdict or Verdict()
-    comment_id = ctx.work.comments.add(event, verdict, ctx.now)
-    if comment_id is not None and verdict.needs_reply:
-        begin_draft(ctx, comment_id)
+    prepared = ctx.prepared or Prepared(Verdict())
+    comment_id = ctx.work.comments.add(event, prepared.verdict, ctx.now)
+    if comment_id is not None and prepared.verdict.needs_reply:
+        begin_draft(ctx, comment_id, prepared.made)
 
 
-def begin_draft(ctx: Context, comment_id: int) -> None:
-    """Have a draft made for a comment, unless there is one."""
-    if ctx.work.comments.get(comment_id).deleted:
+def begin_draft(ctx: Context, comment_id: int, made: Made | None = None) -> None:
+    """Have a draft made for a comment, or put the one that is made on cards, unless there is one."""
+    draft_id = ctx.work.drafts.add(comment_id, ctx.now, made)
+    if draft_id is None:
         return
-    draft_id = ctx.work.drafts.add(comment_id, ctx.now)
-    if draft_id is not None:
+    if made is None:
         ctx.work.timers.set("draft", str(draft_id), ctx.now)
+    else:
+        open_cards(ctx, draft_id)
 
 
 def _answers_prompt(ctx: Context, event: MessagePosted) -> bool:
@@ -119,10 +122,10 @@ def _changed(ctx: Context, comment: StoredComment) -> None:
     if draft is not None:
         ctx.work.drafts.add_flag(draft, "comment_edited")
         reviews.reopen(ctx, comment)
-    elif ctx.verdict is not None:
-        ctx.work.comments.judge(comment.id, ctx.verdict)
-        if ctx.verdict.needs_reply:
-            begin_draft(ctx, comment.id)
+    elif ctx.prepared is not None:
+        ctx.work.comments.judge(comment.id, ctx.prepared.verdict)
+        if ctx.prepared.verdict.needs_reply:
+            begin_draft(ctx, comment.id, ctx.prepared.made)
 
 
 def deleted(ctx: Context, event: MessageDeleted) -> None:

@@ -15,6 +15,7 @@ from bot.engine.registry import Registry
 from bot.handlers.payloads import Signer, new_id
 from bot.locales import Catalogue, Value, choose
 from bot.storage.comments import Verdict
+from bot.storage.drafts import Made
 from bot.storage.outbox import Order
 from bot.storage.work import Work
 
@@ -63,6 +64,14 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """What triage says of a message, and its draft where that takes no time."""
+
+    verdict: Verdict
+    made: Made | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """One unit of work: what it may write, and the roles of whoever set it off."""
 
@@ -70,8 +79,8 @@ class Context:
     desk: Desk
     registry: Registry[Context]
     roles: frozenset[Role] = frozenset()
-    verdict: Verdict | None = None
-    """What triage said of the message that this is about."""
+    prepared: Prepared | None = None
+    """What was found out about the message that this is about."""
 
     @property
     def now(self) -> float:

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from bot.chat.events import Event, MessageEdited, MessagePosted
+from bot.domain.places import Channel
 from bot.domain.review import DraftState
-from bot.drafting.drafter import Drafted, Drafter, NeedsHuman, Request
+from bot.drafting.drafter import Drafted, Drafter, EmbeddedDrafter, NeedsHuman, Request
 from bot.drafting.knowledge import Knowledge
 from bot.drafting.triage import ON_TOPIC, triage
 from bot.engine.registry import Registry
 from bot.handlers.cards import open_cards
-from bot.handlers.context import Context, Desk
+from bot.handlers.context import Context, Desk, Prepared
 from bot.storage.comments import Comments, StoredComment, Verdict
-from bot.storage.drafts import Drafts, Origin, StoredDraft
+from bot.storage.drafts import Drafts, Made, Origin, StoredDraft
 from bot.storage.store import Store
 from bot.storage.timers import Timer
 
@@ -39,21 +40,28 @@ class Studio:
     community: str
     tone: str
 
-    async def prepare(self, events: list[Event]) -> list[Verdict | None]:
+    async def prepare(self, events: list[Event]) -> list[Prepared | None]:
         """Triage of those events that bring a member's text; off the loop."""
         if not any(isinstance(event, MessagePosted | MessageEdited) for event in events):
             return [None] * len(events)
-        return await asyncio.to_thread(lambda: [self._triage(event) for event in events])
+        return await asyncio.to_thread(lambda: [self._prepared(event) for event in events])
 
-    def _triage(self, event: Event) -> Verdict | None:
+    def _prepared(self, event: Event) -> Prepared | None:
         if isinstance(event, MessagePosted):
-            if event.author_is_bot or not self._watched(event):
+            if event.author_is_bot or not self._watched(event.channel):
                 return None
-            text, files = event.text, bool(event.attachments)
-        elif isinstance(event, MessageEdited):
-            text, files = event.text, False
+            files = bool(event.attachments)
+        elif isinstance(event, MessageEdited) and self._watched(event.channel):
+            files = False
         else:
             return None
+        verdict = self._triage(event.text, files)
+        if not verdict.needs_reply or not isinstance(self.drafter, EmbeddedDrafter):
+            return Prepared(verdict)
+        request = self._first_request(event.channel.platform, event.text, verdict.language)
+        return Prepared(verdict, _made(self.drafter.compose(request), verdict.language))
+
+    def _triage(self, text: str, files: bool) -> Verdict:
         found = triage(text, has_attachment=files)
         if found.reason == UNDECIDED:  # only then is it worth asking the knowledge base
             hits = self.knowledge.search(text, limit=1)
@@ -61,8 +69,12 @@ class Studio:
                 return Verdict(found.language, True, "knowledge", found.flags)
         return Verdict(found.language, found.needs_reply, found.reason, found.flags)
 
-    def _watched(self, event: MessagePosted) -> bool:
-        return (event.channel.platform, event.channel.home.channel_id) in self.desk.watched
+    def _first_request(self, platform: str, text: str, language: str) -> Request:
+        cap, units = self.desk.cap(platform)
+        return Request(comment_text=text, language=language, hits=self.knowledge.search(text), cap=cap, units=units)
+
+    def _watched(self, channel: Channel) -> bool:
+        return (channel.platform, channel.home.channel_id) in self.desk.watched
 
     async def draft(self, timer: Timer) -> Callable[[Context], None]:
         """Make the draft that is due."""
@@ -106,13 +118,14 @@ def _read(connection: Connection, draft_id: int) -> tuple[StoredDraft, StoredCom
     return draft, comment, comments.in_thread(comment, THREAD)
 
 
-def _finish(ctx: Context, draft: StoredDraft, made: Drafted | NeedsHuman, language: str) -> None:
-    if isinstance(made, Drafted):
-        origin = Origin(made.language, made.why, made.sources, made.flags, made.drafter, made.prompt)
-        text = made.text
-    else:
-        why = f"{made.reason}:{made.detail}" if made.detail else made.reason
-        origin = Origin(language, why, (), made.flags, "", None)
-        text = ""
-    if ctx.work.drafts.fill(draft.id, draft.ruled.version, text, origin, ctx.now):
+def _made(result: Drafted | NeedsHuman, language: str) -> Made:
+    if isinstance(result, Drafted):
+        origin = Origin(result.language, result.why, result.sources, result.flags, result.drafter, result.prompt)
+        return Made(result.text, origin)
+    why = f"{result.reason}:{result.detail}" if result.detail else result.reason
+    return Made("", Origin(language, why, (), result.flags))
+
+
+def _finish(ctx: Context, draft: StoredDraft, result: Drafted | NeedsHuman, language: str) -> None:
+    if ctx.work.drafts.fill(draft.id, draft.ruled.version, _made(result, language), ctx.now):
         open_cards(ctx, draft.id)

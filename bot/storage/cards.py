@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row, bindparam
@@ -79,11 +81,11 @@ class Cards:
 
     def get(self, card_id: int) -> StoredCard:
         """The card of this id, which must exist."""
-        return _card(self._connection.execute(_GET, {"row": card_id}).one())
+        return read_card(self._connection.execute(_GET, {"row": card_id}).one()._asdict())
 
     def of_draft(self, draft_id: int) -> list[StoredCard]:
         """All cards of a draft."""
-        return [_card(row) for row in self._connection.execute(_OF_DRAFT, {"row": draft_id})]
+        return [read_card(row._asdict()) for row in self._connection.execute(_OF_DRAFT, {"row": draft_id})]
 
     def of_message(self, channel: Channel, message_id: str) -> StoredCard | None:
         """The card that this message is."""
@@ -93,10 +95,10 @@ class Cards:
             cards.c.message_id == message_id,
         )
         row = self._connection.execute(query).one_or_none()
-        return _card(row) if row else None
+        return read_card(row._asdict()) if row else None
 
     def posted(self, card_id: int, message_id: str) -> None:
-        """The platform has taken the card as this message."""
+        """The platform has taken the card as this message; one that has a message keeps it."""
         self._connection.execute(_POSTED, {"row": card_id, "new_message": message_id})
 
     def forget_message(self, card_id: int) -> None:
@@ -127,12 +129,12 @@ class Cards:
         return _view(row) if row else None
 
 
-def _card(row: Row[tuple[object, ...]]) -> StoredCard:
-    r = row._mapping
+def read_card(r: Mapping[str, Any]) -> StoredCard:
+    """A row of the table as what it stands for."""
     place = Channel(r["platform"], r["tenant"], r["channel_id"], r["thread_id"], r["parent_id"])
     return StoredCard(r["id"], r["draft_id"], place, r["message_id"])
 
 
 def _view(row: Row[tuple[object, ...]]) -> StoredView:
     r = row._mapping
-    return StoredView(r["view_id"], _card(row), View(r["version"], r["comment_hash"], r["comment_text"]))
+    return StoredView(r["view_id"], read_card(row._asdict()), View(r["version"], r["comment_hash"], r["comment_text"]))

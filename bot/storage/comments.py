@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Row, bindparam
+from sqlalchemy import Connection, bindparam
 from sqlalchemy.dialects.sqlite import insert
 
 from bot.chat.events import MessagePosted
@@ -60,6 +62,7 @@ _ADD = (
     .on_conflict_do_nothing()
     .returning(comments.c.id)
 )
+_DELETED = sa.select(comments.c.deleted_at).where(comments.c.id == bindparam("row"))
 _MINE = sa.and_(
     comments.c.platform == bindparam("p"),
     comments.c.tenant == bindparam("t"),
@@ -92,7 +95,7 @@ class Comments:
         self._connection = connection
 
     def add(self, posted: MessagePosted, verdict: Verdict, now: float) -> int | None:
-        """Keep a message as a comment; its id, or None if it was kept before.
+        """Keep a message as a comment; its id, or None if it was kept before or is deleted already.
 
         An edit or a deletion that came first is not undone.
         """
@@ -103,6 +106,8 @@ class Comments:
         adopted: int | None = self._connection.execute(
             _ADOPT, values | _at(posted.channel, posted.message_id)
         ).scalar_one_or_none()
+        if adopted is None or self._connection.execute(_DELETED, {"row": adopted}).scalar_one() is not None:
+            return None
         return adopted
 
     @staticmethod
@@ -183,17 +188,17 @@ class Comments:
     def find(self, channel: Channel, message_id: str) -> StoredComment | None:
         """The comment that this message is."""
         row = self._connection.execute(_FIND, _at(channel, message_id)).one_or_none()
-        return _comment(row) if row else None
+        return read_comment(row._asdict()) if row else None
 
     def by_url(self, url: str) -> StoredComment | None:
         """The comment behind a link."""
         query = sa.select(comments).where(comments.c.url == url).order_by(comments.c.id.desc()).limit(1)
         row = self._connection.execute(query).one_or_none()
-        return _comment(row) if row else None
+        return read_comment(row._asdict()) if row else None
 
     def get(self, comment_id: int) -> StoredComment:
         """The comment of this id, which must exist."""
-        return _comment(self._connection.execute(_GET, {"row": comment_id}).one())
+        return read_comment(self._connection.execute(_GET, {"row": comment_id}).one()._asdict())
 
     def in_thread(self, comment: StoredComment, limit: int) -> list[StoredComment]:
         """Earlier comments of the same conversation, oldest first."""
@@ -213,11 +218,11 @@ class Comments:
             .order_by(comments.c.id.desc())
             .limit(limit)
         )
-        return [_comment(row) for row in self._connection.execute(query)][::-1]
+        return [read_comment(row._asdict()) for row in self._connection.execute(query)][::-1]
 
 
-def _comment(row: Row[tuple[object, ...]]) -> StoredComment:
-    r = row._mapping
+def read_comment(r: Mapping[str, Any]) -> StoredComment:
+    """A row of the table as what it stands for."""
     return StoredComment(
         id=r["id"],
         channel=Channel(r["platform"], r["tenant"], r["channel_id"], r["thread_id"], r["parent_id"]),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Row, bindparam
+from sqlalchemy import Connection, bindparam
 from sqlalchemy.dialects.sqlite import insert
 
 from bot.domain.places import Channel, Member
@@ -32,6 +34,14 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """What a drafter made: the text, empty when a human has to answer, and how it came about."""
+
+    text: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
 class StoredDraft:
     """A draft as it is kept: what the rules look at, and what the card tells beside it."""
 
@@ -53,7 +63,14 @@ _ADD = (
     .values(
         comment_id=bindparam("comment_id"),
         version=1,
-        state=DraftState.DRAFTING.value,
+        state=bindparam("state"),
+        text=bindparam("text"),
+        language=bindparam("language"),
+        why=bindparam("why"),
+        sources=bindparam("sources"),
+        flags=bindparam("flags"),
+        drafter=bindparam("drafter"),
+        prompt=bindparam("prompt"),
         created_at=bindparam("now"),
         updated_at=bindparam("now"),
     )
@@ -102,34 +119,27 @@ class Drafts:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add(self, comment_id: int, now: float) -> int | None:
-        """Begin a draft for a comment; its id, or None if there is one."""
-        return self._connection.execute(_ADD, {"comment_id": comment_id, "now": now}).scalar_one_or_none()
+    def add(self, comment_id: int, now: float, made: Made | None = None) -> int | None:
+        """Begin a draft for a comment, or keep the one that is made; its id, or None if there is one."""
+        state = DraftState.DRAFTING if made is None else DraftState.WAITING
+        values = {"comment_id": comment_id, "now": now, "state": state.value, **_origin(made or Made("", Origin()))}
+        new: int | None = self._connection.execute(_ADD, values).scalar_one_or_none()
+        return new
 
     def get(self, draft_id: int) -> StoredDraft | None:
         """The draft of this number."""
         row = self._connection.execute(_GET, {"row": draft_id}).one_or_none()
-        return _draft(row) if row else None
+        return read_draft(row._asdict()) if row else None
 
     def of_comment(self, comment_id: int) -> StoredDraft | None:
         """The draft that answers this comment."""
         row = self._connection.execute(_OF_COMMENT, {"row": comment_id}).one_or_none()
-        return _draft(row) if row else None
+        return read_draft(row._asdict()) if row else None
 
-    def fill(self, draft_id: int, version: int, text: str, origin: Origin, now: float) -> bool:
+    def fill(self, draft_id: int, version: int, made: Made, now: float) -> bool:
         """Give a draft that is being made its text; False if it is no longer wanted in this version."""
-        values = {
-            "row": draft_id,
-            "v": version,
-            "new_text": text,
-            "new_language": origin.language,
-            "new_why": origin.why,
-            "new_sources": json.dumps(origin.sources, ensure_ascii=False),
-            "new_flags": json.dumps(origin.flags),
-            "new_drafter": origin.drafter,
-            "new_prompt": origin.prompt,
-            "now": now,
-        }
+        values: dict[str, object] = {"row": draft_id, "v": version, "now": now}
+        values |= {f"new_{name}": value for name, value in _origin(made).items()}
         return self._connection.execute(_TEXT, values).rowcount == 1
 
     def swap(self, old: Draft, new: Draft, now: float) -> None:
@@ -191,7 +201,7 @@ class Drafts:
         )
         if tenant_of is not None:
             query = query.where(drafts.c.claimed_by == str(tenant_of))
-        return [_draft(row) for row in self._connection.execute(query)]
+        return [read_draft(row._asdict()) for row in self._connection.execute(query)]
 
     def counts(self) -> dict[str, int]:
         """Drafts by state."""
@@ -215,8 +225,21 @@ class Drafts:
         self._connection.execute(insert(decisions).values(values))
 
 
-def _draft(row: Row[tuple[object, ...]]) -> StoredDraft:
-    r = row._mapping
+def _origin(made: Made) -> dict[str, object]:
+    origin = made.origin
+    return {
+        "text": made.text,
+        "language": origin.language,
+        "why": origin.why,
+        "sources": json.dumps(origin.sources, ensure_ascii=False),
+        "flags": json.dumps(origin.flags),
+        "drafter": origin.drafter,
+        "prompt": origin.prompt,
+    }
+
+
+def read_draft(r: Mapping[str, Any]) -> StoredDraft:
+    """A row of the table as what it stands for."""
     return StoredDraft(
         comment_id=r["comment_id"],
         ruled=Draft(

@@ -6,7 +6,7 @@ All writes by a worker are conditional on the fencing token that its claim gave 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -19,6 +19,8 @@ from bot.storage.store import wake
 from bot.storage.tables import outbox
 
 BLOCKING = ("pending", "claimed", "sending", "uncertain")
+URGENT = 0
+"""The priority of answers to what a person just did: they are never paced."""
 SKIP_SECONDS = 60.0
 """An uncertain row stops holding back its conversation after this long."""
 
@@ -54,6 +56,7 @@ class Delivery:
     key: str
     kind: str
     lane: str
+    priority: int
     to: Channel
     draft_id: int | None
     card_id: int | None
@@ -94,6 +97,7 @@ _READY = (
         outbox.c.state == "pending",
         outbox.c.due_at <= bindparam("now"),
         outbox.c.kind != bindparam("held"),
+        sa.or_(outbox.c.priority == URGENT, outbox.c.channel_id.not_in(bindparam("paced", expanding=True))),
         ~_BLOCKED,
     )
     .order_by(outbox.c.priority, outbox.c.id)
@@ -174,17 +178,24 @@ class Outbox:
         )
         return self._connection.execute(query.limit(1)).one_or_none() is not None
 
-    def claim(self, platform: str, lease: float, count: int, held: str = "") -> list[Delivery]:
-        """Take up to `count` rows that are due, in order; `held` is a kind that must wait."""
+    def claim(
+        self, platform: str, lease: float, count: int, held: str = "", paced: Sequence[str] = ()
+    ) -> list[Delivery]:
+        """Take up to `count` rows that are due, in order.
+
+        `held` is a kind that must wait; `paced` are channels where only urgent rows may go now.
+        """
         values = {
             "p": platform,
             "now": self._now,
             "skip": self._now - SKIP_SECONDS,
             "held": held,
+            "paced": list(paced) or [""],
             "count": count,
             "lease": self._now + lease,
         }
-        return sorted((_delivery(row) for row in self._connection.execute(_CLAIM, values)), key=lambda d: d.id)
+        rows = self._connection.execute(_CLAIM, values).all()
+        return [_delivery(row) for row in sorted(rows, key=lambda row: (row.priority, row.id))]
 
     def next_due(self, platform: str) -> float | None:
         """When the next row that waits for its time is due."""
@@ -277,6 +288,7 @@ def _delivery(row: Row[tuple[object, ...]]) -> Delivery:
         key=r["key"],
         kind=r["kind"],
         lane=r["lane"],
+        priority=r["priority"],
         to=Channel(r["platform"], r["tenant"], r["channel_id"], r["thread_id"], r["parent_id"]),
         draft_id=r["draft_id"],
         card_id=r["card_id"],

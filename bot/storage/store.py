@@ -192,15 +192,22 @@ def _outcome(connection: Connection, unit: Unit[T]) -> T | Exception:
     return result if error is None else error  # type: ignore[return-value]  # without an error there is a result
 
 
+def _savepoint(connection: Connection, statement: str) -> None:
+    """Past SQLAlchemy: three of these surround every unit, and they have neither parameters nor results."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    driver.execute(statement)
+
+
 def _run(connection: Connection, unit: Unit[T]) -> tuple[T | None, Exception | None]:
-    connection.exec_driver_sql("SAVEPOINT unit")
+    _savepoint(connection, "SAVEPOINT unit")
     try:
         result = unit(connection)
     except OperationalError:  # the disk or the file, not the unit: the whole group fails
         raise
     except Exception as error:  # handed to the caller
-        connection.exec_driver_sql("ROLLBACK TO unit")
-        connection.exec_driver_sql("RELEASE unit")
+        _savepoint(connection, "ROLLBACK TO unit")
+        _savepoint(connection, "RELEASE unit")
         return None, error
-    connection.exec_driver_sql("RELEASE unit")
+    _savepoint(connection, "RELEASE unit")
     return result, None

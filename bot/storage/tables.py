@@ -186,7 +186,7 @@ outbox = Table(
     Column("error", Text, nullable=False, server_default=""),
 )
 _OPEN = text("state IN ('pending', 'claimed', 'sending', 'uncertain')")
-Index("outbox_due", outbox.c.platform, outbox.c.state, outbox.c.priority, outbox.c.due_at)
+Index("outbox_next", outbox.c.platform, outbox.c.state, outbox.c.priority, outbox.c.id)
 Index("outbox_lane", outbox.c.lane, outbox.c.id, sqlite_where=_OPEN, postgresql_where=_OPEN)
 _REPLY = text("kind = 'reply'")
 Index(

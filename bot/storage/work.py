@@ -2,17 +2,52 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
-from sqlalchemy import Connection
+import sqlalchemy as sa
+from sqlalchemy import Connection, bindparam
 
-from bot.storage.cards import Cards
-from bot.storage.comments import Comments
-from bot.storage.drafts import Drafts
+from bot.domain.review import View
+from bot.storage.cards import Cards, StoredCard, StoredView, read_card
+from bot.storage.comments import Comments, StoredComment, read_comment
+from bot.storage.drafts import Drafts, StoredDraft, read_draft
 from bot.storage.inbox import Inbox
 from bot.storage.outbox import Outbox
 from bot.storage.people import Facts, People, Prompts
+from bot.storage.tables import cards, comments, drafts, views
 from bot.storage.timers import Timers
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Everything that a card shows."""
+
+    card: StoredCard
+    draft: StoredDraft
+    comment: StoredComment
+    view: StoredView | None
+    """What its newest rendering showed."""
+
+
+_newest = (
+    sa.select(views.c.id)
+    .where(views.c.card_id == cards.c.id)
+    .order_by(views.c.created_at.desc(), views.c.version.desc())
+    .limit(1)
+    .correlate(cards)
+    .scalar_subquery()
+)
+_PARTS = (("a", cards), ("b", drafts), ("c", comments), ("d", views))
+_SHEET = (
+    sa.select(*(column.label(f"{mark}_{column.name}") for mark, table in _PARTS for column in table.c))
+    .select_from(cards)
+    .join(drafts, drafts.c.id == cards.c.draft_id)
+    .join(comments, comments.c.id == drafts.c.comment_id)
+    .outerjoin(views, views.c.id == _newest)
+    .where(cards.c.id == bindparam("row"))
+)
 
 
 class Work:
@@ -66,3 +101,15 @@ class Work:
     def facts(self) -> Facts:
         """Facts about the installation."""
         return Facts(self._connection)
+
+    def sheet(self, card_id: int) -> Sheet:
+        """A card with its draft, comment and newest rendering in one look; the card must exist."""
+        row = self._connection.execute(_SHEET, {"row": card_id}).one()._mapping
+        parts: dict[str, dict[str, Any]] = {mark: {} for mark, _ in _PARTS}
+        for label, value in row.items():
+            parts[label[0]][label[2:]] = value
+        card = read_card(parts["a"])
+        seen = parts["d"]
+        view = View(seen["version"], seen["comment_hash"], seen["comment_text"]) if seen["id"] else None
+        shown = StoredView(seen["id"], card, view) if view else None
+        return Sheet(card, read_draft(parts["b"]), read_comment(parts["c"]), shown)

@@ -168,7 +168,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("key"),
     )
-    op.create_index("outbox_due", "outbox", ["platform", "state", "priority", "due_at"], unique=False)
+    op.create_index("outbox_next", "outbox", ["platform", "state", "priority", "id"], unique=False)
     op.create_index(
         "outbox_lane",
         "outbox",
