@@ -181,10 +181,10 @@ class Actor:
         await self._stage.control.post("member", fields)
 
     async def _fault(self, step: Fault) -> None:
-        """A `match` that is a channel's name stands for its id: what calls about it carry."""
-        fields = step.model_dump()
-        fields["match"] = self._stage.settings["channels"].get(step.match, step.match)
-        fields["match"] = None if fields["match"] is None else str(fields["match"])
+        """A `match` that is a channel's or a message's name stands for its id: what calls about it carry."""
+        named = self._memory.names.get(step.match or "")
+        match = named.message_id if named else self._stage.settings["channels"].get(step.match, step.match)
+        fields = step.model_dump() | {"match": None if match is None else str(match)}
         await self._stage.control.post("fault", fields)
 
     async def _pass_on(self, step: Raw | Model) -> None:

@@ -282,6 +282,11 @@ async def test_a_fault_may_name_a_channel_and_the_clock_moves_for_both(play: Pla
     assert (play.stage.folder / "clock").read_text() == "9000.0\n"
 
 
+async def test_a_fault_may_name_a_message(play: Play) -> None:
+    await play(SAY, "fault: {platform: slack, kind: swallow_reply, match: q}")
+    assert play.community.calls[-1][1]["match"] == "1"
+
+
 async def test_services_that_do_not_run_here_are_told(play: Play) -> None:
     with pytest.raises(StepFailed, match="redis does not run in this rehearsal"):
         await play("stop: redis")
