@@ -158,7 +158,12 @@ def decide(draft: Draft, comment: Comment, attempt: Attempt, rules: Rules, now: 
         or _unfit(draft, comment, attempt, rules)
         or _held_by_other(draft, attempt, rules, now)
     )
-    return refusal or _APPLY[attempt.action](draft, attempt.actor, now, attempt.text)
+    return refusal or _APPLY[_in_effect(attempt.action, rules)](draft, attempt.actor, now, attempt.text)
+
+
+def _in_effect(action: Action, rules: Rules) -> Action:
+    """Where four eyes are wanted, an own answer becomes the draft, and somebody else approves it."""
+    return Action.EDIT if rules.four_eyes and action is Action.ANSWER else action
 
 
 _OFFERED: Mapping[DraftState, tuple[Action, ...]] = {
@@ -236,9 +241,9 @@ def _unfit(draft: Draft, comment: Comment, attempt: Attempt, rules: Rules) -> Re
 
 
 def _held_by_other(draft: Draft, attempt: Attempt, rules: Rules, now: float) -> Refusal | None:
-    """Claiming takes over on purpose; everything else waits for the one who claimed."""
+    """Claiming takes over on purpose and holding back is always safe; everything else waits for the claimer."""
     held = draft.claimed_by is not None and now < draft.claimed_at + rules.claim_seconds
-    if attempt.action is Action.CLAIM or not held or draft.claimed_by == attempt.actor.member:
+    if attempt.action in {Action.CLAIM, Action.UNDO} or not held or draft.claimed_by == attempt.actor.member:
         return None
     return Refusal("review.claimed", {"name": draft.claimed_name, "at": draft.claimed_at})
 

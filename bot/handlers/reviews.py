@@ -152,6 +152,8 @@ def _announce(ctx: Context, asker: Asker, matter: Matter, tried: Attempt, outcom
     word = tried.action.value
     if tried.action is Action.CLAIM and outcome.draft.claimed_by is None:
         word = "release"
+    elif tried.action is Action.ANSWER and outcome.draft.state is DraftState.WAITING:
+        word = "edit"  # four eyes: it waits for somebody else
     told: dict[str, Value] = {
         "name": asker.name,
         "reason": shown(outcome.draft.reason),
