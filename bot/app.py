@@ -253,7 +253,7 @@ def build(settings: Settings) -> App:
     )
     drafting.register(registry, studio)
     router = Router(core, access, platforms, studio.prepare)
-    immediate = Immediate(store, access, lambda work, roles: core.make(work, roles, None))
+    immediate = Immediate(store, access, platforms, lambda work, roles: core.make(work, roles, None))
 
     async def answer(event: Interaction) -> Any:  # noqa: ANN401 - an Answer
         return await immediate.answer(event, clock.now())

@@ -31,6 +31,8 @@ class Capabilities:
     delete: bool = True
     lookup: bool = False
     """A sent message can be found again by its delivery id."""
+    carries_roles: bool = False
+    """Live events name all platform roles of whoever caused them."""
     deletions: bool = True
     """The platform tells us when members delete their messages."""
 

@@ -34,21 +34,26 @@ class Access:
             else:
                 self._groups.setdefault((grant.platform, grant.tenant), []).append(grant)
 
-    def needs_platform(self, member: Member) -> bool:
-        """Whether `roles` may have to ask the platform."""
-        return (member.platform, member.tenant) in self._groups
+    def known(self, member: Member, carried: Iterable[str] | None = None) -> frozenset[Role] | None:
+        """All roles, or None if the platform has to be asked.
 
-    def granted(self, member: Member) -> frozenset[Role]:
-        """The roles granted to the member by name."""
-        return frozenset(self._members.get(member, ()))
+        `carried` are all platform roles of the member where a fresh event vouches for them, else None.
+        """
+        held = set(self._members.get(member, ()))
+        wanted = [g for g in self._groups.get((member.platform, member.tenant), ()) if g.role not in held]
+        if carried is None:
+            return None if wanted else frozenset(held)
+        vouched = set(carried)
+        return frozenset(held | {grant.role for grant in wanted if grant.platform_role in vouched})
 
-    async def roles(self, member: Member, carried: Iterable[str] = ()) -> frozenset[Role]:
-        """All roles; `carried` are platform roles that a fresh event vouches for."""
-        held = set(self.granted(member))
-        carried = set(carried)
-        for grant in self._groups.get((member.platform, member.tenant), ()):
-            role = grant.platform_role or ""
-            if grant.role not in held and (role in carried or await self._holds(member, role)):
+    async def roles(self, member: Member, carried: Iterable[str] | None = None) -> frozenset[Role]:
+        """All roles, asking the platform where that is needed."""
+        known = self.known(member, carried)
+        if known is not None:
+            return known
+        held = set(self._members.get(member, ()))
+        for grant in self._groups[member.platform, member.tenant]:
+            if grant.role not in held and await self._holds(member, grant.platform_role or ""):
                 held.add(grant.role)
         return frozenset(held)
 

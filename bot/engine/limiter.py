@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -65,27 +66,27 @@ class Limiter:
         self._overall = Bucket(pace.overall, monotonic()) if pace else None
         self._places: dict[str, list[Bucket]] = {}
         self._blocked: dict[str, float] = {}
+        self._lock = threading.Lock()
 
     def take(self, destination: str) -> bool:
-        """Use a turn for this destination; False if it has to wait."""
-        if self._wait(destination) > 0:
-            return False
-        for bucket in self._buckets(destination):
-            bucket.take()
-        return True
-
-    def pause(self) -> float:
-        """Seconds until the bot as a whole may send again."""
-        return self._overall.wait(self._monotonic()) if self._overall else 0.0
+        """Use a turn for this destination; False if it has to wait. Any thread may ask."""
+        with self._lock:
+            if self._wait(destination) > 0:
+                return False
+            for bucket in self._buckets(destination):
+                bucket.take()
+            return True
 
     def paced(self) -> dict[str, float]:
         """Destinations that have to wait, with their seconds."""
-        known = {*self._places, *self._blocked}
-        return {name: wait for name in known if (wait := self._wait(name)) > 0}
+        with self._lock:
+            known = {*self._places, *self._blocked}
+            return {name: wait for name in known if (wait := self._wait(name)) > 0}
 
     def block(self, destination: str, seconds: float) -> None:
         """The platform told us to wait this long."""
-        self._blocked[destination] = max(self._blocked.get(destination, 0.0), self._monotonic() + seconds)
+        with self._lock:
+            self._blocked[destination] = max(self._blocked.get(destination, 0.0), self._monotonic() + seconds)
 
     def _wait(self, destination: str) -> float:
         now = self._monotonic()

@@ -79,42 +79,54 @@ class Courier(Generic[C]):
     async def _turn(self) -> None:
         self._woken.clear()
         free = SENDERS - len(self._running)
-        paced = self._limiter.paced()
-        rows = await self._claim(free, list(paced)) if free > 0 else []
-        early = [row for row in rows if not self._start(row)]
-        if early:
-            await self._store.write(lambda connection: self._put_back(connection, early))
-        if len(early) == len(rows):
+        if free <= 0:
+            await self._woken.wait()
+            return
+        paced = list(self._limiter.paced())
+        expires = self._clock.monotonic() + self._settings.deadlines.lease
+        begun = await self._store.write(lambda connection: self._begin(connection, free, paced))
+        for row, act in begun:
+            task = asyncio.create_task(self._deliver(row, act, expires))
+            self._running.add(task)
+            task.add_done_callback(self._finished)
+        if not begun:
             await self._sleep(list(self._limiter.paced().values()))
 
-    def _start(self, row: Delivery) -> bool:
-        """Begin to deliver a claimed row, unless its destination has to wait. Urgent rows never wait."""
-        if row.priority != URGENT and not self._limiter.take(row.to.channel_id):
-            return False
-        task = asyncio.create_task(self._deliver(row))
-        self._running.add(task)
-        task.add_done_callback(self._finished)
-        return True
-
-    def _put_back(self, connection: Connection, rows: list[Delivery]) -> None:
-        outbox = self._core.work(connection).outbox
+    def _begin(self, connection: Connection, count: int, paced: list[str]) -> list[tuple[Delivery, Act]]:
+        """Claim what is due and may go, make its message, and write down that the requests are about to be made."""
+        work = self._core.work(connection)
+        held = self._settings.held(work)
+        rows = work.outbox.claim(self._platform.name, self._settings.deadlines.lease, count, held, paced)
+        # Urgent rows answer what a person just did: they never wait.
+        going = [row for row in rows if row.priority == URGENT or self._limiter.take(row.to.channel_id)]
         for row in rows:
-            outbox.release(row, row.due_at)
+            if row not in going:
+                work.outbox.release(row, row.due_at)
+        acts: list[tuple[Delivery, Act]] = [
+            (row, act) for row in going if not isinstance(act := self._prepared(work, row), Nothing)
+        ]
+        work.outbox.begin([row for row, _ in acts])
+        return acts
+
+    def _prepared(self, work: Work, row: Delivery) -> Act:
+        kind = self._core.registry.kinds[row.kind]
+        try:
+            act = kind.prepare(self._core.context(work), row)
+        except Exception:
+            log.exception("delivery %d (%s) cannot be made", row.id, row.kind)
+            work.outbox.begin([row])
+            work.outbox.end(row, Step.REFUSE, "it could not be made")
+            self._tell(work, kind, row, Lost("it could not be made"))
+            return Nothing()
+        if isinstance(act, Nothing):
+            work.outbox.by_person(row.id, Step.CANCEL)
+        return act
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         asyncio.get_running_loop().call_later(COALESCE, self._woken.set)
         if not task.cancelled() and (error := task.exception()):
             log.error("a delivery could not be recorded: %s", type(error).__name__, exc_info=error)
-
-    async def _claim(self, count: int, paced: list[str]) -> list[Delivery]:
-        def unit(connection: Connection) -> list[Delivery]:
-            work = self._core.work(connection)
-            held = self._settings.held(work)
-            lease = self._settings.deadlines.lease
-            return work.outbox.claim(self._platform.name, lease, count, held, paced)
-
-        return await self._store.write(unit)
 
     async def _sleep(self, waits: list[float]) -> None:
         now = self._clock.now()
@@ -134,13 +146,9 @@ class Courier(Generic[C]):
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _deliver(self, row: Delivery) -> None:
+    async def _deliver(self, row: Delivery, act: Act, expires: float) -> None:
         kind = self._core.registry.kinds[row.kind]
         deadlines = self._settings.deadlines
-        expires = self._clock.monotonic() + deadlines.lease
-        act = await self._store.write(lambda connection: self._begin(connection, kind, row))
-        if isinstance(act, Nothing):
-            return
         if expires - self._clock.monotonic() < deadlines.timeout + deadlines.grace:
             await self._record(kind, row, NotSent("the lease was nearly over"))
             return
@@ -159,14 +167,6 @@ class Courier(Generic[C]):
             await self._record(kind, row, Unclear(type(error).__name__))
         else:
             await self._store.write(lambda connection: self._confirm(connection, kind, row, message_id))
-
-    def _begin(self, connection: Connection, kind: Kind[C], row: Delivery) -> Act:
-        work = self._core.work(connection)
-        act = kind.prepare(self._core.context(work), row)
-        if isinstance(act, Nothing):
-            work.outbox.by_person(row.id, Step.CANCEL)
-            return act
-        return act if work.outbox.begin(row) else Nothing()
 
     async def _perform(self, act: Act, row: Delivery) -> str:
         platform = self._platform

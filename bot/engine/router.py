@@ -85,17 +85,27 @@ class Router(Generic[C]):
         await self._woken.wait()
 
     async def _handle(self, rows: list[Stored]) -> None:
-        known = [(row, await self._event(row)) for row in rows]
         quick: list[tuple[Stored, Event]] = []
-        for row, event in known:
+        roles: list[frozenset[Role]] = []
+        for row in rows:
+            event = await self._event(row)
+            held = self._known_roles(event) if event else None
             if event is None:
                 await self._store.write(partial(_unreadable, row=row.id))
-            elif (who := _principal(event)) is not None and self._access.needs_platform(who):
+            elif held is None:
                 await self._ask(row, event)
             else:
                 quick.append((row, event))
+                roles.append(held)
         if quick:
-            await self._apply(quick, [self._granted(event) for _, event in quick])
+            await self._apply(quick, roles)
+
+    def _known_roles(self, event: Event) -> frozenset[Role] | None:
+        who = _principal(event)
+        if who is None:
+            return frozenset()
+        platform = self._platforms.get(who.platform)
+        return self._access.known(who, carried(event, platform) if platform else None)
 
     async def _event(self, row: Stored) -> Event | None:
         event = self._parsed.pop(row.id, None)
@@ -106,10 +116,6 @@ class Router(Generic[C]):
             return None
         return platform.parse(await self._store.read(lambda connection: Inbox(connection).raw(row.id)))
 
-    def _granted(self, event: Event) -> frozenset[Role]:
-        who = _principal(event)
-        return self._access.granted(who) if who else frozenset()
-
     async def _ask(self, row: Stored, event: Event) -> None:
         """A platform's answer about roles must not hold up everybody else."""
         while len(self._asking) >= ASKING:
@@ -117,7 +123,7 @@ class Router(Generic[C]):
 
         async def ask() -> None:
             who = _principal(event)
-            roles = await self._access.roles(who, _carried(event)) if who else frozenset()
+            roles = await self._access.roles(who) if who else frozenset()
             try:
                 await self._apply([(row, event)], [roles])
             except StoreUnavailable:
@@ -180,9 +186,12 @@ def _principal(event: Event) -> Member | None:
     return None
 
 
-def _carried(event: Event) -> tuple[str, ...]:
+def carried(event: Event, platform: Platform) -> tuple[str, ...] | None:
+    """All platform roles of whoever caused an event, where the event itself vouches for them."""
+    if not platform.capabilities.carries_roles:
+        return None
     if isinstance(event, MessagePosted):
-        return event.author_roles
+        return None if event.backfilled else event.author_roles
     if isinstance(event, ButtonPressed | FormSubmitted | CommandInvoked):
         return event.member_roles
-    return ()
+    return None

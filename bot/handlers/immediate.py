@@ -6,15 +6,17 @@ everything again when they run.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection
 
 from bot.chat.events import ButtonPressed, CommandInvoked, FormSubmitted
 from bot.chat.messages import Accepted, Answer, FieldErrors, OpenForm
+from bot.chat.ports import Platform
 from bot.domain.roles import Action, Role, may
 from bot.drafting.guards import Unusable, clean_human
 from bot.engine.access import Access
+from bot.engine.router import carried
 from bot.handlers import reviews
 from bot.handlers.commands import UMBRELLA
 from bot.handlers.context import Asker, Context, language_of
@@ -29,14 +31,25 @@ Interaction = ButtonPressed | FormSubmitted | CommandInvoked
 class Immediate:
     """Gives the immediate answer to interactions."""
 
-    def __init__(self, store: Store, access: Access, context: Callable[[Work, frozenset[Role]], Context]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        access: Access,
+        platforms: Mapping[str, Platform],
+        context: Callable[[Work, frozenset[Role]], Context],
+    ) -> None:
         self._store = store
         self._access = access
+        self._platforms = platforms
         self._context = context
+
+    def _carried(self, event: Interaction) -> tuple[str, ...] | None:
+        platform = self._platforms.get(event.member.platform)
+        return carried(event, platform) if platform else None
 
     async def answer(self, event: Interaction, now: float) -> Answer:
         """A form to open, errors of a submitted one, or nothing."""
-        roles = await self._access.roles(event.member, event.member_roles)
+        roles = await self._access.roles(event.member, self._carried(event))
 
         def unit(connection: Connection) -> Answer:
             ctx = self._context(Work(connection, now), roles)

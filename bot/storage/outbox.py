@@ -85,7 +85,7 @@ _BLOCKED = (
     .where(
         _earlier.c.lane == outbox.c.lane,
         _earlier.c.id < outbox.c.id,
-        _earlier.c.state.in_(BLOCKING),
+        sa.text("earlier.state IN ('pending', 'claimed', 'sending', 'uncertain')"),  # literal: a partial index is used
         sa.not_(sa.and_(_earlier.c.state == "uncertain", _earlier.c.started_at < bindparam("skip"))),
     )
     .correlate(outbox)
@@ -127,7 +127,14 @@ def _step(step: Step) -> sa.Update:
     )
 
 
-_BEGIN = _step(Step.BEGIN).values(started_at=bindparam("now"))
+_BEGIN = (
+    sa.update(outbox)
+    .where(
+        sa.tuple_(outbox.c.id, outbox.c.token).in_(bindparam("held", expanding=True)),
+        outbox.c.state.in_([state.value for state in STEPS[Step.BEGIN][0]]),
+    )
+    .values(state=STEPS[Step.BEGIN][1].value, started_at=bindparam("now"))
+)
 _CONFIRM = _step(Step.CONFIRM).values(
     sent_at=bindparam("now"), message_id=bindparam("new_message"), confirmed_by=bindparam("by"), error=""
 )
@@ -202,9 +209,12 @@ class Outbox:
         due: float | None = self._connection.execute(_NEXT_DUE, {"p": platform, "now": self._now}).scalar()
         return due
 
-    def begin(self, row: Delivery) -> bool:
-        """Write down that the request is about to be made; False if the row is no longer ours."""
-        return self._changed(_BEGIN, row, now=self._now)
+    def begin(self, rows: Sequence[Delivery]) -> int:
+        """Write down that the requests are about to be made; how many of the rows were still ours."""
+        if not rows:
+            return 0
+        held = [(row.id, row.token) for row in rows]
+        return self._connection.execute(_BEGIN, {"held": held, "now": self._now}).rowcount
 
     def confirm(self, row: Delivery, message_id: str, by: str) -> bool:
         """The platform has taken it."""

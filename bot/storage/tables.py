@@ -148,7 +148,7 @@ views = Table(
     metadata,
     Column("id", String, primary_key=True),
     Column("card_id", BigInteger, nullable=False),
-    Column("draft_id", BigInteger, nullable=False, index=True),
+    Column("draft_id", BigInteger, nullable=False),
     Column("version", Integer, nullable=False),
     Column("comment_hash", String, nullable=False),
     Column("comment_text", Text, nullable=False),

@@ -50,7 +50,7 @@ class DiscordPlatform:
     @property
     def capabilities(self) -> Capabilities:
         """What Discord can do."""
-        return Capabilities(max_reply=render.CONTENT, max_draft=render.MAX_DRAFT)
+        return Capabilities(max_reply=render.CONTENT, max_draft=render.MAX_DRAFT, carries_roles=True)
 
     def parse(self, raw: str) -> Event | None:
         """Read a stored frame again."""

@@ -230,5 +230,5 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sqlite_with_rowid=False,
     )
-    op.create_index(op.f("ix_views_draft_id"), "views", ["draft_id"], unique=False)
+
     op.create_index("views_card", "views", ["card_id"], unique=False)
