@@ -70,16 +70,18 @@ _MINE = sa.and_(
     comments.c.message_id == bindparam("m"),
 )
 _FIND = sa.select(comments).where(_MINE)
+_IS_EARLY = sa.select(comments.c.early).where(_MINE)
 _GET = sa.select(comments).where(comments.c.id == bindparam("row"))
 _EDIT = (
     sa.update(comments)
     .where(_MINE, sa.or_(comments.c.edited_at.is_(None), comments.c.edited_at <= bindparam("at")))
     .values(text=bindparam("new"), edited_at=bindparam("at"))
 )
+_ADOPTED = [name for name in _VALUES if name not in {"text", "message_id"}]
 _ADOPT = (
     sa.update(comments)
     .where(_MINE, comments.c.early)
-    .values({name: bindparam(name) for name in _VALUES if name not in {"text", "message_id"}} | {"early": False})
+    .values({name: bindparam(name) for name in _ADOPTED} | {"early": False})
     .returning(comments.c.id)
 )
 
@@ -103,9 +105,9 @@ class Comments:
         new: int | None = self._connection.execute(_ADD, values).scalar_one_or_none()
         if new is not None:
             return new
-        adopted: int | None = self._connection.execute(
-            _ADOPT, values | _at(posted.channel, posted.message_id)
-        ).scalar_one_or_none()
+        # A parameter that is named like a column would be set, too: the text must not be among them.
+        adopting = {name: values[name] for name in _ADOPTED} | _at(posted.channel, posted.message_id)
+        adopted: int | None = self._connection.execute(_ADOPT, adopting).scalar_one_or_none()
         if adopted is None or self._connection.execute(_DELETED, {"row": adopted}).scalar_one() is not None:
             return None
         return adopted
@@ -140,20 +142,22 @@ class Comments:
         An edit that arrives before its message is kept for it.
         """
         at = _at(channel, message_id)
-        if self.find(channel, message_id) is None:
+        early = self._connection.execute(_IS_EARLY, at).scalar_one_or_none()
+        if early is None:
             self._early(channel, message_id, text, now, edited_at=edited_at)
             return None
         self._connection.execute(_EDIT, at | {"new": text, "at": edited_at})
-        return self.find(channel, message_id)
+        return None if early else self.find(channel, message_id)
 
     def delete(self, channel: Channel, message_id: str, now: float) -> StoredComment | None:
         """Mark it deleted; the comment, or None if it is not (yet) one of ours."""
-        if self.find(channel, message_id) is None:
+        early = self._connection.execute(_IS_EARLY, _at(channel, message_id)).scalar_one_or_none()
+        if early is None:
             self._early(channel, message_id, "", now, deleted_at=now)
             return None
         query = sa.update(comments).where(_MINE, comments.c.deleted_at.is_(None)).values(deleted_at=now)
         self._connection.execute(query, _at(channel, message_id))
-        return self.find(channel, message_id)
+        return None if early else self.find(channel, message_id)
 
     def _early(self, channel: Channel, message_id: str, text: str, now: float, **times: float) -> None:
         values = {

@@ -1,0 +1,144 @@
+"""The inbox: every event once, every source's position only forward."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.chat.events import MessageDeleted
+from bot.chat.ports import Incoming, Position
+from bot.domain.places import Channel
+from bot.storage.inbox import Stored
+from bot.storage.work import Work
+
+from .conftest import NOW, Bench
+
+GONE = MessageDeleted(Channel("slack", "T1", "C1"), "1.0")
+
+
+def event(number: int, source: str = "slack:T1", position: Position | None = None, *, useful: bool = True) -> Incoming:
+    return Incoming(source, str(number), f"raw {number}", GONE if useful else None, position)
+
+
+def page_after(work: Work, after: int) -> list[Stored]:
+    return work.inbox.new(after, 3)
+
+
+async def test_new_rows_have_ids_in_order_and_copies_have_none(bench: Bench) -> None:
+    first = await bench.write(lambda work: work.inbox.add([event(1), event(2), event(1)], NOW))
+    again = await bench.write(lambda work: work.inbox.add([event(2), event(3)], NOW))
+    assert first[0] is not None
+    assert first[1] is not None
+    assert first[0] < first[1]
+    assert first[2] is None
+    assert again[0] is None
+    assert again[1] is not None
+    waiting = await bench.read(lambda work: work.inbox.new(0, 10))
+    assert [row.id for row in waiting] == [first[0], first[1], again[1]]
+
+
+async def test_a_copy_changes_nothing_of_the_first(bench: Bench) -> None:
+    (row,) = await bench.write(lambda work: work.inbox.add([event(1)], NOW))
+    await bench.write(lambda work: work.inbox.done(row or 0))
+    await bench.write(lambda work: work.inbox.add([Incoming("slack:T1", "1", "forged", GONE)], NOW))
+    assert await bench.read(lambda work: work.inbox.raw(row or 0)) == "raw 1"
+    assert await bench.read(lambda work: work.inbox.counts()) == {"done": 1}
+
+
+async def test_the_same_number_from_another_source_is_another_event(bench: Bench) -> None:
+    rows = await bench.write(lambda work: work.inbox.add([event(1), event(1, "slack:T2"), event(1, "discord:G")], NOW))
+    assert None not in rows
+    assert [row.source for row in await bench.read(lambda work: work.inbox.new(0, 9))] == [
+        "slack:T1", "slack:T2", "discord:G"]  # fmt: skip
+
+
+async def test_what_we_have_no_use_for_is_stored_and_never_handled(bench: Bench) -> None:
+    (row,) = await bench.write(lambda work: work.inbox.add([event(1, useful=False)], NOW))
+    assert row is not None
+    assert await bench.read(lambda work: work.inbox.new(0, 10)) == []
+    assert await bench.read(lambda work: work.inbox.counts()) == {"ignored": 1}
+
+
+async def test_new_rows_are_read_page_by_page(bench: Bench) -> None:
+    rows = await bench.write(lambda work: work.inbox.add([event(n) for n in range(7)], NOW))
+    seen: list[int] = []
+    while page := await bench.read(partial(page_after, after=seen[-1] if seen else 0)):
+        assert len(page) <= 3
+        seen += [row.id for row in page]
+    assert seen == rows
+
+
+@pytest.mark.parametrize("end", ["done", "ignored", "failed"])
+async def test_an_ended_row_is_new_no_more(bench: Bench, end: str) -> None:
+    (row,) = await bench.write(lambda work: work.inbox.add([event(1)], NOW))
+    args = (row,) if end == "done" else (row, "because")
+    await bench.write(lambda work: getattr(work.inbox, end)(*args))
+    assert await bench.read(lambda work: work.inbox.new(0, 10)) == []
+    assert await bench.read(lambda work: work.inbox.counts()) == {end: 1}
+
+
+async def test_tries_are_counted_and_the_row_stays(bench: Bench) -> None:
+    (row,) = await bench.write(lambda work: work.inbox.add([event(1)], NOW))
+    counted = [await bench.write(lambda work: work.inbox.tried(row or 0, "why")) for _ in range(3)]
+    assert counted == [1, 2, 3]
+    assert len(await bench.read(lambda work: work.inbox.new(0, 10))) == 1
+
+
+async def test_positions_only_grow(bench: Bench) -> None:
+    async def put(*values: int) -> int | None:
+        batch = [
+            event(bench.store.path.stat().st_mtime_ns + n, position=Position("c", v)) for n, v in enumerate(values)
+        ]
+        await bench.write(lambda work: work.inbox.add(batch, NOW))
+        return await bench.read(lambda work: work.inbox.position("c"))
+
+    assert await bench.read(lambda work: work.inbox.position("c")) is None
+    assert await put(5) == 5
+    assert await put(3) == 5
+    assert await put(4, 9, 7) == 9
+    assert await put(2**62) == 2**62
+
+
+async def test_a_copy_moves_the_position_too(bench: Bench) -> None:
+    """After a restart a platform may give us again what is stored: its cursor must not stay behind."""
+    await bench.write(lambda work: work.inbox.add([event(1, position=Position("c", 1))], NOW))
+    await bench.write(lambda work: work.inbox.add([event(1, position=Position("c", 2))], NOW + 5))
+    assert await bench.read(lambda work: work.inbox.position("c")) == 2
+
+
+async def test_cursors_are_apart_and_say_when_they_were_heard_of(bench: Bench) -> None:
+    await bench.write(lambda work: work.inbox.add([event(1, position=Position("b", 7))], NOW))
+    await bench.write(lambda work: work.inbox.add([event(2, position=Position("a", 1))], NOW + 60))
+    await bench.write(lambda work: work.inbox.add([event(3, position=Position("b", 2))], NOW + 90))
+    assert await bench.read(lambda work: work.inbox.seen()) == [("a", NOW + 60), ("b", NOW + 90)]
+    assert await bench.read(lambda work: work.inbox.position("b")) == 7
+
+
+async def test_texts_of_all_scripts_come_back_as_they_were(bench: Bench) -> None:
+    raw = "茶 🍵 \x00 \u202e ' \" -- ; \\ \r\n" + "x" * 100_000
+    (row,) = await bench.write(lambda work: work.inbox.add([Incoming("s", "1", raw, GONE)], NOW))
+    assert await bench.read(lambda work: work.inbox.raw(row or 0)) == raw
+
+
+@given(st.lists(st.lists(st.integers(0, 12), max_size=6), max_size=6))
+def test_each_event_is_stored_once_however_it_comes(batches: list[list[int]]) -> None:
+    import sqlalchemy as sa
+
+    from bot.storage.inbox import Inbox
+    from bot.storage.tables import metadata
+
+    engine = sa.create_engine("sqlite://")
+    with engine.connect() as connection:
+        metadata.create_all(connection)
+        inbox, known = Inbox(connection), set[int]()
+        for batch in batches:
+            rows = inbox.add([event(n, position=Position("c", n)) for n in batch], NOW)
+            for number, row in zip(batch, rows, strict=True):
+                assert (row is None) == (number in known)
+                known.add(number)
+        assert len(inbox.new(0, 100)) == len(known)
+        assert inbox.position("c") == (max(known) if known else None)
+    engine.dispose()
