@@ -9,6 +9,8 @@ from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 
+from sqlalchemy.exc import DBAPIError
+
 from bot.chat.ports import StoreUnavailable
 
 HEAD = "0001"
@@ -53,8 +55,9 @@ def migrate(path: Path) -> None:
         if found == HEAD:
             return
         _upgrade(path)
-    except sqlite3.Error as error:
-        raise StoreUnavailable(f"{path} cannot be used: {error}. Restore a backup, or move the file away") from error
+    except (sqlite3.Error, DBAPIError) as error:
+        reason = getattr(error, "orig", error)
+        raise StoreUnavailable(f"{path} cannot be used: {reason}. Restore a backup, or move the file away") from error
 
 
 def _revision(path: Path) -> str | None:

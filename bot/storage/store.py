@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from bot.chat.ports import StoreUnavailable
@@ -61,6 +61,7 @@ class Store:
         self._threads: list[threading.Thread] = []
         self._listeners: dict[str, list[Callable[[], None]]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._open = False
 
     def listen(self, topic: str, call: Callable[[], None]) -> None:
         """Have `call` run in the loop after each commit that woke `topic`."""
@@ -79,9 +80,11 @@ class Store:
         ]
         for thread in self._threads:
             thread.start()
+        self._open = True
 
     async def close(self) -> None:
-        """Finish what waits, then end the threads."""
+        """Finish what waits, then end the threads. What comes later is refused."""
+        self._open = False
         self._jobs.put(None)
         self._reads.put(None)
         for thread in self._threads:
@@ -110,7 +113,7 @@ class Store:
         return await self._submit(self._reads, unit)
 
     async def _submit(self, jobs: queue.SimpleQueue[_Job[Any] | None], unit: Unit[T]) -> T:
-        if not self._threads or self._loop is None:
+        if not self._open or self._loop is None:
             raise StoreUnavailable("the store is closed")
         future: asyncio.Future[T] = self._loop.create_future()
         jobs.put(_Job(unit, future))
@@ -156,10 +159,10 @@ class Store:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             done = [(job, *_run(connection, job.unit)) for job in group]
             connection.exec_driver_sql("COMMIT")
-        except OperationalError as error:
-            with suppress(OperationalError):
+        except (DBAPIError, sqlite3.Error) as error:  # the writer must outlive whatever happens to its transaction
+            with suppress(DBAPIError):
                 connection.exec_driver_sql("ROLLBACK")
-            fault = StoreUnavailable(str(error.orig))
+            fault = StoreUnavailable(str(getattr(error, "orig", error)))
             done = [(job, None, fault) for job in group]
             connection.info["topics"] = set()
         self._finish(done, connection.info["topics"])
