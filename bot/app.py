@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import secrets
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
@@ -48,7 +49,7 @@ STOP_SECONDS = 9.0
 log = logging.getLogger("herald")
 
 
-def make_platform(name: str, settings: Settings) -> Platform:
+def make_platform(name: str, settings: Settings, now: Callable[[], float] = time.time) -> Platform:
     """The platform of this name; its SDK is imported only here."""
     watched = settings.channel_ids(settings.watch.channels, name)
     timeout = settings.delivery.request_timeout
@@ -56,7 +57,8 @@ def make_platform(name: str, settings: Settings) -> Platform:
         from bot.integrations.telegram import TelegramConfig, TelegramPlatform
 
         token = settings.telegram.token.get_secret_value()
-        return TelegramPlatform(TelegramConfig(token, settings.telegram.api_url, watched, request_timeout=timeout))
+        config = TelegramConfig(token, settings.telegram.api_url, watched, request_timeout=timeout)
+        return TelegramPlatform(config, now=now)
     if name == "slack":
         from bot.integrations.slack import SlackConfig, SlackPlatform
 
@@ -67,7 +69,7 @@ def make_platform(name: str, settings: Settings) -> Platform:
     token = settings.discord.token.get_secret_value()
     where = settings.discord
     return DiscordPlatform(
-        DiscordConfig(token, where.api_url, where.gateway_url, watched=watched, request_timeout=timeout)
+        DiscordConfig(token, where.api_url, where.gateway_url, watched=watched, request_timeout=timeout), now=now
     )
 
 
@@ -239,7 +241,7 @@ def build(settings: Settings) -> App:
     key = _secret(data)
     clock = Clock(settings.clock_file)
     store = Store(data / "herald.db")
-    platforms = {name: make_platform(name, settings) for name in settings.configured()}
+    platforms = {name: make_platform(name, settings, clock.now) for name in settings.configured()}
     desk = make_desk(settings, platforms, key)
     registry = make_registry()
     core: Core[Context] = Core(store, clock, registry, partial(_context, desk, registry))

@@ -220,6 +220,7 @@ def load(environment: Mapping[str, str] | None = None, file: Path | None = None)
     named = environment.get("HERALD_CONFIG")
     file = file or (Path(named) if named else DEFAULT_FILE)
     values = _read(file, required=bool(named))
+    _anchor(values, file)
     faults = _overlay(values, environment)
     if faults:
         raise SettingsFault(faults)
@@ -240,6 +241,18 @@ def _read(file: Path, *, required: bool) -> dict[str, Any]:
         raise SettingsFault([f"{file}: cannot be read: {error}"]) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsFault([f"{file}: not valid TOML: {error}"]) from None
+
+
+def _anchor(values: dict[str, Any], file: Path) -> None:
+    """Relative paths of a file hold wherever the program is started: they are read from the folder above `config/`."""
+    base = file.resolve().parent
+    base = base.parent if base.name == "config" else base
+    for *sections, name in (["data_dir"], ["clock_file"], ["knowledge", "path"], ["drafting", "prompts"]):
+        table: Any = values
+        for section in sections:
+            table = table.get(section, {}) if isinstance(table, dict) else {}
+        if isinstance(table, dict) and isinstance(table.get(name), str):
+            table[name] = str(base / table[name])
 
 
 _PLAIN = {"HERALD_CONFIG"}

@@ -43,6 +43,7 @@ def register(registry: Registry[Context]) -> None:
     registry.command("pause", "help.pause", "", Action.PAUSE, ("暂停",))(_pause)
     registry.command("resume", "help.resume", "", Action.RESUME, ("恢复",))(_resume)
     registry.command("language", "help.language", "<en|zh>", None, ("语言",))(_language)
+    registry.command(UMBRELLA, "help.herald", "<command>", None)(_help)
     registry.command("help", "help.help", "[command]", None, ("帮助", "start"))(_help)
 
 

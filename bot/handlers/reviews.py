@@ -107,6 +107,8 @@ def enter(ctx: Context, asker: Asker, matter: Matter, action: Action, values: Ma
             say(ctx, asker, f"draft.unusable.{cleaned.reason}", dict(cleaned.args))
             return
         text = cleaned.text
+    if action is Action.ANSWER and ctx.desk.rules.four_eyes:
+        action = Action.EDIT  # somebody else has to approve what one person wrote
     if action is Action.REJECT:
         text = reason_text(ctx, asker, values.get("reason", ""), text)
     attempt(ctx, asker, matter, action, text)

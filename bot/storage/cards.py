@@ -12,6 +12,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from bot.domain.places import Channel
 from bot.domain.review import View
+from bot.storage.hot import Hot
 from bot.storage.tables import cards, views
 
 
@@ -34,7 +35,7 @@ class StoredView:
     view: View
 
 
-_ADD = (
+_ADD = Hot(
     insert(cards)
     .values({name: bindparam(name) for name in "draft_id platform tenant channel_id thread_id parent_id".split()})
     .on_conflict_do_nothing()
@@ -42,8 +43,10 @@ _ADD = (
 )
 _OF_DRAFT = sa.select(cards).where(cards.c.draft_id == bindparam("row")).order_by(cards.c.id)
 _GET = sa.select(cards).where(cards.c.id == bindparam("row"))
-_SHOW = insert(views).values(
-    {name: bindparam(name) for name in "id card_id draft_id version comment_hash comment_text created_at".split()}
+_SHOW = Hot(
+    insert(views).values(
+        {name: bindparam(name) for name in "id card_id draft_id version comment_hash comment_text created_at".split()}
+    )
 )
 _VIEW = (
     sa.select(views.c.id.label("view_id"), views.c.version, views.c.comment_hash, views.c.comment_text, cards)
@@ -57,7 +60,7 @@ _LATEST = (
     .order_by(views.c.created_at.desc(), views.c.version.desc())
     .limit(1)
 )
-_POSTED = sa.update(cards).where(cards.c.id == bindparam("row")).values(message_id=bindparam("new_message"))
+_POSTED = Hot(sa.update(cards).where(cards.c.id == bindparam("row")).values(message_id=bindparam("new_message")))
 
 
 class Cards:
@@ -76,7 +79,7 @@ class Cards:
             "thread_id": channel.thread_id,
             "parent_id": channel.parent_id,
         }
-        new: int | None = self._connection.execute(_ADD, values).scalar_one_or_none()
+        new: int | None = _ADD.value(self._connection, values)
         return new
 
     def get(self, card_id: int) -> StoredCard:
@@ -99,7 +102,7 @@ class Cards:
 
     def posted(self, card_id: int, message_id: str) -> None:
         """The platform has taken the card as this message; one that has a message keeps it."""
-        self._connection.execute(_POSTED, {"row": card_id, "new_message": message_id})
+        _POSTED.count(self._connection, {"row": card_id, "new_message": message_id})
 
     def forget_message(self, card_id: int) -> None:
         """The card's message is gone: the next rendering makes a new one."""
@@ -116,7 +119,7 @@ class Cards:
             "comment_text": view.comment_text,
             "created_at": now,
         }
-        self._connection.execute(_SHOW, values)
+        _SHOW.count(self._connection, values)
 
     def view(self, key: str) -> StoredView | None:
         """What the rendering with this id showed."""

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.sqlite import insert
 from bot.chat.events import MessagePosted
 from bot.domain import review
 from bot.domain.places import Channel, Member
+from bot.storage.hot import Hot
 from bot.storage.tables import comments
 
 
@@ -56,7 +57,7 @@ _VALUES = (
     "platform tenant channel_id thread_id parent_id message_id author_id author_name text attachments url reply_to "
     "language needs_reply reason flags sent_at received_at"
 ).split()
-_ADD = (
+_ADD = Hot(
     insert(comments)
     .values({name: bindparam(name) for name in _VALUES})
     .on_conflict_do_nothing()
@@ -102,7 +103,7 @@ class Comments:
         An edit or a deletion that came first is not undone.
         """
         values = self._values(posted, verdict, now)
-        new: int | None = self._connection.execute(_ADD, values).scalar_one_or_none()
+        new: int | None = _ADD.value(self._connection, values)
         if new is not None:
             return new
         # A parameter that is named like a column would be set, too: the text must not be among them.

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.sqlite import insert
 from bot.domain.places import Channel, Member
 from bot.domain.review import Attempt, Draft, DraftState
 from bot.domain.text import fingerprint
+from bot.storage.hot import Hot
 from bot.storage.tables import comments, decisions, drafts
 
 
@@ -58,7 +59,7 @@ class StoredDraft:
         return self.ruled.id
 
 
-_ADD = (
+_ADD = Hot(
     insert(drafts)
     .values(
         comment_id=bindparam("comment_id"),
@@ -123,7 +124,7 @@ class Drafts:
         """Begin a draft for a comment, or keep the one that is made; its id, or None if there is one."""
         state = DraftState.DRAFTING if made is None else DraftState.WAITING
         values = {"comment_id": comment_id, "now": now, "state": state.value, **_origin(made or Made("", Origin()))}
-        new: int | None = self._connection.execute(_ADD, values).scalar_one_or_none()
+        new: int | None = _ADD.value(self._connection, values)
         return new
 
     def get(self, draft_id: int) -> StoredDraft | None:

@@ -10,9 +10,10 @@ from sqlalchemy import Connection, bindparam
 from sqlalchemy.dialects.sqlite import insert
 
 from bot.chat.ports import Incoming, Position
+from bot.storage.hot import Hot
 from bot.storage.tables import cursors, inbox
 
-_ADD = (
+_ADD = Hot(
     insert(inbox)
     .values(
         source=bindparam("source"),
@@ -25,7 +26,7 @@ _ADD = (
     .returning(inbox.c.id)
 )
 _STATE = sa.update(inbox).where(inbox.c.id == bindparam("row")).values(state=bindparam("new"), error=bindparam("why"))
-_DONE = sa.update(inbox).where(inbox.c.id == bindparam("row")).values(state="done")
+_DONE = Hot(sa.update(inbox).where(inbox.c.id == bindparam("row")).values(state="done"))
 _TRIED = (
     sa.update(inbox)
     .where(inbox.c.id == bindparam("row"))
@@ -42,14 +43,16 @@ _NEW = (
 _upsert = insert(cursors).values(
     name=bindparam("name"), position=bindparam("position"), last_seen_at=bindparam("last_seen_at")
 )
-_MOVE = _upsert.on_conflict_do_update(
-    index_elements=["name"],
-    set_={
-        "position": sa.case(
-            (cursors.c.position < _upsert.excluded.position, _upsert.excluded.position), else_=cursors.c.position
-        ),
-        "last_seen_at": _upsert.excluded.last_seen_at,
-    },
+_MOVE = Hot(
+    _upsert.on_conflict_do_update(
+        index_elements=["name"],
+        set_={
+            "position": sa.case(
+                (cursors.c.position < _upsert.excluded.position, _upsert.excluded.position), else_=cursors.c.position
+            ),
+            "last_seen_at": _upsert.excluded.last_seen_at,
+        },
+    )
 )
 
 
@@ -81,14 +84,15 @@ class Inbox:
             "state": "ignored" if item.event is None else "new",
             "received_at": now,
         }
-        return self._connection.execute(_ADD, values).scalar_one_or_none()
+        new: int | None = _ADD.value(self._connection, values)
+        return new
 
     def _advance(self, positions: Iterable[Position], now: float) -> None:
         newest: dict[str, int] = {}
         for position in positions:
             newest[position.cursor] = max(newest.get(position.cursor, 0), position.value)
         for name, value in newest.items():
-            self._connection.execute(_MOVE, {"name": name, "position": value, "last_seen_at": now})
+            _MOVE.count(self._connection, {"name": name, "position": value, "last_seen_at": now})
 
     def position(self, cursor: str) -> int | None:
         """How far this cursor was read, or None."""
@@ -106,7 +110,7 @@ class Inbox:
 
     def done(self, row: int) -> None:
         """Its handlers have run; same transaction as their effects."""
-        self._connection.execute(_DONE, {"row": row})
+        _DONE.count(self._connection, {"row": row})
 
     def ignored(self, row: int, why: str) -> None:
         """We have no use for it."""

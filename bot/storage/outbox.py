@@ -6,7 +6,7 @@ All writes by a worker are conditional on the fencing token that its claim gave 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -15,6 +15,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from bot.domain.delivery import STEPS, DeliveryState, Step
 from bot.domain.places import Channel
+from bot.storage.hot import Hot
 from bot.storage.store import wake
 from bot.storage.tables import outbox
 
@@ -78,7 +79,9 @@ _NAMES = (
     "key kind lane priority platform tenant channel_id thread_id parent_id draft_id card_id version reply_to text "
     "text_hash extra state due_at created_at"
 ).split()
-_ADD = insert(outbox).values({name: bindparam(name) for name in _NAMES}).on_conflict_do_nothing().returning(outbox.c.id)
+_ADD = Hot(
+    insert(outbox).values({name: bindparam(name) for name in _NAMES}).on_conflict_do_nothing().returning(outbox.c.id)
+)
 _earlier = outbox.alias("earlier")
 _BLOCKED = (
     sa.exists()
@@ -114,6 +117,11 @@ _NEXT_DUE = sa.select(sa.func.min(outbox.c.due_at)).where(
 )
 
 
+def _in(states: Collection[DeliveryState]) -> sa.TextClause:
+    """Literal on purpose: partial indexes are used, and nothing is expanded at each execution."""
+    return sa.text("outbox.state IN ({})".format(", ".join(f"'{state.value}'" for state in sorted(states))))
+
+
 def _step(step: Step) -> sa.Update:
     before, after = STEPS[step]
     return (
@@ -121,7 +129,7 @@ def _step(step: Step) -> sa.Update:
         .where(
             outbox.c.id == bindparam("row"),
             outbox.c.token == bindparam("old_token"),
-            outbox.c.state.in_([state.value for state in before]),
+            _in(before),
         )
         .values(state=after.value)
     )
@@ -130,17 +138,22 @@ def _step(step: Step) -> sa.Update:
 _BEGIN = (
     sa.update(outbox)
     .where(
+        outbox.c.id.in_(bindparam("ids", expanding=True)),  # beside the pairs: SQLite finds rows by it
         sa.tuple_(outbox.c.id, outbox.c.token).in_(bindparam("held", expanding=True)),
-        outbox.c.state.in_([state.value for state in STEPS[Step.BEGIN][0]]),
+        _in(STEPS[Step.BEGIN][0]),
     )
     .values(state=STEPS[Step.BEGIN][1].value, started_at=bindparam("now"))
 )
-_CONFIRM = _step(Step.CONFIRM).values(
-    sent_at=bindparam("now"), message_id=bindparam("new_message"), confirmed_by=bindparam("by"), error=""
+_CONFIRM = Hot(
+    _step(Step.CONFIRM).values(
+        sent_at=bindparam("now"), message_id=bindparam("new_message"), confirmed_by=bindparam("by"), error=""
+    )
 )
-_POSTPONE = _step(Step.POSTPONE).values(due_at=bindparam("due"), tries=bindparam("new_tries"), error=bindparam("why"))
-_RELEASE = _step(Step.RELEASE).values(due_at=bindparam("due"))
-_ENDED = {step: _step(step).values(error=bindparam("why")) for step in (Step.REFUSE, Step.GIVE_UP, Step.DOUBT)}
+_POSTPONE = Hot(
+    _step(Step.POSTPONE).values(due_at=bindparam("due"), tries=bindparam("new_tries"), error=bindparam("why"))
+)
+_RELEASE = Hot(_step(Step.RELEASE).values(due_at=bindparam("due")))
+_ENDED = {step: Hot(_step(step).values(error=bindparam("why"))) for step in (Step.REFUSE, Step.GIVE_UP, Step.DOUBT)}
 
 
 class Outbox:
@@ -174,7 +187,7 @@ class Outbox:
             "due_at": self._now + order.delay,
             "created_at": self._now,
         }
-        row: int | None = self._connection.execute(_ADD, values).scalar_one_or_none()
+        row: int | None = _ADD.value(self._connection, values)
         wake(self._connection, "outbox")
         return row
 
@@ -214,7 +227,8 @@ class Outbox:
         if not rows:
             return 0
         held = [(row.id, row.token) for row in rows]
-        return self._connection.execute(_BEGIN, {"held": held, "now": self._now}).rowcount
+        values = {"ids": [row.id for row in rows], "held": held, "now": self._now}
+        return self._connection.execute(_BEGIN, values).rowcount
 
     def confirm(self, row: Delivery, message_id: str, by: str) -> bool:
         """The platform has taken it."""
@@ -232,10 +246,9 @@ class Outbox:
         """Refused, given up, or in doubt."""
         return self._changed(_ENDED[step], row, why=why)
 
-    def _changed(self, statement: sa.Update, row: Delivery, **values: object) -> bool:
+    def _changed(self, statement: Hot, row: Delivery, **values: object) -> bool:
         wake(self._connection, "outbox")
-        found = self._connection.execute(statement, {"row": row.id, "old_token": row.token, **values})
-        return found.rowcount == 1
+        return statement.count(self._connection, {"row": row.id, "old_token": row.token, **values}) == 1
 
     def by_person(self, row: int, step: Step) -> bool:
         """A person settles, revives or cancels a row; False if it is not in a state that allows it."""
