@@ -15,6 +15,7 @@ from typing import Any
 
 from bot.chat.ports import CommandSpec, Model, Platform, PlatformDown, Registers, SendError, StoreUnavailable
 from bot.domain.delivery import Deadlines
+from bot.domain.failpoints import Point, reach
 from bot.domain.review import Rules
 from bot.domain.roles import Role
 from bot.drafting.drafter import Drafter, EmbeddedDrafter
@@ -110,6 +111,7 @@ class App:
         Raises PlatformDown when a platform cannot go on without a person.
         """
         with FileLock(self.settings.data_dir / "herald.lock"):
+            reach(Point.LOCKED)
             await asyncio.to_thread(migrate, self.store.path)
             await self.store.open()
             try:
@@ -168,6 +170,7 @@ class App:
                 log.warning("commands on %s: %s", name, error)
 
     async def _close(self) -> None:
+        reach(Point.STOP_CLOSING)
         for name, platform in self.platforms.items():
             try:
                 async with asyncio.timeout(3):

@@ -14,13 +14,14 @@ from pathlib import Path
 from bot import app as application
 from bot import logs
 from bot.chat.ports import ChecksSetup, PlatformDown, SetupFault, StoreUnavailable
+from bot.domain import failpoints
 from bot.drafting.entries import KnowledgeFault
 from bot.drafting.knowledge import Knowledge, answerable
 from bot.drafting.prompts import PromptFault
 from bot.locales import Catalogue, choose
 from bot.settings import EXAMPLE_FILE, Settings, SettingsFault, load
 
-FAULTS = (SettingsFault, KnowledgeFault, PromptFault, StoreUnavailable, PlatformDown)
+FAULTS = (SettingsFault, KnowledgeFault, PromptFault, StoreUnavailable, PlatformDown, failpoints.FailpointFault)
 SANDBOX_LINE = "sandbox listening on "
 PORT = 8420
 
@@ -63,6 +64,7 @@ async def run_bot() -> int:
 
 async def _run(settings: Settings) -> int:
     logs.configure(settings.log_level, settings.log_format, secrets_of(settings))
+    failpoints.arm(os.environ)
     app = await asyncio.to_thread(application.build, settings)
     names = ", ".join(name.capitalize() for name in app.platforms)
     task = asyncio.create_task(app.run(lambda: _say(f"herald ready: {names}")))

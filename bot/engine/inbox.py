@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from bot.chat.events import ButtonPressed, CommandInvoked, Event, FormSubmitted
 from bot.chat.messages import Accepted, Answer, FieldErrors
 from bot.chat.ports import Incoming, StoreUnavailable
+from bot.domain.failpoints import Point, reach
 from bot.engine.clock import Clock
 from bot.storage.inbox import Inbox
 from bot.storage.store import Store, wake
@@ -37,6 +38,7 @@ class Door:
         """Store the events in one commit, then give each its immediate answer. Raises StoreUnavailable."""
         now = self._clock.now()
         urgent = [await self._ask(item.event) for item in batch]
+        reach(Point.INBOX_ANSWERED)
         refused = {index for index, answer in enumerate(urgent) if isinstance(answer, FieldErrors)}
 
         def unit(connection: Connection) -> None:
@@ -48,8 +50,10 @@ class Door:
                 elif row is not None and (event := batch[index].event) is not None:
                     self._remember(row, event)
             wake(connection, "inbox")
+            reach(Point.INBOX_WRITTEN)
 
         await self._store.write(unit)
+        reach(Point.INBOX_COMMITTED)
         return urgent
 
     async def position(self, cursor: str) -> int | None:

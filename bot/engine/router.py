@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from bot.chat.events import ButtonPressed, CommandInvoked, Event, FormSubmitted, MessagePosted
 from bot.chat.ports import Platform, StoreUnavailable
+from bot.domain.failpoints import Point, reach
 from bot.domain.places import Member
 from bot.domain.roles import Role
 from bot.engine.access import Access
@@ -136,12 +137,14 @@ class Router(Generic[C]):
 
     async def _apply(self, events: list[tuple[Stored, Event]], roles: list[frozenset[Role]]) -> None:
         prepared = await self._prepare([event for _, event in events])
+        reach(Point.ROUTER_PREPARED)
         now = self._core.clock.now()
         units = [
             self._unit(row, event, held, ready, now)
             for (row, event), held, ready in zip(events, roles, prepared, strict=True)
         ]
         results = await self._store.write_many(units)
+        reach(Point.ROUTER_COMMITTED)
         for (row, event), result in zip(events, results, strict=True):
             if isinstance(result, Exception):
                 await self._failed(row, event, result)
@@ -151,10 +154,12 @@ class Router(Generic[C]):
     ) -> Callable[[Connection], None]:
         def unit(connection: Connection) -> None:
             work = Work(connection, now)
+            reach(Point.HANDLER_BEFORE)
             handler = self._core.registry.events.get(type(event))
             if handler is not None:
                 handler(self._core.make(work, roles, prepared), event)
             work.inbox.done(row.id)
+            reach(Point.HANDLER_AFTER)
 
         return unit
 

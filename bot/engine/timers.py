@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 from sqlalchemy import Connection
 
 from bot.chat.ports import StoreUnavailable
+from bot.domain.failpoints import Point, reach
 from bot.engine.core import Core
 from bot.storage.timers import Timer, Timers
 
@@ -79,8 +80,11 @@ class TimerLoop(Generic[C]):
 
     async def _fire(self, timer: Timer) -> None:
         try:
+            reach(Point.TIMER_DUE, timer.kind)
             effect = await self._core.registry.timers[timer.kind](timer)
+            reach(Point.TIMER_MADE, timer.kind)
             await self._store.write(lambda connection: self._end(connection, timer, effect))
+            reach(Point.TIMER_COMMITTED, timer.kind)
         except StoreUnavailable:
             await asyncio.sleep(1)  # still due: the loop takes it up again
         except Exception:

@@ -12,6 +12,7 @@ from types import TracebackType
 from sqlalchemy.exc import DBAPIError
 
 from bot.chat.ports import StoreUnavailable
+from bot.domain.failpoints import Point, reach
 
 HEAD = "0001"
 """The newest migration; `migrations/versions` holds it."""
@@ -54,7 +55,9 @@ def migrate(path: Path) -> None:
         found = _revision(path)
         if found == HEAD:
             return
+        reach(Point.MIGRATING)
         _upgrade(path)
+        reach(Point.MIGRATED)
     except (sqlite3.Error, DBAPIError) as error:
         reason = getattr(error, "orig", error)
         raise StoreUnavailable(f"{path} cannot be used: {reason}. Restore a backup, or move the file away") from error

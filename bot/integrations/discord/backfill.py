@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from discord.http import Route
 
 from bot.chat.ports import Incoming, Refused, SendError, Sink
+from bot.domain.failpoints import Point, reach
 from bot.integrations.discord.fields import Json, mappings, number, snowflake
 from bot.integrations.discord.inbound import Progress, backfilled, cursor, stored
 from bot.integrations.discord.rest import Rest
@@ -97,6 +98,7 @@ class Backfill:
                 return
             batch = [self._one(message, place) for message in page]
             await stored(self._sink, batch)
+            reach(Point.BACKFILLED)
             after = _id(page[-1])
             if len(page) < PAGE:
                 return

@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from bot.chat.events import MessagePosted
 from bot.chat.messages import Answer
 from bot.chat.ports import Incoming, Position, Sink, StoreUnavailable
+from bot.domain.failpoints import Point, reach
 from bot.integrations.discord.fields import Json, mapping, snowflake, text
 from bot.integrations.discord.parse import KEPT, decode, each, external_id, read, source
 
@@ -141,7 +142,9 @@ class Inbound:
             frames = [self._queue[at] for at in range(min(BATCH, len(self._queue)))]
             batch = [incoming for frame in frames for incoming in await self._incoming(frame)]
             if batch and self._sink is not None:
+                reach(Point.DISCORD_TAKEN)
                 await stored(self._sink, batch)
+                reach(Point.DISCORD_STORED)
             for _ in frames:
                 self._queue.popleft()
             if len(self._queue) < QUEUE:
@@ -186,7 +189,9 @@ class Inbound:
             log.warning("discord: interaction %s not stored in time", incoming.external_id)
             return
         if incoming.event is not None:
+            reach(Point.DISCORD_ANSWERING)
             await self._respond(mapping(frame, "d"), answer)
+            reach(Point.DISCORD_ANSWERED)
 
     async def finish(self) -> None:
         """Store what is left and end the interactions in hand."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from bot.chat.events import Event, MessagePosted
 from bot.chat.ports import Incoming, NotSent, Position, Refused, SendError, Sink, StoreUnavailable
+from bot.domain.failpoints import Point, reach
 from bot.integrations.slack.api import Api
 from bot.integrations.slack.parse import BACKFILL, items, microseconds, string, timestamp
 
@@ -168,6 +169,7 @@ class Backfill:
                 batch.append(Incoming(self._source, key, json.dumps(payload), event, position))
         if batch:
             await sink.accept(batch)
+            reach(Point.BACKFILLED)
 
     @property
     def _source(self) -> str:

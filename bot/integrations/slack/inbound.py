@@ -18,6 +18,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from bot.chat.events import ButtonPressed, CommandInvoked, Event, FormSubmitted, MessagePosted, ReplyHandle
 from bot.chat.messages import Answer, FieldErrors, Form, Notice, OpenForm
 from bot.chat.ports import Incoming, SendError, Sink
+from bot.domain.failpoints import Point, reach
 from bot.domain.places import Channel
 from bot.integrations.slack import render
 from bot.integrations.slack.api import Api, sdk_log
@@ -70,7 +71,9 @@ class Inbound:
             await socket.drop()
             return
         try:
+            reach(Point.SLACK_ACKNOWLEDGING)
             await send_async_response(socket, request, answer, time.time())
+            reach(Point.SLACK_ACKNOWLEDGED)
         except (ConnectionError, ClientError) as error:
             log.info("an acknowledgement found no connection (%s): Slack sends again", type(error).__name__)
 

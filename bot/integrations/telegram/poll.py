@@ -26,6 +26,7 @@ from bot.chat.ports import (
     StoreUnavailable,
     Unclear,
 )
+from bot.domain.failpoints import Point, reach
 from bot.integrations.telegram.client import Client
 from bot.integrations.telegram.parse import STAMP, UpdateReader, mended
 
@@ -92,6 +93,7 @@ class Poller:
         self._conflicts = 0
         self._last_conflict = -CONFLICT_OVER
         self._source = f"telegram:{reader.tenant}"
+        self._confirmed: int | None = None
 
     async def run(self, sink: Sink, ready: Callable[[], None]) -> None:
         """Poll until cancelled. Raises PlatformDown for a refused token and for a bot that has a webhook."""
@@ -118,7 +120,12 @@ class Poller:
 
     async def _round(self, sink: Sink, offset: int | None) -> int | None:
         """One poll and its storing; the offset of the next, which confirms this one."""
+        if offset != self._confirmed:
+            reach(Point.TELEGRAM_CONFIRMING)
         updates = await self._client.updates(offset, self._seconds, KINDS)
+        if offset != self._confirmed:
+            self._confirmed = offset
+            reach(Point.TELEGRAM_CONFIRMED)
         if not updates:
             return offset
         batch = [self._incoming(update) for update in updates]
