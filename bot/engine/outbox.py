@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from bot.chat.ports import Deletes, Notifies, NotSent, Platform, Refused, SendError, StoreUnavailable, Unclear
 from bot.domain.delivery import MAX_TRIES, Deadlines, Step, next_try
+from bot.domain.failpoints import Point, reach
 from bot.engine.core import Core
 from bot.engine.limiter import Limiter
 from bot.engine.registry import (
@@ -84,7 +85,7 @@ class Courier(Generic[C]):
             return
         paced = list(self._limiter.paced())
         expires = self._clock.monotonic() + self._settings.deadlines.lease
-        begun = await self._store.write(lambda connection: self._begin(connection, free, paced))
+        begun = await self._claim(free, paced)
         for row, act in begun:
             task = asyncio.create_task(self._deliver(row, act, expires))
             self._running.add(task)
@@ -92,11 +93,28 @@ class Courier(Generic[C]):
         if not begun:
             await self._sleep(list(self._limiter.paced().values()))
 
+    async def _claim(self, count: int, paced: list[str]) -> list[tuple[Delivery, Act]]:
+        """Rows that are to be sent now. Stopped meanwhile, it puts them back: nothing of them was sent."""
+        writing = asyncio.ensure_future(self._store.write(lambda connection: self._begin(connection, count, paced)))
+        try:
+            return await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            with suppress(StoreUnavailable):
+                begun = await writing
+                await self._store.write(lambda connection: self._put_back(connection, begun))
+            raise
+
+    def _put_back(self, connection: Connection, begun: list[tuple[Delivery, Act]]) -> None:
+        outbox = self._core.work(connection).outbox
+        for row, _ in begun:
+            outbox.postpone(row, row.due_at, row.tries, row.error)
+
     def _begin(self, connection: Connection, count: int, paced: list[str]) -> list[tuple[Delivery, Act]]:
         """Claim what is due and may go, make its message, and write down that the requests are about to be made."""
         work = self._core.work(connection)
         held = self._settings.held(work)
         rows = work.outbox.claim(self._platform.name, self._settings.deadlines.lease, count, held, paced)
+        reach(Point.OUTBOX_CLAIMED)
         # Urgent rows answer what a person just did: they never wait.
         going = [row for row in rows if row.priority == URGENT or self._limiter.take(row.to.channel_id)]
         for row in rows:
@@ -106,6 +124,8 @@ class Courier(Generic[C]):
             (row, act) for row in going if not isinstance(act := self._prepared(work, row), Nothing)
         ]
         work.outbox.begin([row for row, _ in acts])
+        for row, _ in acts:
+            reach(Point.OUTBOX_SENDING, row.kind)
         return acts
 
     def _prepared(self, work: Work, row: Delivery) -> Act:
@@ -140,6 +160,7 @@ class Courier(Generic[C]):
                 await self._woken.wait()
 
     async def _drain(self) -> None:
+        reach(Point.STOP_DRAINING)
         if self._running:
             await asyncio.wait(self._running, timeout=self._settings.deadlines.timeout - 2)
         for task in self._running:
@@ -154,9 +175,13 @@ class Courier(Generic[C]):
             return
         try:
             async with asyncio.timeout(deadlines.timeout):
+                reach(Point.OUTBOX_REQUEST, row.kind)
                 message_id = await self._perform(act, row)
+                reach(Point.OUTBOX_ANSWERED, row.kind)
         except asyncio.CancelledError:
-            await self._record(kind, row, Unclear("stopped while sending"))
+            stopped = Unclear("stopped while sending")
+            with suppress(StoreUnavailable):  # then the next start finds the row as it is
+                await self._store.write(lambda connection: self._settle(connection, kind, row, stopped))
             raise
         except TimeoutError:
             await self._record(kind, row, Unclear("no answer in time"))
@@ -166,7 +191,8 @@ class Courier(Generic[C]):
             log.exception("delivery %d (%s)", row.id, row.kind)
             await self._record(kind, row, Unclear(type(error).__name__))
         else:
-            await self._store.write(lambda connection: self._confirm(connection, kind, row, message_id))
+            await self._keep(lambda connection: self._confirm(connection, kind, row, message_id))
+            reach(Point.OUTBOX_CONFIRMED, row.kind)
 
     async def _perform(self, act: Act, row: Delivery) -> str:
         platform = self._platform
@@ -188,12 +214,24 @@ class Courier(Generic[C]):
         work = self._core.work(connection)
         if work.outbox.confirm(row, message_id, "answer"):
             self._tell(work, kind, row, Sent(message_id))
+        reach(Point.OUTBOX_CONFIRMING, row.kind)
 
     async def _record(self, kind: Kind[C], row: Delivery, error: SendError) -> None:
         log.warning("delivery %d (%s) to %s: %s %s", row.id, row.kind, row.to, type(error).__name__, error)
         if isinstance(error, NotSent) and error.retry_after:
             self._limiter.block(row.to.channel_id, error.retry_after)
-        await self._store.write(lambda connection: self._settle(connection, kind, row, error))
+        reach(Point.OUTBOX_FAILED, row.kind)
+        await self._keep(lambda connection: self._settle(connection, kind, row, error))
+        reach(Point.OUTBOX_SETTLED, row.kind)
+
+    async def _keep(self, unit: Callable[[Connection], None]) -> None:
+        """What became of a delivery is known only here: it is written as soon as the store can be used again."""
+        while True:
+            try:
+                return await self._store.write(unit)
+            except StoreUnavailable as error:
+                log.warning("the store cannot be used, an outcome waits to be written: %s", error)
+                await asyncio.sleep(1)
 
     def _settle(self, connection: Connection, kind: Kind[C], row: Delivery, error: SendError) -> None:
         work = self._core.work(connection)
@@ -231,6 +269,7 @@ async def recover(core: Core[C]) -> None:
 
     def unit(connection: Connection) -> None:
         work = core.work(connection)
+        reach(Point.RECOVERING)
         work.outbox.free_claims()
         for row in work.outbox.orphans():
             kind = core.registry.kinds[row.kind]
@@ -238,5 +277,7 @@ async def recover(core: Core[C]) -> None:
                 work.outbox.postpone(row, work.now, row.tries, DIED)
             elif work.outbox.end(row, Step.DOUBT, DIED) and kind.outcome:
                 kind.outcome(core.context(work), row, Doubtful(DIED))
+        reach(Point.RECOVER_SETTLED)
 
     await core.store.write(unit)
+    reach(Point.RECOVERED)

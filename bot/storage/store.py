@@ -22,12 +22,15 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from bot.chat.ports import StoreUnavailable
+from bot.domain.failpoints import Point, reach
 
 T = TypeVar("T")
 Unit = Callable[[Connection], T]
 
 GROUP = 256
 """Units per transaction at most: bounds what one fsync holds up."""
+_UNUSABLE = (OperationalError, sqlite3.OperationalError)
+"""Faults of the disk or the file, from SQLAlchemy or past it."""
 QUEUE = 4096
 """Units that may wait for the writer; more make their callers wait."""
 
@@ -125,8 +128,8 @@ class Store:
             error: Exception | None = None
             try:
                 result = job.unit(connection)
-            except OperationalError as fault:
-                error = StoreUnavailable(str(fault.orig))
+            except _UNUSABLE as fault:
+                error = StoreUnavailable(str(getattr(fault, "orig", fault)))
             except Exception as fault:  # handed to the caller
                 error = fault
             self._finish([(job, result, error)], set())
@@ -157,8 +160,11 @@ class Store:
         connection.info["topics"] = set()
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
+            reach(Point.STORE_BEGUN)
             done = [(job, *_run(connection, job.unit)) for job in group]
+            reach(Point.STORE_COMMITTING)
             connection.exec_driver_sql("COMMIT")
+            reach(Point.STORE_COMMITTED)
         except (DBAPIError, sqlite3.Error) as error:  # the writer must outlive whatever happens to its transaction
             with suppress(DBAPIError):
                 connection.exec_driver_sql("ROLLBACK")
@@ -206,7 +212,7 @@ def _run(connection: Connection, unit: Unit[T]) -> tuple[T | None, Exception | N
     _savepoint(connection, "SAVEPOINT unit")
     try:
         result = unit(connection)
-    except OperationalError:  # the disk or the file, not the unit: the whole group fails
+    except _UNUSABLE:  # the disk or the file, not the unit: the whole group fails
         raise
     except Exception as error:  # handed to the caller
         _savepoint(connection, "ROLLBACK TO unit")

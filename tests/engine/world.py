@@ -1,0 +1,331 @@
+"""An engine with a real store, a clock that is moved by hand, and a platform that remembers what it was told."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+
+from bot.chat.events import Event, ReplyHandle
+from bot.chat.messages import Notice, Outgoing, Reply
+from bot.chat.ports import Capabilities, Sink, StoreUnavailable
+from bot.domain.delivery import Deadlines
+from bot.domain.places import Channel, Member
+from bot.domain.roles import Role
+from bot.domain.text import fingerprint
+from bot.engine.clock import Clock
+from bot.engine.core import Core
+from bot.engine.limiter import Limiter
+from bot.engine.outbox import Courier, Settings
+from bot.engine.registry import Create, Doubtful, Lost, Outcome, Registry, Sent
+from bot.storage.outbox import Delivery, Order
+from bot.storage.store import Store
+from bot.storage.work import Work
+
+T = TypeVar("T")
+START = 1_700_000_000.0
+DEADLINE = 30.0
+"""Seconds after which a test that waits for something gives up."""
+ROOM = Channel("telegram", "1", "-100")
+
+
+class HandClock(Clock):
+    """Stands still until it is moved; loops look at it often."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at = START
+
+    @property
+    def patience(self) -> float:
+        return 0.005
+
+    def now(self) -> float:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+@dataclass
+class Call:
+    """A request that reached the platform."""
+
+    what: str
+    to: Channel
+    message: Outgoing | Notice | None
+    key: str
+    message_id: str
+
+
+Deed = Callable[["Recorder", Call], Awaitable[str]]
+"""What the platform does with a request: it may record it, answer, raise, or never answer."""
+
+
+class Recorder:
+    """A chat platform in memory. `fates` say what happens to the next requests; without one they succeed."""
+
+    def __init__(self, name: str = "telegram", capabilities: Capabilities | None = None) -> None:
+        self._name = name
+        self._capabilities = capabilities or Capabilities(4096, 3500, "utf16", forms=False)
+        self._numbers = itertools.count(1)
+        self.calls: list[Call] = []
+        self.done: list[Call] = []
+        self.fates: deque[Deed] = deque()
+        self.roles: dict[str, set[str]] = {}
+        self.asked: list[tuple[Member, str]] = []
+        self.parsed: dict[str, Event] = {}
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._capabilities
+
+    def parse(self, raw: str) -> Event | None:
+        return self.parsed.get(raw)
+
+    async def run(self, sink: Sink, ready: Callable[[], None]) -> None:
+        ready()
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    async def send(self, message: Outgoing, to: Channel, key: str) -> str:
+        return await self._take(Call("send", to, message, key, f"m{next(self._numbers)}"))
+
+    async def edit(self, message: Outgoing, at: Channel, message_id: str) -> None:
+        await self._take(Call("edit", at, message, "", message_id))
+
+    async def delete(self, at: Channel, message_id: str) -> None:
+        await self._take(Call("delete", at, None, "", message_id))
+
+    async def notify(self, notice: Notice, at: Channel, reply: ReplyHandle) -> None:
+        await self._take(Call("notify", at, notice, "", ""))
+
+    async def holds(self, member: Member, role: str) -> bool:
+        self.asked.append((member, role))
+        return role in self.roles.get(str(member), set())
+
+    async def _take(self, call: Call) -> str:
+        self.calls.append(call)
+        deed = self.fates.popleft() if self.fates else do_it
+        return await deed(self, call)
+
+    def sent(self, kind: type[Outgoing] | None = None) -> list[Call]:
+        return [c for c in self.done if c.what == "send" and (kind is None or isinstance(c.message, kind))]
+
+
+async def do_it(platform: Recorder, call: Call) -> str:
+    """As it should be."""
+    platform.done.append(call)
+    return call.message_id
+
+
+def failing(error: Exception, *, after: bool = False) -> Deed:
+    """Raise; with `after` the deed was done all the same."""
+
+    async def deed(platform: Recorder, call: Call) -> str:
+        if after:
+            platform.done.append(call)
+        raise error
+
+    return deed
+
+
+def hanging(*, after: bool = False) -> Deed:
+    """Never answer; with `after` the deed was done all the same."""
+
+    async def deed(platform: Recorder, call: Call) -> str:
+        if after:
+            platform.done.append(call)
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    return deed
+
+
+class Held:
+    """A request that waits until the test lets it go on."""
+
+    def __init__(self) -> None:
+        self.arrived = asyncio.Event()
+        self.go = asyncio.Event()
+
+    async def __call__(self, platform: Recorder, call: Call) -> str:
+        self.arrived.set()
+        await self.go.wait()
+        return await do_it(platform, call)
+
+
+@dataclass
+class Ledger:
+    """What handlers are told: the context of these tests."""
+
+    work: Work
+    roles: frozenset[Role]
+    prepared: object
+    told: list[tuple[int, Outcome]]
+
+
+class MortalStore(Store):
+    """A store whose process can die: from then on nothing of it reaches the file."""
+
+    dead = False
+    full = False
+    awake: asyncio.Event | None = None
+    """While this is not set the process is suspended (SIGSTOP)."""
+
+    async def write(self, unit: Callable[[Connection], T]) -> T:
+        if self.awake is not None:
+            await self.awake.wait()
+        if self.dead or self.full:
+            raise StoreUnavailable("the process is dead" if self.dead else "database or disk is full")
+        return await super().write(unit)
+
+
+@dataclass
+class Engine:
+    """The parts of an engine for one platform, over a file that may outlive them."""
+
+    store: MortalStore
+    platform: Recorder
+    clock: HandClock
+    core: Core[Ledger]
+    limiter: Limiter
+    courier: Courier[Ledger]
+    told: list[tuple[int, Outcome]]
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    paused: bool = False
+
+    async def write(self, unit: Callable[[Work], T]) -> T:
+        return await self.store.write(lambda connection: unit(self.core.work(connection)))
+
+    async def read(self, unit: Callable[[Work], T]) -> T:
+        return await self.store.read(lambda connection: unit(self.core.work(connection)))
+
+    async def order(self, kind: str = "reply", lane: str = "lane", **changes: Any) -> int:
+        key = changes.pop("key", f"k{next(_keys)}")
+        text = changes.pop("text", f"text of {key}")
+        given = {"to": ROOM, "draft_id": next(_keys), "version": 1, "text_hash": fingerprint(text), **changes}
+        row = await self.write(lambda work: work.outbox.add(Order(key, kind, lane, text=text, **given)))
+        assert row is not None
+        return row
+
+    async def row(self, row: int) -> Delivery:
+        return await self.read(lambda work: work.outbox.get(row))
+
+    def start(self) -> asyncio.Task[None]:
+        task = asyncio.create_task(self.courier.run())
+        self.tasks.append(task)
+        return task
+
+    async def stop(self) -> None:
+        """As at a stop of the process: cancelled, and waited for."""
+        tasks, self.tasks = self.tasks, []
+        for task in tasks:
+            task.cancel()
+        async with asyncio.timeout(DEADLINE):
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def kill(self) -> None:
+        """As at `kill -9`: what is not committed by now never happened."""
+        self.store.dead = True
+        for task in asyncio.all_tasks():
+            if getattr(task.get_coro(), "__qualname__", "") == "Courier._deliver":
+                task.cancel()
+        await self.stop()
+        await self.store.close()
+
+    async def until(self, row: int, *states: str) -> Delivery:
+        async def there() -> bool:
+            return (await self.row(row)).state in states
+
+        await until(there)
+        return await self.row(row)
+
+    async def after_calls(self, count: int) -> None:
+        """Wait until so many requests have reached the platform and what became of them is written."""
+
+        async def there() -> bool:
+            orphans = await self.read(lambda work: work.outbox.orphans())
+            return len(self.platform.calls) == count and not orphans
+
+        await until(there)
+
+
+_keys = itertools.count(1)
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until something is so; a test that waits in vain fails."""
+    async with asyncio.timeout(DEADLINE):
+        while not await holds():  # noqa: ASYNC110 - what it waits for is in the database
+            await asyncio.sleep(0.002)
+
+
+def message_kinds(registry: Registry[Ledger], *, once: bool = True) -> None:
+    """A reply, which must not be sent twice by itself, and a card, which may."""
+
+    def prepare(_: Ledger, row: Delivery) -> Create:
+        return Create(Reply(row.text, row.reply_to), row.to)
+
+    def outcome(ledger: Ledger, row: Delivery, became: Outcome) -> None:
+        assert isinstance(became, Sent | Doubtful | Lost)
+        ledger.told.append((row.id, became))
+
+    registry.outgoing("reply", prepare, outcome, once=once)
+    registry.outgoing("card", prepare, outcome)
+
+
+async def make_engine(
+    path: Path,
+    *,
+    platform: Recorder | None = None,
+    clock: HandClock | None = None,
+    registry: Registry[Ledger] | None = None,
+    deadlines: Deadlines | None = None,
+    limiter: Limiter | None = None,
+) -> Engine:
+    """An engine over a migrated file; its parts are not started."""
+    clock = clock or HandClock()
+    platform = platform or Recorder()
+    if registry is None:
+        registry = Registry()
+        message_kinds(registry)
+    store = MortalStore(path)
+    await store.open()
+    told: list[tuple[int, Outcome]] = []
+    core = Core(store, clock, registry, lambda work, roles, prepared: Ledger(work, roles, prepared, told))
+    limiter = limiter or Limiter(None, clock.monotonic)
+    engine: list[Engine] = []
+    settings = Settings(deadlines or Deadlines(), lambda _: "reply" if engine[0].paused else "")
+    courier = Courier(core, platform, limiter, settings)
+    engine.append(Engine(store, platform, clock, core, limiter, courier, told))
+    return engine[0]
+
+
+@asynccontextmanager
+async def running(path: Path, **parts: Any) -> AsyncIterator[Engine]:
+    """An engine whose courier runs, stopped at the end."""
+    engine = await make_engine(path, **parts)
+    engine.start()
+    try:
+        yield engine
+    finally:
+        await engine.stop()
+        with suppress(StoreUnavailable):
+            await engine.store.close()
+
+
+def states(rows: Sequence[Delivery]) -> list[str]:
+    return [row.state.value for row in rows]
