@@ -5,8 +5,12 @@ person may do there. Whatever cannot be done is answered with HTTP 400 and `{"er
 
 A fault's `seconds` means what is natural for its kind: with `429` the wait that the platform asks for (default 1), with
 `slow` the delay of the answer (default 2), with all others how long the fault lasts (`deaf`: default 30). `times` is
-how many calls are hit: by default 1, or without limit where `seconds` says how long the fault lasts. `match` is a text
-that the path or the decoded body of a call must hold; without it calls that only wait for events are not hit.
+how many calls are hit: by default 1, or without limit where `seconds` says how long the fault lasts; 0 takes back the
+platform's pending faults of that kind (with `match`: those with that `match` only), and ends deafness. `match` is a
+text that the path or the decoded body of a call must hold; without it calls that only wait for events are not hit.
+
+`GET /control/channel` takes `after=` too, a message's id: only what stands below that message is answered
+(everything where it is not there any more), so that a look at a channel of thousands costs little.
 """
 
 from __future__ import annotations
@@ -14,12 +18,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any, get_args
 
 from aiohttp import web
 
-from bot.sandbox.frame import ControlError, Fault, FaultKind, Frame, Json, Platform, Seen
+from bot.sandbox.frame import ControlError, Fault, FaultKind, Frame, Json, Platform
 from bot.sandbox.openai import OpenAIServer
 
 Call = dict[str, Json]
@@ -56,7 +60,7 @@ _FIELDS: dict[str, dict[str, str]] = {
     "fault": {"platform": ID, "tenant": ID, "kind": ID, "times": NUMBER, "seconds": NUMBER, "match": TEXT},
     "model": {"tenant": ID, "match": TEXT, "reply": ANY, "status": NUMBER, "delay": NUMBER},
     "advance": {"tenant": ID, "seconds": NUMBER},
-    "channel": {"platform": ID, "channel": ID, "member": ID, "tenant": ID},
+    "channel": {"platform": ID, "channel": ID, "member": ID, "after": ID, "tenant": ID},
     "journal": {"after": ID, "tenant": ID},
     "info": {"tenant": ID},
 }
@@ -104,16 +108,23 @@ def read_fault(call: Mapping[str, Json]) -> Fault:
     kind, seconds, times = call["kind"], call.get("seconds"), call.get("times")
     if kind not in get_args(FaultKind):
         raise ControlError(f"no fault {kind!r}; there are {', '.join(get_args(FaultKind))}")
-    if times is not None and (times != int(times) or times < 1):
-        raise ControlError("times is a whole number, 1 or more")
+    if times is not None and times != int(times):
+        raise ControlError("times is a whole number; 0 takes back what was asked for before")
     if kind == "deaf":
         seconds = 30.0 if seconds is None else seconds
     lasts = kind not in ("429", "slow") and seconds is not None
     count = int(times) if times is not None else (None if lasts else 1)
-    if kind == "deaf":
+    if kind == "deaf" and count != 0:
         count = None
     until = time.monotonic() + seconds if lasts and seconds is not None else None
     return Fault(kind, times=count, seconds=seconds, match=call.get("match") or None, until=until)
+
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
+class Encoded(str):
+    """An answer that is JSON text already."""
 
 
 class Control:
@@ -193,10 +204,13 @@ class Control:
 
     async def _fault(self, call: Call) -> Json:
         fault = read_fault(call)
-        if call["platform"] == self._openai.name:
-            await self._openai.fault(fault)
-        else:
-            await self._platform(call).fault(fault)
+        server = self._openai if call["platform"] == self._openai.name else self._platform(call)
+        if fault.times != 0:
+            await server.fault(fault)
+            return {}
+        server.faults.forget(fault.kind, fault.match)
+        if fault.kind == "deaf":
+            await server.fault(replace(fault, seconds=0.0))
         return {}
 
     async def _model(self, call: Call) -> Json:
@@ -214,22 +228,14 @@ class Control:
     async def _channel(self, call: Call) -> Json:
         place = self._placed(call)
         seen = self._platform(call).seen(place["channel"], call.get("member"), call.get("tenant"))
-        return {"messages": [_shown(message) for message in seen]}
+        behind = next((number for number, message in enumerate(seen, 1) if message.id == call.get("after")), 0)
+        return Encoded('{"messages": [' + ", ".join([message.encoded for message in seen[behind:]]) + "]}")
 
     async def _journal(self, call: Call) -> Json:
         after = call.get("after", "0")
         if not after.isdecimal():
             raise ControlError(f"after is the seq of a journal row, not {after!r}")
         return self._frame.journal.after(int(after))
-
-
-def _shown(message: Seen) -> Json:
-    """The message as the control interface answers it; `poll` and `form` only where there is one."""
-    shown = asdict(message)
-    for optional in ("poll", "form"):
-        if shown[optional] is None:
-            del shown[optional]
-    return shown | {"buttons": [dict(button) for button in message.buttons]}
 
 
 def _endpoint(name: str, act: Callable[[Call], Awaitable[Any]]) -> Handler:
@@ -239,7 +245,8 @@ def _endpoint(name: str, act: Callable[[Call], Awaitable[Any]]) -> Handler:
             answer = await act(read_fields(name, given))
         except ControlError as error:
             return web.json_response({"error": str(error)}, status=400)
-        body = json.dumps(answer, ensure_ascii=False).encode("utf-8", "backslashreplace")
+        text = answer if isinstance(answer, Encoded) else _encode(answer)
+        body = text.encode("utf-8", "backslashreplace")
         return web.Response(body=body, content_type="application/json")
 
     return handle

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from operator import is_
 from pathlib import Path
 from typing import IO, Any, Literal, Protocol
 
@@ -133,6 +135,10 @@ class Faults:
         """Ask for a misbehaviour from now on."""
         self.pending.append(fault)
 
+    def forget(self, kind: FaultKind, match: str | None = None) -> None:
+        """Take back the pending faults of that kind; with `match`, only those that were asked for with it."""
+        self.pending = [f for f in self.pending if f.kind != kind or match not in (None, f.match)]
+
     def take(self, kinds: Iterable[FaultKind], text: str, *, named: str | None = None) -> Fault | None:
         """The first pending fault of one of `kinds` that fits a call whose path and body are `text`; counts it.
 
@@ -164,6 +170,31 @@ class Seen:
     buttons: tuple[dict[str, str], ...] = ()
     poll: Json = None
     form: Json = None
+
+    @cached_property
+    def encoded(self) -> str:
+        """As JSON text; `poll` and `form` only where there is one."""
+        shown = {name: getattr(self, name) for name in _SHOWN}
+        return _encode(shown | {n: value for n in ("poll", "form") if (value := getattr(self, n)) is not None})
+
+
+_SHOWN = ("id", "author", "text", "reply_to", "private_to", "buttons")
+
+
+class SeenCache:
+    """Remembers how messages look, since scenarios look at channels of thousands of messages again and again."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, tuple[tuple[object, ...], Seen]] = {}
+
+    def look(self, key: Hashable, parts: tuple[object, ...], make: Callable[[], Seen]) -> Seen:
+        """How the message `key` looks: made anew unless all `parts` that its look depends on are the same objects."""
+        kept = self._kept.get(key)
+        if kept is not None and all(map(is_, kept[0], parts)):
+            return kept[1]
+        seen = make()
+        self._kept[key] = (parts, seen)
+        return seen
 
 
 @dataclass

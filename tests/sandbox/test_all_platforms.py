@@ -76,3 +76,28 @@ async def test_strangers_places_and_messages_are_refused(everything: Client, pla
     ):
         status, answer = await everything.try_control(call, **fields)
         assert (status, set(answer)) == (400, {"error"}), (call, answer)
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+async def test_a_look_behind_a_message_shows_what_came_later(everything: Client, platform: str) -> None:
+    place = {"platform": platform, "channel": "community", "member": "ana"}
+    ids = [(await everything.control("say", **place, text=f"message {number}"))["message_id"] for number in range(4)]
+
+    async def seen(**query: str) -> list[tuple[str, str]]:
+        async with everything.session.get("/control/channel", params=place | query) as response:
+            return [(m["id"], m["author"]) for m in (await response.json())["messages"]]
+
+    assert await seen(after=ids[1]) == [(ids[2], "ana"), (ids[3], "ana")]
+    assert await seen(after=ids[3]) == []
+    await everything.control("delete", **place, message_id=ids[1])
+    assert [one for one, _ in await seen(after=ids[1])] == [ids[0], ids[2], ids[3]]
+
+
+@pytest.mark.parametrize("platform", ["slack", "telegram"])
+async def test_a_new_name_is_seen_on_old_messages(everything: Client, platform: str) -> None:
+    place = {"platform": platform, "channel": "community", "member": "ana"}
+    await everything.control("say", **place, text="hello")
+    for name in ("ana", "Ana Li"):
+        await everything.control("member", platform=platform, member="ana", name=name)
+        async with everything.session.get("/control/channel", params=place) as response:
+            assert [m["author"] for m in (await response.json())["messages"]] == [name]

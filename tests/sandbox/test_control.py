@@ -37,7 +37,7 @@ async def test_info_names_everything_a_bot_needs(client: Client) -> None:
         ("advance", {}, "seconds"),
         ("advance", {"seconds": -1}, "seconds"),
         ("fault", {"platform": "telegram", "kind": "earthquake"}, "earthquake"),
-        ("fault", {"platform": "telegram", "kind": "500", "times": 0}, "times"),
+        ("fault", {"platform": "telegram", "kind": "500", "times": 1.5}, "times"),
         ("fault", {"platform": "telegram", "kind": "invalid_session"}, "session"),
         ("fault", {"platform": "openai", "kind": "deaf"}, "deaf"),
         ("model", {"match": "x"}, "reply"),
@@ -122,3 +122,24 @@ async def test_the_page_is_served_without_outside_resources(client: Client) -> N
             text = await response.text()
         assert "http://" not in text
         assert "https://" not in text
+
+
+async def test_a_fault_is_taken_back_by_asking_for_it_no_times(client: Client) -> None:
+    fault = {"platform": "telegram", "kind": "500"}
+    await client.control("fault", **fault, times=3)
+    await client.control("fault", **fault, times=2, match="other")
+    await client.control("fault", platform="telegram", kind="429", match="limited")
+    assert (await client.try_bot("getMe"))[0] == 500
+    await client.control("fault", **fault, times=0, match="other")
+    assert (await client.try_bot("getMe"))[0] == 500
+    await client.control("fault", **fault, times=0)
+    assert (await client.try_bot("getMe"))[0] == 200
+    assert (await client.try_bot("sendMessage", chat_id=client.community, text="limited"))[0] == 429
+
+
+async def test_deafness_ends_when_it_is_taken_back(client: Client) -> None:
+    await client.control("fault", platform="telegram", kind="deaf", seconds=600)
+    await client.say("ana", "hello?")
+    assert await client.updates(timeout=0) == []
+    await client.control("fault", platform="telegram", kind="deaf", times=0)
+    assert [update["message"]["text"] for update in await client.updates(timeout=0)] == ["hello?"]

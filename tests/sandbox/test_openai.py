@@ -6,6 +6,10 @@ from typing import Any
 
 import aiohttp
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.sandbox.openai.answer import cut_to, tokens
 
 from .client import Client
 
@@ -177,3 +181,20 @@ async def test_rate_limit_headers_and_the_limit_itself(limited: Client) -> None:
     assert left == "0"
     await limited.control("advance", seconds=61)
     assert (await limited.complete("x"))[0] == 200
+
+
+@given(st.text(alphabet="ab 茶水，"), st.integers(1, 12))
+def test_a_cut_answer_is_the_longest_beginning_within_the_limit(text: str, limit: int) -> None:
+    cut, reason = cut_to(text, limit)
+    assert text.startswith(cut)
+    assert tokens(cut) <= limit
+    assert (reason == "stop") == (cut == text)
+    assert cut == text or tokens(text[: len(cut) + 1]) > limit
+
+
+async def test_a_very_long_answer_is_cut(client: Client) -> None:
+    await client.control("model", reply="茶 and water " * 20_000)
+    code, answer = await client.complete("x", max_completion_tokens=30_000)
+    assert code == 200
+    assert answer["choices"][0]["finish_reason"] == "length"
+    assert answer["usage"]["completion_tokens"] == 30_000

@@ -20,7 +20,7 @@ from bot.sandbox.discord.gateway import Gateway
 from bot.sandbox.discord.model import Flag, Message, Poll
 from bot.sandbox.discord.people import People, visible_text
 from bot.sandbox.discord.rest import Rest
-from bot.sandbox.frame import ControlError, Fault, Faults, Frame, Json, Seen
+from bot.sandbox.frame import ControlError, Fault, Faults, Frame, Json, Seen, SeenCache
 
 _TICK_SECONDS = 0.5
 _DEAF_SECONDS = 60.0
@@ -39,6 +39,7 @@ class DiscordServer:
         self._people = People(self._backend)
         self._rest = Rest(frame, self._backend, self.faults)
         self._gateway = Gateway(frame, self._world, self._backend.hub)
+        self._looks = SeenCache()
         self._ticking: asyncio.Task[None] | None = None
 
     def routes(self) -> list[web.RouteDef]:
@@ -134,12 +135,19 @@ class DiscordServer:
         place = self._people.channel(channel, guild, member)
         places = self._people.places(place)
         messages = sorted((m for p in places for m in p.messages.values()), key=lambda m: int(m.id))
-        found = [_message_seen(m) for m in messages if m.private_to in (None, viewer) and not m.flags & Flag.LOADING]
+        found = [self._look(m) for m in messages if m.private_to in (None, viewer) and not m.flags & Flag.LOADING]
         for opened in self._backend.forms.values():
             if viewer is not None and opened.user is viewer and opened.channel in places:
                 text, bot = "\n".join(forms.texts(opened)), self._world.bot.name
                 found.append(Seen(opened.id, bot, text, private_to=viewer.name, form=forms.shown(opened)))
         return found
+
+    def _look(self, message: Message) -> Seen:
+        if message.poll:
+            return _message_seen(message)
+        content = (message.content, message.embeds, message.components, message.flags)
+        parts = (*content, message.author.name, message.reference, message.private_to)
+        return self._looks.look(message.id, parts, lambda: _message_seen(message))
 
     async def fault(self, fault: Fault) -> None:
         """Misbehave: `disconnect` (close 4000, resumable), `deaf` and `invalid_session` act on the open connections."""
@@ -149,7 +157,7 @@ class DiscordServer:
                 link.end(4000)
         elif fault.kind == "deaf":
             for link in hub.links:
-                link.deaf_until = time.monotonic() + (fault.seconds or _DEAF_SECONDS)
+                link.deaf_until = time.monotonic() + (_DEAF_SECONDS if fault.seconds is None else fault.seconds)
         elif fault.kind == "invalid_session":
             hub.invalidate()
         else:

@@ -112,6 +112,12 @@ def cut_to(text: str, limit: int | None) -> tuple[str, str]:
     """The text within so many tokens, and the reason why it ends (`stop` or `length`)."""
     if limit is None or tokens(text) <= limit:
         return text, "stop"
-    while text and tokens(text) > limit:
-        text = text[:-1]
-    return text, "length"
+    chinese = others = 0
+    for end, sign in enumerate(text):
+        if _CHINESE.match(sign):
+            chinese += 1
+        else:
+            others += 1
+        if chinese + (others + 3) // 4 > limit:
+            return text[:end], "length"
+    return text, "stop"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from bot.sandbox.frame import ControlError, Fault, Faults, Frame, Json, Seen
+from bot.sandbox.frame import ControlError, Fault, Faults, Frame, Json, Seen, SeenCache
 from bot.sandbox.slack import buttons, connections, files, responses
 from bot.sandbox.slack.api import WebApi
 from bot.sandbox.slack.arguments import Arguments
@@ -43,6 +43,7 @@ class SlackServer:
         self._responses = ResponseUrls(self.core, arguments)
         self._people = People(self.core)
         self._interactions = Interactions(self.core, self._people, self._views, self._responses, arguments)
+        self._looks = SeenCache()
 
     def routes(self) -> list[web.RouteDef]:
         """The Web API (method names only: other platforms have routes below `/api/` too), socket, responses, files."""
@@ -118,7 +119,7 @@ class SlackServer:
         if place.channel.is_private and (member and (not person or person.id not in place.channel.members)):
             return []
         viewers = {None, person.id} if person else {None}
-        listed = [self._seen(place, m) for m in place.channel.messages.values() if m.private_to in viewers]
+        listed = [self._look(place, m) for m in place.channel.messages.values() if m.private_to in viewers]
         return listed + (self._open_form(place, person) if person else [])
 
     async def fault(self, fault: Fault) -> None:
@@ -136,6 +137,13 @@ class SlackServer:
         """Let held calls go and close every socket."""
         self.api.close()
         await self.core.socket.close()
+
+    def _look(self, place: Place, message: Message) -> Seen:
+        key, parts = (
+            (place.workspace.id, place.channel.id, message.ts),
+            (message, message.revision, place.workspace.names),
+        )
+        return self._looks.look(key, parts, lambda: self._seen(place, message))
 
     def _seen(self, place: Place, message: Message) -> Seen:
         reader, names = place.reader(), place.workspace.name_of

@@ -23,6 +23,12 @@ _FAULTS: tuple[FaultKind, ...] = ("reset", "slow", "429", "500", "swallow_reply"
 _PROTECTED = {"apps.connections.open", "auth.test"}
 _TYPES = {"application/json", "application/x-www-form-urlencoded", "multipart/form-data", "application/octet-stream"}
 _SLOW_SECONDS = 5.0
+_GRANTED = {
+    # What a bot of this kind is installed with beside the scopes of the methods played here: the events that it
+    # hears, its commands, and the history of every kind of conversation (docs.slack.dev/reference/scopes).
+    "app_mentions:read", "channels:history", "commands", "emoji:read", "groups:history", "groups:read", "im:history",
+    "im:read", "mpim:history", "mpim:read", "chat:write.public", "chat:write.customize", "users.profile:read",
+}  # fmt: skip
 _HANG_POLL = 0.05
 
 
@@ -60,7 +66,7 @@ class WebApi:
         self._limiter = RateLimiter(core.frame.clock)
         self._closing = asyncio.Event()
         self.faults = Faults()
-        self.scopes = {m.scope for m in METHODS.values() if m.scope and m.caller == "bot"}
+        self.scopes = _GRANTED | {m.scope for m in METHODS.values() if m.scope and m.caller == "bot"}
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """The route."""

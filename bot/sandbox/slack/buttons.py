@@ -24,9 +24,10 @@ class Press:
     option: dict[str, Json] | None = None
 
     @property
-    def label(self) -> str:
-        """What is written on it, in wire form."""
-        return str((self.option or self.element)["text"]["text"])
+    def label(self) -> dict[str, Json]:
+        """What is written on it, as a text object."""
+        text: dict[str, Json] = (self.option or self.element)["text"]
+        return text
 
     @property
     def value(self) -> str:
@@ -71,7 +72,7 @@ def presses(blocks: Iterable[dict[str, Json]]) -> Iterator[Press]:
                 yield from (Press(block, element, option) for option in options(element))
 
 
-def find(blocks: Iterable[dict[str, Json]], wanted: str, read: Callable[[str], str]) -> Press:
+def find(blocks: Iterable[dict[str, Json]], wanted: str, read: Callable[[Json], str]) -> Press:
     """The button of that id, value, label or action word, the more exact first. Raises ControlError."""
     listed = list(presses(blocks))
     ways: tuple[Callable[[Press], bool], ...] = (

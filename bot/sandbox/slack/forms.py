@@ -89,7 +89,7 @@ def fields(blocks: list[Json], values: Values, reader: Reader) -> list[dict[str,
         block_id, action_id, label = item.keys
         kind = item.element["type"]
         value = _shown(values[block_id][action_id][str(state_key(kind))])
-        field = {"id": block_id, "label": reader.text(label), "type": kind, "value": value}
+        field = {"id": block_id, "label": label, "type": kind, "value": value}
         choices = [reader.text(option["text"]) for option in options(item.element)]
         listed.append(field | ({"options": choices} if choices else {}))
     return listed

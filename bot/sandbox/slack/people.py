@@ -37,6 +37,7 @@ class People:
         person = known or workspace.add_member(member)
         was_in = bool(known) and not person.left
         person.name = str(fields.get("name") or person.name)
+        workspace.names += 1
         person.is_bot = bool(fields.get("is_bot", person.is_bot))
         person.left = bool(fields.get("left", person.left))
         if fields.get("joined_at") is not None:

@@ -184,6 +184,8 @@ class Workspace:
         self._clock = clock
         self._keys: dict[str, Member] = {}
         self._last_ts = 0
+        self.names = 0
+        """Grows whenever anything is named or renamed, so that texts which name things are read anew."""
         self.slackbot = self._add(Member(SLACKBOT, "slackbot", "Slackbot", is_bot=False))
         self.bot = self._add(Member(make_id("U", team, "herald"), "herald", "Herald", is_bot=True))
         self.bot_id = make_id("B", team, "herald")
@@ -221,6 +223,7 @@ class Workspace:
             return found
         new = Channel(make_id("C", self.id, name), name, created=int(self._clock.now()), members={self.bot.id: None})
         self.channels[new.id] = new
+        self.names += 1
         return new
 
     def direct(self, member: Member) -> Channel:
@@ -236,6 +239,7 @@ class Workspace:
         member.roles = list(dict.fromkeys(roles))
         for role in roles:
             self.usergroups.setdefault(role, make_id("S", self.id, role))
+        self.names += 1
 
     def name_of(self, identity: str) -> str | None:
         """What people read for a member's, channel's or user group's id."""
@@ -247,6 +251,7 @@ class Workspace:
 
     def _add(self, member: Member) -> Member:
         self.members[member.id] = member
+        self.names += 1
         self._keys[member.key.lower()] = member
         return member
 

@@ -104,7 +104,13 @@ class Reader:
         return [line for block in blocks for line in self._block(block) if line]
 
     def text(self, value: Json) -> str:
-        """A text object, or a bare string."""
+        """A text object, or a bare string in wire form.
+
+        Markup is read "when `type` is `mrkdwn`" (docs: reference/block-kit/composition-objects/text-object), so that a
+        `plain_text` stays as it was written: what looks like a reference is none there, and nothing is decoded.
+        """
+        if isinstance(value, dict) and value.get("type") == "plain_text":
+            return str(value["text"])
         return readable(value if isinstance(value, str) else (value or {}).get("text", ""), self._names)
 
     def _block(self, block: dict[str, Json]) -> list[str]:
@@ -112,14 +118,15 @@ class Reader:
         if kind in ("section", "header", "markdown"):
             return [self.text(block.get("text")), *(self.text(field) for field in block.get("fields") or ())]
         if kind == "context":
-            return [" ".join(self.text(e.get("text") or e.get("alt_text")) for e in block["elements"])]
+            return [" ".join(e["alt_text"] if e["type"] == "image" else self.text(e) for e in block["elements"])]
         if kind == "rich_text":
             return [self._rich(element) for element in block["elements"]]
         if kind == "input":
             return [self.text(block["label"]), self.text(block.get("hint"))]
         if kind == "table":
             return [" | ".join(self._cell(cell) for cell in row) for row in block["rows"]]
-        return [self.text(block.get(name)) for name in ("title", "alt_text", "description", "subtitle", "body")]
+        named = (block.get(name) for name in ("title", "alt_text", "description", "subtitle", "body"))
+        return [value if isinstance(value, str) else self.text(value) for value in named]
 
     def _cell(self, cell: dict[str, Json]) -> str:
         return self._rich(cell) if cell["type"] == "rich_text" else str(cell.get("text", cell.get("value", "")))

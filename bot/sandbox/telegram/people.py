@@ -8,7 +8,7 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
-from bot.sandbox.frame import ControlError, Json, Seen
+from bot.sandbox.frame import ControlError, Json, Seen, SeenCache
 from bot.sandbox.telegram.methods import Api, Press, files, polls
 from bot.sandbox.telegram.text import TEXT_LIMIT, clean, found_entities, is_blank, trimmed
 from bot.sandbox.telegram.world import BOT_ID, IN_CHAT, Chat, Message, Toast, User
@@ -32,6 +32,7 @@ class People:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._world = api.world
+        self._looks = SeenCache()
 
     def _place(self, call: Call) -> tuple[User, Chat]:
         user = self._world.user(call["member"])
@@ -214,8 +215,15 @@ class People:
                 if entry.user is user:
                     shown.append(Seen(entry.id, self._world.bot.first_name, entry.text, private_to=user.first_name))
             elif not entry.deleted:
-                shown.append(_shown(entry, user))
+                shown.append(self._look(entry, user))
         return shown
+
+    def _look(self, message: Message, user: User | None) -> Seen:
+        if message.poll is not None or message.prompt is not None:
+            return _shown(message, user)
+        quoted = message.reply_to is not None and message.reply_to.deleted
+        parts = (message.body, message.author.first_name, quoted)
+        return self._looks.look((message.chat.id, message.id), parts, lambda: _shown(message, None))
 
 
 def _shown(message: Message, user: User | None) -> Seen:

@@ -103,6 +103,7 @@ class Updates:
     def deafen(self, seconds: float) -> None:
         """Deliver nothing for that long (real time), while polls are answered as if nothing had happened."""
         self._deaf_until = time.monotonic() + seconds
+        self._wake()
 
     def disconnect(self) -> bool:
         """Have the waiting poll's connection cut; False where nobody waits."""

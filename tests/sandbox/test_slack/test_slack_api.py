@@ -250,3 +250,14 @@ async def test_a_swallowed_reply_was_done_and_a_reset_was_not(slack: Any) -> Non
     row = slack.frame.journal.rows[-1]
     assert (row["status"], row["fault"]) == (None, "reset")
     assert [m.text for m in slack.server.seen("community", None, None)] == ["first"]
+
+
+async def test_the_answer_tells_every_scope_that_the_bot_was_installed_with(slack: Any) -> None:
+    async with slack.session.post(
+        slack.url + "auth.test", headers={"Authorization": f"Bearer {slack.bot}"}
+    ) as response:
+        granted = set(response.headers["X-OAuth-Scopes"].split(","))
+    assert granted >= {
+        "app_mentions:read", "commands", "channels:history", "groups:history", "im:history", "mpim:history",
+        "chat:write", "reactions:read", "users:read", "usergroups:read", "files:read", "files:write",
+    }  # fmt: skip

@@ -79,7 +79,7 @@ async def socket(slack: Any) -> Any:
 async def test_a_card_reads_as_a_person_reads_it(slack: Any) -> None:
     await slack.post("fallback", "review", blocks=CARD)
     (card,) = slack.server.seen("review", "ana", None)
-    assert card.text == "Draft & comment\nsee the page https://x.io\na\nen calm"
+    assert card.text == "Draft &amp; comment\nsee the page https://x.io\na\nen calm"
     assert [b["label"] for b in card.buttons] == ["Approve", "Edit…", "A", "Snooze"]
     assert card.buttons[0]["id"] == "v1|7|approve|mac"
 

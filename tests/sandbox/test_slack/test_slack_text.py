@@ -68,3 +68,18 @@ def test_blocks_of_every_kind_flatten_to_lines() -> None:
         {"type": "table", "rows": [[{"type": "raw_text", "text": "a"}, {"type": "raw_text", "text": "b"}]]},
     ]
     assert Reader(NAMES.get).blocks(blocks) == ["• @ana\n• @ana", "a cat", "**bold**", "a | b"]
+
+
+def test_plain_text_stays_as_it_was_written() -> None:
+    written = "<!channel> <@U0000000AN> &amp; <https://x.io|the page>"
+    plain, markup = {"type": "plain_text", "text": written}, {"type": "mrkdwn", "text": written}
+    blocks = [
+        {"type": "header", "text": plain},
+        {"type": "context", "elements": [plain, {"type": "image", "alt_text": "a <b> & c", "image_url": "x"}]},
+        {"type": "section", "text": markup},
+    ]
+    assert Reader(NAMES.get).blocks(blocks) == [
+        written,
+        f"{written} a <b> & c",
+        "@channel @ana & the page https://x.io",
+    ]
