@@ -71,6 +71,9 @@ class Access:
         except (SendError, TimeoutError) as error:
             log.warning("roles of %s cannot be read: %s", member, type(error).__name__)
             return False
+        except Exception:
+            log.exception("roles of %s cannot be read", member)
+            return False
         if len(self._seen) > 10_000:
             self._seen = {key: value for key, value in self._seen.items() if now - value[0] < CACHE_SECONDS}
         self._seen[member, role] = (now, held)

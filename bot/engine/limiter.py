@@ -32,8 +32,8 @@ PUBLISHED = {
     "telegram": Pace(Rate(30, 1, 5), (Rate(1, 1, 2), Rate(20, 60, 4))),
     # Slack rate limits page: chat.postMessage about one a second in a channel, short bursts tolerated.
     "slack": Pace(Rate(20, 1, 5), (Rate(1, 1, 3),)),
-    # Discord: 50 requests a second; channel buckets are observed to be 5 in 5 seconds.
-    "discord": Pace(Rate(50, 1, 10), (Rate(5, 5, 4),)),
+    # Discord: 50 requests a second; channel buckets are observed to be 5 in 5 seconds, with no more at once.
+    "discord": Pace(Rate(50, 1, 10), (Rate(5, 5, 1),)),
 }
 
 
@@ -51,6 +51,10 @@ class Bucket:
         self._level = min(self._size, self._level + (now - self._at) * self._fill)
         self._at = now
         return max(0.0, (1.0 - self._level) / self._fill)
+
+    def full(self, now: float) -> bool:
+        """Whether nothing has been used lately."""
+        return self.wait(now) == 0.0 and self._level >= self._size
 
     def take(self) -> None:
         """Use one token."""
@@ -111,4 +115,4 @@ class Limiter:
         if len(self._places) < 1000:
             return
         now = self._monotonic()
-        self._places = {name: buckets for name, buckets in self._places.items() if any(b.wait(now) for b in buckets)}
+        self._places = {name: own for name, own in self._places.items() if not all(b.full(now) for b in own)}

@@ -47,6 +47,7 @@ class Router(Generic[C]):
         self._after = 0
         self._woken = asyncio.Event()
         self._asking: set[asyncio.Task[None]] = set()
+        self._asked: set[int] = set()
         self._retries: dict[int, Stored] = {}
         core.store.listen("inbox", self._woken.set)
 
@@ -81,7 +82,11 @@ class Router(Generic[C]):
         if self._retries:
             retry, self._retries = self._retries, {}
             await asyncio.sleep(0.5)
-            await self._handle(list(retry.values()))
+            try:
+                await self._handle(list(retry.values()))
+            except StoreUnavailable:
+                self._retries = retry | self._retries
+                raise
             return
         await self._woken.wait()
 
@@ -89,6 +94,8 @@ class Router(Generic[C]):
         quick: list[tuple[Stored, Event]] = []
         roles: list[frozenset[Role]] = []
         for row in rows:
+            if row.id in self._asked:  # read again after a fault of the store, and on its way already
+                continue
             event = await self._event(row)
             held = self._known_roles(event) if event else None
             if event is None:
@@ -123,20 +130,27 @@ class Router(Generic[C]):
             await asyncio.wait(self._asking, return_when=asyncio.FIRST_COMPLETED)
 
         async def ask() -> None:
-            who = _principal(event)
-            roles = await self._access.roles(who) if who else frozenset()
             try:
+                who = _principal(event)
+                roles = await self._access.roles(who) if who else frozenset()
                 await self._apply([(row, event)], [roles])
             except StoreUnavailable:
                 self._retries[row.id] = row
                 self._woken.set()
+            finally:
+                self._asked.discard(row.id)
 
+        self._asked.add(row.id)
         task = asyncio.create_task(ask())
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
 
     async def _apply(self, events: list[tuple[Stored, Event]], roles: list[frozenset[Role]]) -> None:
-        prepared = await self._prepare([event for _, event in events])
+        try:
+            prepared = await self._prepare([event for _, event in events])
+        except Exception as error:
+            await self._one_by_one(events, roles, error)
+            return
         reach(Point.ROUTER_PREPARED)
         now = self._core.clock.now()
         units = [
@@ -148,6 +162,16 @@ class Router(Generic[C]):
         for (row, event), result in zip(events, results, strict=True):
             if isinstance(result, Exception):
                 await self._failed(row, event, result)
+
+    async def _one_by_one(
+        self, events: list[tuple[Stored, Event]], roles: list[frozenset[Role]], error: Exception
+    ) -> None:
+        """An event that cannot be prepared must not take the others with it."""
+        if len(events) == 1:
+            await self._failed(*events[0], error)
+            return
+        for one, held in zip(events, roles, strict=True):
+            await self._apply([one], [held])
 
     def _unit(
         self, row: Stored, event: Event, roles: frozenset[Role], prepared: object, now: float
@@ -177,6 +201,7 @@ class Router(Generic[C]):
         if await self._store.write(unit) < TRIES:
             self._parsed[row.id] = event
             self._retries[row.id] = row
+            self._woken.set()
 
 
 def _unreadable(connection: Connection, row: int) -> None:

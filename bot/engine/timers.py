@@ -56,7 +56,7 @@ class TimerLoop(Generic[C]):
 
         def unit(connection: Connection) -> tuple[list[Timer], float | None]:
             timers = Timers(connection)
-            return timers.due(now, busy, free) if free else [], timers.next_due()
+            return timers.due(now, busy, free) if free else [], timers.next_due(busy) if free else None
 
         due, after = await self._store.read(unit)
         for timer in due:
@@ -72,7 +72,7 @@ class TimerLoop(Generic[C]):
 
     async def _sleep(self, due: float | None, now: float) -> None:
         wait = self._clock.patience
-        if due is not None and not self._busy:
+        if due is not None:
             wait = min(max(due - now, 0.005), wait)
         with suppress(TimeoutError):
             async with asyncio.timeout(wait):
@@ -89,8 +89,9 @@ class TimerLoop(Generic[C]):
             await asyncio.sleep(1)  # still due: the loop takes it up again
         except Exception:
             log.exception("timer %s %s", timer.kind, timer.key)
-            due = self._clock.now() + min(2.0**timer.tries, LONGEST)
-            await self._store.write(lambda connection: Timers(connection).later(timer, due))
+            due = self._clock.now() + min(2.0 ** min(timer.tries, 30), LONGEST)
+            with suppress(StoreUnavailable):  # still due: the loop takes it up again
+                await self._store.write(lambda connection: Timers(connection).later(timer, due))
 
     def _end(self, connection: Connection, timer: Timer, effect: Callable[[C], None]) -> None:
         work = self._core.work(connection)

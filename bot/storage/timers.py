@@ -59,9 +59,10 @@ class Timers:
         rows = self._connection.execute(_DUE, {"now": now, "busy": busy or [0], "count": count})
         return [Timer(*row) for row in rows]
 
-    def next_due(self) -> float | None:
-        """When the next one is due."""
-        due: float | None = self._connection.execute(sa.select(sa.func.min(timers.c.due_at))).scalar()
+    def next_due(self, busy: list[int]) -> float | None:
+        """When the next one is due that is not under way."""
+        query = sa.select(sa.func.min(timers.c.due_at)).where(timers.c.id.not_in(busy))
+        due: float | None = self._connection.execute(query).scalar()
         return due
 
     def end(self, timer: Timer) -> None:
