@@ -20,6 +20,7 @@ from bot.domain.review import Rules
 from bot.domain.roles import Role
 from bot.drafting.drafter import Drafter, EmbeddedDrafter
 from bot.drafting.knowledge import Knowledge
+from bot.drafting.language import identify
 from bot.drafting.model_drafter import FallbackDrafter, ModelDrafter
 from bot.drafting.prompts import PromptFile
 from bot.engine.access import Access
@@ -149,6 +150,7 @@ class App:
     async def _refresh(self) -> None:
         """Announce the commands once, then watch knowledge and prompts."""
         await self.connected.wait()
+        await asyncio.to_thread(identify, "the first comment should not wait for the model of languages")
         for name, platform in self.platforms.items():
             await self._announce(name, platform)
         told = ""

@@ -16,7 +16,7 @@ from bot.engine.clock import Clock
 from bot.storage.inbox import Inbox
 from bot.storage.store import Store, wake
 
-ANSWER_SECONDS = 2.0
+ANSWER_SECONDS = 1.5
 """How long the immediate answer may take: Slack and Discord give us three seconds in all."""
 
 Answerer = Callable[[ButtonPressed | FormSubmitted | CommandInvoked], Awaitable[Answer]]

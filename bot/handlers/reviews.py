@@ -26,7 +26,7 @@ WRITES = frozenset({Action.EDIT, Action.ANSWER, Action.CORRECT})
 """Actions whose text becomes the reply."""
 FORMS = WRITES | {Action.REDO, Action.REJECT}
 """Actions that ask for something first."""
-REASONS = ("wrong_fact", "tone", "not_needed", "legal", "duplicate", "other")
+REASONS = ("wrong_fact", "tone", "not_needed", "legal", "duplicate", "something_else")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiohttp import ClientError
@@ -31,6 +33,8 @@ log = logging.getLogger("herald.slack")
 
 Asked = CommandInvoked | ButtonPressed | FormSubmitted
 """Events that somebody waits for an answer to."""
+NAME_SECONDS = 0.4
+"""How long an answer waits for a name: a form must open within three seconds of the click."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class People:
 
     read: Callable[[object], Event | None]
     learn: Callable[[str], Awaitable[None]]
+    names: Mapping[str, str]
     notify: Callable[[Notice, Channel, ReplyHandle], Awaitable[None]]
 
 
@@ -87,6 +92,8 @@ class Inbound:
         if isinstance(event, MessagePosted) and not event.author_is_bot and event.author_name == event.author.user_id:
             await self._people.learn(event.author.user_id)
             event = self._people.read(body)
+        elif isinstance(event, Asked):
+            event = await self._named(event)
         try:
             (answer,) = await self._sink.accept([self._incoming(body, event)])
         except Exception as error:  # StoreUnavailable; the sink's own fault must not cost the event either
@@ -97,6 +104,14 @@ class Inbound:
         if string(body, "type") == "app_rate_limited":
             self._backfill.gap()
         return self._respond(body, event, answer)
+
+    async def _named(self, event: Asked) -> Asked:
+        """The event with the name that people see; its payload has the handle, which stands if there is no time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(NAME_SECONDS):
+                await self._people.learn(event.member.user_id)
+        name = self._people.names.get(event.member.user_id)
+        return replace(event, member_name=name) if name else event
 
     def _incoming(self, body: dict[str, Any], event: Event | None) -> Incoming:
         raw = _dump(body)

@@ -71,7 +71,7 @@ class SlackPlatform:
         await self._sign_in()
         team = self._context.team_id
         backfill = Backfill(self._api, team, self._config.watched, self._read, self._names.learn)
-        people = People(self._read, self._names.learn, self.notify)
+        people = People(self._read, self._names.learn, self._names.known, self.notify)
         inbound = Inbound(self._api, f"{PLATFORM}:{team}", sink, backfill, people)
         once = iter([ready])
 
