@@ -1,0 +1,125 @@
+"""kill -9 in the middle of a delivery: a reply is on the platform at most once, unless a person has it sent again."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from bot.domain.failpoints import Point
+
+from .ledger import doubled, lost
+from .world import World, opened, until
+
+PLATFORMS = ("telegram", "slack", "discord")
+WISHES = {"review": {"undo_seconds": 0}, "delivery": {"request_timeout": 5, "grace": 1, "lease": 15}}
+QUESTION = "When will the jasmine tea be restocked? I mean tin number {}."
+STATE = (
+    "SELECT drafts.state FROM drafts JOIN comments ON comments.id = drafts.comment_id WHERE comments.message_id = ?"
+)
+SETTLED = ("sent", "uncertain")
+
+
+async def asked(world: World, number: int) -> tuple[str, str]:
+    """A question, and the card that offers to approve its draft."""
+    text = QUESTION.format(number)
+    return await world.say(text), await world.offering("approve", text)
+
+
+async def approved(world: World, card: str) -> None:
+    """The click of somebody whose bot may die under it: what they see then is not looked at."""
+    await asyncio.gather(world.click(card, "approve"), return_exceptions=True)
+
+
+def state(world: World, message: str) -> str:
+    return str(world.rows(STATE, message)[0][0])
+
+
+async def doubtful(world: World, message: str, number: int) -> None:
+    """Settled without a person: found on the platform, or put to a person by three buttons."""
+    await until("the draft is settled", lambda: state(world, message) in SETTLED)
+    if state(world, message) == "uncertain":
+        text = QUESTION.format(number)
+        cards = {await world.offering(action, text) for action in ("arrived", "again", "drop")}
+        assert len(cards) == 1
+    else:
+        assert world.platform != "telegram", "nobody can know that on Telegram"
+        assert len(world.replies(message)) == 1
+
+
+async def killed(world: World, point: str, number: int) -> str:
+    """A run that dies at this point of delivering the reply to question `number`; the question's message."""
+    bot = world.bot(f"{point}")
+    await bot.ready()
+    if number == 2:  # the first reply is still to be sent: its transaction died with the run before
+        await until("the first reply is sent", lambda: world.count("SELECT 1 FROM drafts WHERE state = 'sent'"))
+    message, card = await asked(world, number)
+    await asyncio.gather(approved(world, card), bot.killed_at(Point(point.partition("/")[0])))
+    return message
+
+
+async def killed_without_answer(world: World, number: int) -> str:
+    """A run that dies after the platform has made the reply and before it has said so."""
+    bot = world.bot()
+    await bot.ready()
+    message, card = await asked(world, number)
+    room = str(world.settings["channels"][f"{world.platform}/community"])
+    await world.control.post("fault", {"platform": world.platform, "kind": "swallow_reply", "match": room, "times": 1})
+    clicking = asyncio.create_task(approved(world, card))
+    await until("the platform has the reply", lambda: world.replies(message))
+    await bot.kill()
+    await clicking
+    assert state(world, message) == "approved"
+    return message
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+async def test_a_reply_is_never_doubled_by_a_kill(platform: str, tmp_path: Path) -> None:
+    async with opened(tmp_path, platform, WISHES) as world:
+        unmarked = await killed(world, "outbox.sending/reply=kill", 1)
+        confirmed = await killed(world, "outbox.confirmed/reply=kill:2", 2)
+        unsent = await killed(world, "outbox.request/reply=kill", 3)
+        arrived = await killed(world, "outbox.answered/reply=kill", 4)
+        unheard = await killed_without_answer(world, 5)
+        last = world.bot()
+        await last.ready()
+        for number, message in enumerate((unsent, arrived, unheard), 3):
+            await doubtful(world, message, number)
+        await until("everything is settled", world.settled)
+        every = (unmarked, confirmed, unsent, arrived, unheard)
+        assert [state(world, message) for message in (unmarked, confirmed)] == ["sent", "sent"]
+        before = [len(world.replies(message)) for message in every]
+        assert before in ([1, 1, 0, 1, 1], [1, 1, 1, 1, 1])  # the latter where the platform can be asked
+
+        for number, message, button in ((3, unsent, "again"), (4, arrived, "arrived"), (5, unheard, "drop")):
+            if state(world, message) == "uncertain":
+                await world.click(await world.offering(button, QUESTION.format(number)), button)
+        await until("nothing is in doubt", lambda: not world.rows("SELECT 1 FROM drafts WHERE state = 'uncertain'"))
+        await until("everything is settled", world.settled)
+        await last.stop()
+        assert [len(world.replies(message)) for message in every] == [1, 1, 1, 1, 1]
+        assert lost(world) == set()
+        assert doubled(world) == []
+
+
+@pytest.mark.parametrize("point", ["outbox.request", "outbox.answered", "outbox.confirming"])
+async def test_a_card_in_doubt_is_shown_again(point: str, tmp_path: Path) -> None:
+    """Two live cards do no harm, the first decision wins; a draft that nobody sees would."""
+    async with opened(tmp_path, "slack", WISHES) as world:
+        bot = world.bot(f"{point}/card=kill")
+        await bot.ready()
+        message = await world.say(QUESTION.format(1))
+        await bot.killed_at(Point(point))
+        last = world.bot()
+        await last.ready()
+        await until("a card is recorded", lambda: world.count("SELECT 1 FROM cards WHERE message_id IS NOT NULL"))
+        text = QUESTION.format(1)
+        cards = [str(one["id"]) for one in await world.review() if text in one["text"] and one["buttons"]]
+        assert len(cards) == (1 if point == "outbox.request" else 2)
+        await asyncio.gather(*(world.click(card, "approve") for card in cards))
+        await until("the reply is sent", lambda: state(world, message) == "sent")
+        await until("everything is settled", world.settled)
+        await last.stop()
+        assert world.count("SELECT count(*) FROM decisions WHERE action = 'approve'") == 1
+        assert len(world.replies(message)) == 1
