@@ -25,9 +25,11 @@ can() {  # can PYTHON STATEMENT: whether this interpreter exists and the stateme
     "$1" -c "$2" >/dev/null 2>&1
 }
 
+new_enough='import sys; sys.exit(sys.version_info < (3, 11))'
+
 find_python() {  # find_python STATEMENT: the newest Python from 3.11 on that can do this
     for candidate in python3.14 python3.13 python3.12 python3.11 python3 /usr/bin/python3; do
-        if can "$candidate" 'import sys; sys.exit(sys.version_info < (3, 11))' && can "$candidate" "$1"; then
+        if can "$candidate" "$new_enough" && can "$candidate" "$1"; then
             printf '%s\n' "$candidate"
             return 0
         fi
@@ -53,12 +55,8 @@ install_packages() {  # by apt, as root; otherwise say what to type
 choose_python() {
     whole='import ensurepip, venv'
     python=$(find_python "$whole") && return 0
-    if python=$(find_python 'pass'); then  # Debian keeps ensurepip in a package of its own, one for each version
-        if [ "$(command -v "$python")" = /usr/bin/python3 ]; then
-            install_packages python3-venv
-        else
-            install_packages "$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"
-        fi
+    if can /usr/bin/python3 "$new_enough"; then  # Debian keeps ensurepip in a package of its own, one for each version
+        install_packages "$(/usr/bin/python3 -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"
     else
         install_packages python3 python3-venv
     fi
@@ -74,7 +72,8 @@ wanted() {  # everything that the environment was made from: when this changes, 
 }
 
 current() {  # whether everything of this lock file is installed; written last, so never after an interruption
-    wanted "$1" | cmp -s - "$venv/herald-$1" && can "$venv/bin/python" 'import bot'
+    # -P: the folder that somebody happens to be in is not looked at, only what the environment points at.
+    wanted "$1" | cmp -s - "$venv/herald-$1" && "$venv/bin/python" -P -c 'import bot' >/dev/null 2>&1
 }
 
 is_ours() {  # whether we may delete it: an environment that we began, or nothing at all
