@@ -60,6 +60,7 @@ LIMITS: dict[str, tuple[Limit, ...]] = {
 }
 _LABELLED_OPTIONS = {"checkboxes", "radio_buttons"}
 _FIELD_TEXT = 2000
+_TEXT_OBJECT = 3000
 _INPUT_LENGTH = 3000
 
 
@@ -135,6 +136,9 @@ def _block_errors(block: dict[str, Json], where: str) -> Iterator[str]:
             yield f"must define either `text` or `fields` [json-pointer:{where}]"
         for number, item in enumerate(block.get("fields") or ()):
             yield from _length(item, Limit("text", _FIELD_TEXT), f"{where}/fields/{number}")
+    for number, item in enumerate(block["elements"] if block["type"] == "context" else ()):
+        if item["type"] != "image":
+            yield from _length(item, Limit("text", _TEXT_OBJECT), f"{where}/elements/{number}")
     inside = elements(block)
     yield from _repeated(inside, "action_id", f"{where}/elements")
     for number, element in enumerate(inside):

@@ -1,0 +1,1 @@
+"""Requests of a rehearsal, changed for the worse and sent again: what the sandbox must refuse as the platforms do."""
