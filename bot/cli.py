@@ -87,6 +87,7 @@ def rehearse(  # noqa: PLR0917 - one parameter for each option of the command
     limits: Annotated[Limits, typer.Option(help="Rate limits of sandbox and bot.")] = "none",
     journal: Journal = None,
     report: Annotated[Path | None, typer.Option(help="Write the report to this file (JSON).")] = None,
+    keep: Annotated[Path | None, typer.Option(help="Keep the bot's database and logs in this folder.")] = None,
 ) -> None:
     """Play a scenario, or feed comments, with the real bot against the sandbox."""
     from bot.rehearsal import Options
@@ -101,6 +102,7 @@ def rehearse(  # noqa: PLR0917 - one parameter for each option of the command
         limits=limits,
         journal=journal,
         report=report,
+        keep=keep,
     )
     _finish(play(options))
 
@@ -108,13 +110,14 @@ def rehearse(  # noqa: PLR0917 - one parameter for each option of the command
 @app.command(name="report")
 def report_command(
     journal: Annotated[Path, typer.Option(help="A rehearsal's wire journal.")],
-    database: Annotated[Path, typer.Option(help="The bot's database of the same rehearsal.")],
+    database: Annotated[Path, typer.Option(help="The bot's database of the same rehearsal (--keep).")],
+    undo_seconds: Annotated[float, typer.Option(help="review.undo_seconds of that rehearsal.")] = 10.0,
 ) -> None:
     """Compute a rehearsal's report again from its journal and database; exit 1 if anything was lost or doubled."""
     from bot.rehearsal import RehearsalError, recompute
 
     try:
-        found = recompute(journal, database)
+        found = recompute(journal, database, undo_seconds)
     except RehearsalError as error:
         _fail(str(error), 2)
     typer.echo(json.dumps(found.as_json(), indent=2))
