@@ -78,7 +78,7 @@ def sandbox(
 
 
 @app.command()
-def rehearse(  # noqa: PLR0917 - one parameter for each option of the command
+def rehearse(  # noqa: PLR0913, PLR0917 - one parameter for each option
     scenario: Annotated[Path | None, typer.Argument(help="A scenario in YAML; without one, all built-in ones.")] = None,
     comments: Annotated[Path | None, typer.Option(help="Feed these comments (JSON lines with text).")] = None,
     platform: Annotated[str | None, typer.Option(help="Platform of the fed comments.")] = None,

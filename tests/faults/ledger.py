@@ -26,14 +26,18 @@ def doubled(world: World) -> list[Any]:
     comments = world.rows("SELECT channel_id, message_id FROM comments GROUP BY 1, 2 HAVING count(*) > 1")
     drafts = world.rows("SELECT comment_id FROM drafts GROUP BY 1 HAVING count(*) > 1")
     cards = world.rows("SELECT draft_id, channel_id FROM cards GROUP BY 1, 2 HAVING count(*) > 1")
-    replies = world.rows("SELECT draft_id FROM outbox WHERE kind = 'reply' GROUP BY draft_id, version HAVING count(*) > 1")
+    replies = world.rows(
+        "SELECT draft_id FROM outbox WHERE kind = 'reply' GROUP BY draft_id, version HAVING count(*) > 1"
+    )
     return comments + drafts + cards + replies
 
 
 def undrafted(world: World) -> list[Any]:
     """Comments that deserve an answer and have no draft, and drafts without a card on the platform."""
     without = world.rows("SELECT id FROM comments WHERE needs_reply AND id NOT IN (SELECT comment_id FROM drafts)")
-    hidden = world.rows("SELECT id FROM drafts WHERE id NOT IN (SELECT draft_id FROM cards WHERE message_id IS NOT NULL)")
+    hidden = world.rows(
+        "SELECT id FROM drafts WHERE id NOT IN (SELECT draft_id FROM cards WHERE message_id IS NOT NULL)"
+    )
     return without + hidden
 
 

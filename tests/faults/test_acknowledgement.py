@@ -36,7 +36,9 @@ async def test_no_comment_is_lost_at_the_acknowledgement(platform: str, tmp_path
         for point in BEFORE_AND_AFTER[platform]:
             bot = world.bot(f"{point.value}=kill")
             starting = asyncio.create_task(bot.begin())
-            await until("it is connected or gone", lambda b=bot: b.said(f"herald ready: {platform.capitalize()}") or b.code)
+            await until(
+                "it is connected or gone", lambda b=bot: b.said(f"herald ready: {platform.capitalize()}") or b.code
+            )
             await said(world, point.value)
             await starting
             await bot.killed_at(point)

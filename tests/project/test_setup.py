@@ -38,6 +38,12 @@ def start(root: Path, *arguments: str, **environment: str) -> subprocess.Complet
     )
 
 
+def is_current(root: Path) -> bool:
+    """What the scripts themselves think of the environment."""
+    script = "root=$PWD; . scripts/environment.sh; current requirements.lock"
+    return subprocess.run(["sh", "-eu", "-c", script], cwd=root, check=False).returncode == 0
+
+
 def test_it_is_set_up_once_and_passes_on_arguments_and_exit_code(project: Path) -> None:
     first = start(project, "two words", "b")
     assert first.stdout == f"{[str(project), 'two words', 'b']}\n", "only the program speaks on standard output"
@@ -50,13 +56,19 @@ def test_it_is_set_up_once_and_passes_on_arguments_and_exit_code(project: Path) 
     assert herald.stdout == f"{[str(project), 'x']}\n"
 
 
-def test_it_is_set_up_again_after_an_interruption_a_new_lock_and_a_move(project: Path) -> None:
+def test_it_is_set_up_again_after_a_new_lock_an_interruption_and_a_move(project: Path) -> None:
     start(project)
-    (project / ".venv/herald-requirements.lock").unlink()  # is written last
-    assert "setting up" in start(project).stderr
+    assert is_current(project)
     (project / "requirements.lock").write_text("# something else\n", encoding="utf-8")
-    assert "setting up" in start(project).stderr
+    assert not is_current(project)
+    (project / "requirements.lock").write_text("# nothing\n", encoding="utf-8")
+    assert is_current(project)
+    stamp = project / ".venv/herald-requirements.lock"
+    stamp.rename(stamp.with_suffix(".away"))  # it is written last, so an interruption leaves none
+    assert not is_current(project)
+    stamp.with_suffix(".away").rename(stamp)
     moved = project.rename(project.with_name("moved"))
+    assert not is_current(moved)
     after = start(moved)
     assert "setting up" in after.stderr
     assert after.stdout == f"{[str(moved), 'run']}\n"
