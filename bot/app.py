@@ -47,6 +47,9 @@ from bot.storage.work import Work
 REFRESH_SECONDS = 2.0
 """How often knowledge and prompts are looked at for changes."""
 STOP_SECONDS = 9.0
+ALIVE = "herald.alive"
+"""A file that is touched while the bot is connected; `herald health` looks at its age."""
+ALIVE_SECONDS = 30.0
 
 log = logging.getLogger("herald")
 
@@ -154,7 +157,9 @@ class App:
         for name, platform in self.platforms.items():
             await self._announce(name, platform)
         told = ""
+        alive = self.settings.data_dir / ALIVE
         while True:
+            await asyncio.to_thread(alive.touch)
             await asyncio.sleep(REFRESH_SECONDS)
             faults: list[object] = [await asyncio.to_thread(self.knowledge.refresh)]
             if self.prompts is not None:

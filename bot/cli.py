@@ -133,6 +133,17 @@ def doctor() -> None:
 
 
 @app.command()
+def health() -> None:
+    """Whether the bot on this data folder is alive; exit 1 if not."""
+    from bot.running import health as look
+
+    wrong = look()
+    if wrong is not None:
+        _fail(wrong)
+    typer.echo("alive")
+
+
+@app.command()
 def manifest(platform: Annotated[Literal["slack", "discord", "telegram"], typer.Argument()]) -> None:
     """Print what to paste where, made from the command registry."""
     from bot.running import manifest_of

@@ -7,6 +7,8 @@ import json
 import os
 import signal
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -86,6 +88,11 @@ async def _run_beside_sandbox() -> int:
     """No token anywhere: the sandbox and the bot as two processes, and a page to look at."""
     stopping = asyncio.Event()
     _stop_on_signals(stopping.set)
+    with tempfile.TemporaryDirectory(prefix="herald-") as folder:  # the sandbox forgets, so the bot must not remember
+        return await _play(Path(folder), stopping)
+
+
+async def _play(data: Path, stopping: asyncio.Event) -> int:
     sandbox = await _start(["sandbox", "--port", os.environ.get("HERALD_SANDBOX_PORT", str(PORT))], os.environ)
     bot = None
     try:
@@ -93,7 +100,7 @@ async def _run_beside_sandbox() -> int:
         if line is None:
             return _complain(RuntimeError("the sandbox did not start; is its port in use?"))
         base = line.removeprefix(SANDBOX_LINE).strip()
-        bot = await _start(["run"], await _environment(base))
+        bot = await _start(["run"], {**await _environment(base), "HERALD_DATA_DIR": str(data)})
         if await _line(bot, "herald ready") is None:
             return _complain(RuntimeError("the bot did not start; its own words are above"))
         _say(_greeting(base))
@@ -247,6 +254,18 @@ async def _check(app: application.App, settings: Settings) -> list[SetupFault]:
         faults += await model.check()
         await app.model.close()
     return faults
+
+
+def health() -> str | None:
+    """What is wrong with the bot that runs on this installation's data folder, or None: for container health checks."""
+    try:
+        alive = load().data_dir / application.ALIVE
+        age = time.time() - alive.stat().st_mtime
+    except SettingsFault as fault:
+        return str(fault)
+    except OSError:
+        return "no bot has run here"
+    return None if age < application.ALIVE_SECONDS else f"the bot was last alive {age:.0f} s ago"
 
 
 def manifest_of(platform: str) -> str:

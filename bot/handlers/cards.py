@@ -225,7 +225,8 @@ def _status(ctx: Context, language: str, draft: StoredDraft, comment: StoredComm
 
 def _buttons(ctx: Context, language: str, sheet: Sheet, view: StoredView) -> list[Button]:
     comment, channel = sheet.comment, sheet.card.channel
-    can_delete = ctx.desk.capabilities[comment.channel.platform].delete
+    there = ctx.desk.capabilities.get(comment.channel.platform)  # it may have been taken out of the settings since
+    can_delete = there is not None and there.delete
     # Until somebody has been told that the comment is gone, the card keeps its Approve button.
     told = view.view.comment_hash == comment.ruled.hash
     known = review.Comment(comment.id, comment.text, comment.deleted and told)

@@ -58,6 +58,8 @@ def invoked(ctx: Context, event: CommandInvoked) -> None:
         say(ctx, asker, "command.unknown", name=shown(cut(name, 40)))
     elif command.action is not None and not may(ctx.roles, command.action):
         say(ctx, asker, "command.no_right", name=command.name)
+    elif command.action is not None and event.private:
+        say(ctx, asker, "command.private", name=command.name)
     else:
         told = CommandInvoked(
             event.channel, event.member, event.member_name, command.name, text.strip(), event.reply, locale=event.locale

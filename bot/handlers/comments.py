@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.chat.events import ChannelMoved, CommandInvoked, FormSubmitted, MessageDeleted, MessageEdited, MessagePosted
 from bot.engine.registry import Registry
 from bot.handlers import commands, reviews
@@ -37,7 +39,7 @@ def posted(ctx: Context, event: MessagePosted) -> None:
 
 def _comment(ctx: Context, event: MessagePosted) -> None:
     prepared = ctx.prepared or Prepared(Verdict())
-    comment_id = ctx.work.comments.add(event, prepared.verdict, ctx.now)
+    comment_id = ctx.work.comments.add(replace(event, text=event.text[:MAX_TEXT]), prepared.verdict, ctx.now)
     if comment_id is not None and prepared.verdict.needs_reply:
         begin_draft(ctx, comment_id, prepared.made)
 
@@ -122,7 +124,7 @@ def _changed(ctx: Context, comment: StoredComment) -> None:
     if draft is not None:
         ctx.work.drafts.add_flag(draft, "comment_edited")
         reviews.reopen(ctx, comment)
-    elif ctx.prepared is not None:
+    elif ctx.prepared is not None and not comment.deleted:
         ctx.work.comments.judge(comment.id, ctx.prepared.verdict)
         if ctx.prepared.verdict.needs_reply:
             begin_draft(ctx, comment.id, ctx.prepared.made)

@@ -118,6 +118,9 @@ def _prepare_removal(ctx: Context, row: Delivery) -> Act:
     return Remove(row.to, message_id) if message_id else Nothing()
 
 
+_DONE_LINES = {"correct": "line.corrected", "remove": "line.remove"}
+
+
 def _afterwards(ctx: Context, row: Delivery, outcome: Outcome) -> None:
     draft_id = row.draft_id or 0
     if isinstance(outcome, Lost):
@@ -126,7 +129,8 @@ def _afterwards(ctx: Context, row: Delivery, outcome: Outcome) -> None:
             ctx.work.drafts.fail(draft_id, outcome.reason, ctx.now)
             record(ctx, draft_id, f"line.{row.kind}_failed", {"error": outcome.reason})
     else:
-        record(ctx, draft_id, f"line.{row.kind}")
+        ctx.work.drafts.fail(draft_id, "", ctx.now)
+        record(ctx, draft_id, _DONE_LINES[row.kind])
     refresh(ctx, draft_id)
 
 

@@ -238,6 +238,9 @@ def on_command(ctx: Context, asker: Asker, matter: Matter, action: Action, text:
         elif not ctx.desk.forms(asker.channel.platform):
             payload = _payload(ctx, asker, matter, action)
             _prompt(ctx, asker, matter, payload, action, None)
+        elif not asker.reply:  # typed as a plain message: nothing could be opened
+            usage = ctx.registry.commands[action.value].usage
+            say(ctx, asker, "command.usage", usage=f"/{action.value} {usage}")
         return
     if action in FORMS:
         enter(ctx, asker, matter, action, {"text": text})
@@ -246,8 +249,10 @@ def on_command(ctx: Context, asker: Asker, matter: Matter, action: Action, text:
 
 
 def _payload(ctx: Context, asker: Asker, matter: Matter, action: Action) -> str:
+    """A payload for somebody who typed a command, bound to a card of the draft also where their room has none."""
     key = new_id()
-    ctx.work.cards.show(key, matter.card_id or 0, matter.draft.id, matter.view, ctx.now)
+    card_id = matter.card_id or ctx.work.cards.of_draft(matter.draft.id)[0].id
+    ctx.work.cards.show(key, card_id, matter.draft.id, matter.view, ctx.now)
     return ctx.desk.signer.make(key, action, asker.channel)
 
 

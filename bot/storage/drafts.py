@@ -175,7 +175,7 @@ class Drafts:
         self._connection.execute(query)
 
     def fail(self, draft_id: int, error: str, now: float) -> None:
-        """Something after sending went wrong; the state stays."""
+        """Something after sending went wrong, or, with an empty text, right again; the state stays."""
         query = sa.update(drafts).where(drafts.c.id == draft_id).values(error=error, updated_at=now)
         self._connection.execute(query)
 

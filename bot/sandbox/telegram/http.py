@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import binascii
 import json
 import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
 
@@ -22,9 +24,7 @@ log = logging.getLogger(__name__)
 
 _KINDS: tuple[FaultKind, ...] = ("429", "500", "slow", "swallow_reply", "reset")
 _POLL = "getUpdates"
-_ESCAPES = re.compile(rb"(?:%[0-9A-Fa-f]{2})+")
-_COMMON = [(f"%{ord(sign):02X}".encode(), sign.encode()) for sign in '"{}[]:,| /']
-"""The escapes that JSON in a form is full of; a percent sign is not among them, so that none is read twice."""
+_BARE_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -173,18 +173,21 @@ def _decoded(content_type: str, text: bytes) -> Mapping[str, Json]:
 
 
 def _pair(part: bytes) -> tuple[str, str]:
-    """A name and its value. The standard parser takes a fifth of the whole call for texts that are mostly escapes."""
     name, _, value = part.partition(b"=")
-    return _unquoted(name), _unquoted(value)
+    return unquoted(name), unquoted(value)
 
 
-def _unquoted(text: bytes) -> str:
-    if b"+" in text:
-        text = text.replace(b"+", b" ")
+def unquoted(text: bytes) -> str:
+    """A name or value of a form, decoded. Raises `UnicodeDecodeError`.
+
+    The standard parser takes a fifth of the whole call for texts that are mostly escapes. Quoted-printable differs from
+    a form's escapes in the sign alone, and is read in C.
+    """
+    text = text.replace(b"+", b" ")
+    if _BARE_PERCENT.search(text):
+        return unquote_to_bytes(text).decode("utf-8")
     if b"%" in text:
-        for escape, sign in _COMMON:
-            text = text.replace(escape, sign)
-        text = _ESCAPES.sub(lambda run: bytes.fromhex(run[0].replace(b"%", b"").decode()), text)
+        text = binascii.a2b_qp(text.replace(b"=", b"=3D").replace(b"%", b"="))
     return text.decode("utf-8")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any
 
@@ -19,13 +20,14 @@ _GONE = re.compile("[\r\u2028-\u202e\u0333\u033f\u030a]")
 _INVISIBLE = re.compile(r"[\s\u200b-\u200f\u2060-\u2064\ufeff\u115f\u1160\u3164]*$")
 _BLANK = " \n\t"
 
-_FOUND = re.compile(
-    r"(?P<url>https?://[^\s<>\"]+)"
-    r"|(?<![\w.@-])(?P<email>[\w.+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,})"
-    r"|(?<![\w/<>])(?P<bot_command>/[A-Za-z0-9_]{1,64}(?:@[A-Za-z0-9_]{3,32})?)(?![\w/@])"
-    r"|(?<![\w@])(?P<mention>@[A-Za-z][A-Za-z0-9_]{3,31})(?!\w)"
-    r"|(?<!\w)(?P<hashtag>#\w*[^\W\d]\w*)"
-    r"|(?<!\w)(?P<cashtag>\$[A-Z]{1,8})(?!\w)"
+_FOUND = (
+    # What each kind cannot be without, and how it is written; the first kind that fits wins.
+    ("://", r"(?P<url>https?://[^\s<>\"]+)"),
+    ("@", r"(?<![\w.@-])(?P<email>[\w.+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,})"),
+    ("/", r"(?<![\w/<>])(?P<bot_command>/[A-Za-z0-9_]{1,64}(?:@[A-Za-z0-9_]{3,32})?)(?![\w/@])"),
+    ("@", r"(?<![\w@])(?P<mention>@[A-Za-z][A-Za-z0-9_]{3,31})(?!\w)"),
+    ("#", r"(?<!\w)(?P<hashtag>#\w*[^\W\d]\w*)"),
+    ("$", r"(?<!\w)(?P<cashtag>\$[A-Z]{1,8})(?!\w)"),
 )
 _RANKS = {kind: rank for rank, kind in enumerate(("", "bold", "italic", "underline", "strikethrough", "spoiler"))}
 _SHUT = {"code", "pre", "text_link", "text_mention", "url", "email", "mention", "custom_emoji"}
@@ -68,17 +70,23 @@ def trimmed(text: str, entities: list[Entity]) -> tuple[str, list[Entity]]:
 
 def found_entities(text: str, given: list[Entity]) -> list[Entity]:
     """`given` and what Telegram finds by itself (commands, mentions, links, tags) where nothing excludes it."""
-    if not any(mark in text for mark in "/@#$"):
+    patterns = tuple(pattern for mark, pattern in _FOUND if mark in text)
+    if not patterns:
         return given
     taken = [(e["offset"], e["offset"] + e["length"]) for e in given if e["type"] in _SHUT]
     found = list(given)
-    for match in _FOUND.finditer(text):
+    for match in _any_of(patterns).finditer(text):
         start = utf16(text[: match.start()])
         word = match.group().rstrip(".,;:!?)\"'") if match.lastgroup == "url" else match.group()
         stop = start + utf16(word)
         if not any(start < end and begin < stop for begin, end in taken):
             found.append({"type": match.lastgroup, "offset": start, "length": stop - start})
     return ordered(found)
+
+
+@functools.cache
+def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(patterns))
 
 
 def ordered(entities: list[Entity]) -> list[Entity]:
