@@ -3,10 +3,15 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Any
+from urllib.parse import quote_plus, unquote_to_bytes
 
 import aiohttp
 import pytest
 from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.sandbox.telegram.http import unquoted
 
 from .client import Client
 
@@ -278,3 +283,19 @@ async def test_garbage_is_refused_politely(client: Client, body: bytes, kind: st
     async with client.session.post(url, data=body, headers={"Content-Type": kind}) as response:
         assert response.status == 400
         assert json.loads(await response.text())["ok"] is False
+
+
+@given(st.binary() | st.text(alphabet="%=+&2fF0 茶\n").map(str.encode))
+def test_forms_are_read_as_the_standard_library_reads_them(text: bytes) -> None:
+    try:
+        expected = unquote_to_bytes(text.replace(b"+", b" ")).decode("utf-8")
+    except UnicodeDecodeError:
+        with pytest.raises(UnicodeDecodeError):
+            unquoted(text)
+    else:
+        assert unquoted(text) == expected
+
+
+@given(st.text())
+def test_what_is_put_into_a_form_comes_out_of_it(text: str) -> None:
+    assert unquoted(quote_plus(text).encode()) == text
