@@ -104,9 +104,11 @@ class App:
     core: Core[Context]
     router: Router[Context]
     door: Door
-    couriers: list[Courier[Context]]
+    couriers: dict[str, Courier[Context]]
     timers: TimerLoop[Context]
     ready: set[str] = field(default_factory=set)
+    down: dict[str, str] = field(default_factory=dict)
+    """Platforms that cannot go on without a person, and why."""
     connected: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, announce: Callable[[], None]) -> None:
@@ -130,23 +132,36 @@ class App:
             self.router.run(),
             self.timers.run(),
             self._refresh(),
-            *(courier.run() for courier in self.couriers),
-            *(self._connect(name, platform, announce) for name, platform in self.platforms.items()),
+            *(self._serve(name, platform, announce) for name, platform in self.platforms.items()),
         ]
         tasks = [asyncio.create_task(part) for part in parts]
         try:
-            for done in asyncio.as_completed(tasks):
-                await done
+            await asyncio.gather(*tasks)
         finally:
             await _stop(tasks)
 
-    async def _connect(self, name: str, platform: Platform, announce: Callable[[], None]) -> None:
-        await platform.run(self.door, partial(self._connected, name, announce))
+    async def _serve(self, name: str, platform: Platform, announce: Callable[[], None]) -> None:
+        """Hear and send on one platform. One that cannot go on stops alone: what waits for it stays in the outbox."""
+        courier = asyncio.create_task(self.couriers[name].run())
+        try:
+            await platform.run(self.door, partial(self._connected, name, announce))
+        except PlatformDown as error:
+            log.error("%s stops: %s", name, error)  # noqa: TRY400 - one clear line
+            self.down[name] = str(error)
+            if len(self.down) == len(self.platforms):
+                raise PlatformDown("\n".join(f"{one}: {why}" for one, why in self.down.items())) from error
+            self._announce_once(announce)
+        finally:
+            courier.cancel()
+            await asyncio.wait([courier])
 
     def _connected(self, name: str, announce: Callable[[], None]) -> None:
         log.info("%s is connected", name)
         self.ready.add(name)
-        if len(self.ready) == len(self.platforms) and not self.connected.is_set():
+        self._announce_once(announce)
+
+    def _announce_once(self, announce: Callable[[], None]) -> None:
+        if len(self.ready | set(self.down)) == len(self.platforms) and not self.connected.is_set():
             self.connected.set()
             announce()
 
@@ -154,8 +169,8 @@ class App:
         """Announce the commands once, then watch knowledge and prompts."""
         await self.connected.wait()
         await asyncio.to_thread(identify, "the first comment should not wait for the model of languages")
-        for name, platform in self.platforms.items():
-            await self._announce(name, platform)
+        for name in self.ready:
+            await self._announce(name, self.platforms[name])
         told = ""
         alive = self.settings.data_dir / ALIVE
         while True:
@@ -286,10 +301,10 @@ def build(settings: Settings) -> App:
         core=core,
         router=router,
         door=Door(store, clock, answer, router.remember),
-        couriers=[
-            Courier(core, platform, Limiter(limits.get(name), clock.monotonic), courier_settings)
+        couriers={
+            name: Courier(core, platform, Limiter(limits.get(name), clock.monotonic), courier_settings)
             for name, platform in platforms.items()
-        ],
+        },
         timers=TimerLoop(core),
     )
 

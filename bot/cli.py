@@ -127,7 +127,7 @@ def report_command(
 @app.command()
 def doctor() -> None:
     """Check tokens, rights, database, knowledge, model and clock; every fault with its fix."""
-    from bot.running import run_doctor
+    from bot.doctor import run_doctor
 
     _finish(run_doctor())
 

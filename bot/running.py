@@ -15,12 +15,12 @@ from pathlib import Path
 
 from bot import app as application
 from bot import logs
-from bot.chat.ports import ChecksSetup, PlatformDown, SetupFault, StoreUnavailable
+from bot.chat.ports import PlatformDown, StoreUnavailable
 from bot.domain import failpoints
 from bot.drafting.entries import KnowledgeFault
 from bot.drafting.knowledge import Knowledge, answerable
 from bot.drafting.prompts import PromptFault
-from bot.locales import Catalogue, choose
+from bot.locales import Catalogue
 from bot.settings import EXAMPLE_FILE, Settings, SettingsFault, load
 
 FAULTS = (SettingsFault, KnowledgeFault, PromptFault, StoreUnavailable, PlatformDown, failpoints.FailpointFault)
@@ -28,12 +28,14 @@ SANDBOX_LINE = "sandbox listening on "
 PORT = 8420
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """A line to standard output, at once."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
-def _complain(error: Exception) -> int:
+def complain(error: Exception) -> int:
+    """A fault in as many lines as it has, to standard error; the exit code."""
     for line in str(error).splitlines():
         sys.stderr.write(f"herald: {line}\n")
     return 1
@@ -61,15 +63,18 @@ async def run_bot() -> int:
             return await _run_beside_sandbox()
         return await _run(settings)
     except FAULTS as error:
-        return _complain(error)
+        return complain(error)
 
 
 async def _run(settings: Settings) -> int:
     logs.configure(settings.log_level, settings.log_format, secrets_of(settings))
     failpoints.arm(os.environ)
     app = await asyncio.to_thread(application.build, settings)
-    names = ", ".join(name.capitalize() for name in app.platforms)
-    task = asyncio.create_task(app.run(lambda: _say(f"herald ready: {names}")))
+
+    def announce() -> None:
+        say("herald ready: " + ", ".join(name.capitalize() for name in app.platforms if name in app.ready))
+
+    task = asyncio.create_task(app.run(announce))
     _stop_on_signals(task.cancel)
     try:
         await task
@@ -98,12 +103,12 @@ async def _play(data: Path, stopping: asyncio.Event) -> int:
     try:
         line = await _line(sandbox, SANDBOX_LINE)
         if line is None:
-            return _complain(RuntimeError("the sandbox did not start; is its port in use?"))
+            return complain(RuntimeError("the sandbox did not start; is its port in use?"))
         base = line.removeprefix(SANDBOX_LINE).strip()
         bot = await _start(["run"], {**await _environment(base), "HERALD_DATA_DIR": str(data)})
         if await _line(bot, "herald ready") is None:
-            return _complain(RuntimeError("the bot did not start; its own words are above"))
-        _say(_greeting(base))
+            return complain(RuntimeError("the bot did not start; its own words are above"))
+        say(_greeting(base))
         feeder = asyncio.create_task(_sample_comments(base, stopping))
         await _first(stopping.wait(), bot.wait(), sandbox.wait())
         feeder.cancel()
@@ -212,48 +217,6 @@ async def _sample_comments(base: str, stopping: asyncio.Event) -> None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(1 if number < 6 else 8):
                     await stopping.wait()
-
-
-async def run_doctor() -> int:
-    """`herald doctor`: every fault with its fix; exit code 1 on any."""
-    language = choose(os.environ.get("LANG"), ("en", "zh")) or "en"
-    texts = Catalogue()
-    try:
-        settings = await asyncio.to_thread(load)
-        logs.configure("ERROR", settings.log_format, secrets_of(settings))
-        app = await asyncio.to_thread(application.build, settings)
-    except FAULTS as error:
-        return _complain(error)
-    if not app.platforms:
-        _say(texts.say(language, "doctor.no_platform"))
-        return 1
-    faults = await _check(app, settings)
-    for fault in faults:
-        _say("✗ " + texts.say(language, f"doctor.{fault.key}", **fault.args))
-        _say("  → " + texts.say(language, f"doctor.{fault.key}.fix", **fault.args))
-    if not faults:
-        _say("✓ " + texts.say(language, "doctor.well", platforms=", ".join(app.platforms)))
-    return 1 if faults else 0
-
-
-async def _check(app: application.App, settings: Settings) -> list[SetupFault]:
-    faults: list[SetupFault] = []
-    names = (*settings.watch.channels, *settings.review.channels)
-    if not settings.review.channels:
-        faults.append(SetupFault("review", {}))
-    if not settings.roles.grants():
-        faults.append(SetupFault("roles", {}))
-    for name, platform in app.platforms.items():
-        other: object = platform
-        if isinstance(other, ChecksSetup):
-            channels = [c for c in settings.named(names, dict.fromkeys(app.platforms, "")) if c.platform == name]
-            faults += await other.check(channels)
-        await platform.close()
-    model: object = app.model
-    if app.model is not None and hasattr(model, "check"):
-        faults += await model.check()
-        await app.model.close()
-    return faults
 
 
 def health() -> str | None:

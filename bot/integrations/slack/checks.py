@@ -55,7 +55,7 @@ async def _app_token(api: Api, app_token: str) -> list[SetupFault]:
 
 async def _channel(api: Api, channel: Channel, team: str) -> list[SetupFault]:
     args = {"channel": channel.channel_id}
-    if channel.tenant != team:
+    if channel.tenant and channel.tenant != team:
         return [SetupFault("slack.tenant", args | {"tenant": channel.tenant, "team": team})]
     try:
         answer = await api.call(lambda web: web.conversations_info(channel=channel.channel_id))
