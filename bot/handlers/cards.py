@@ -9,7 +9,7 @@ from bot.chat.messages import Button, Card, Line, Tone
 from bot.domain import review
 from bot.domain.review import DraftState, View, offered
 from bot.domain.roles import Action
-from bot.domain.text import length
+from bot.domain.text import cut, length
 from bot.engine.registry import Act, Change, Create, Lost, Nothing, Outcome, Registry, Sent
 from bot.handlers.context import Context
 from bot.handlers.payloads import new_id
@@ -21,6 +21,8 @@ from bot.storage.drafts import StoredDraft
 from bot.storage.outbox import Delivery, Order
 from bot.storage.work import Sheet
 
+MAX_COMMENT = 4000
+"""Characters of a comment that a card is given; a platform may have room for fewer."""
 REPOST_CODE = "gone"
 
 _EMOJI = {
@@ -158,7 +160,7 @@ def compose(ctx: Context, sheet: Sheet, view: StoredView) -> Card:
     state = draft.ruled.state
     return Card(
         header=_header(ctx, language, draft, comment),
-        comment=shown(comment.text),
+        comment=shown(cut(comment.text, MAX_COMMENT)),
         details=tuple(_details(ctx, language, draft, comment)),
         draft=shown(draft.ruled.text),
         status=tuple(_status(ctx, language, draft, comment)),
