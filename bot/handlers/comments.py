@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dataclasses import replace
-
 from bot.chat.events import ChannelMoved, CommandInvoked, FormSubmitted, MessageDeleted, MessageEdited, MessagePosted
 from bot.engine.registry import Registry
 from bot.handlers import commands, reviews
@@ -41,7 +39,6 @@ def posted(ctx: Context, event: MessagePosted) -> None:
 
 def _comment(ctx: Context, event: MessagePosted) -> None:
     prepared = ctx.prepared or Prepared(Verdict())
-    event = replace(event, text=event.text[:MAX_TEXT])
     comment_id = ctx.work.comments.add(replace(event, text=event.text[:MAX_TEXT]), prepared.verdict, ctx.now)
     if comment_id is not None and prepared.verdict.needs_reply:
         begin_draft(ctx, comment_id, prepared.made)
