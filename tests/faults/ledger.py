@@ -26,9 +26,7 @@ def doubled(world: World) -> list[Any]:
     comments = world.rows("SELECT channel_id, message_id FROM comments GROUP BY 1, 2 HAVING count(*) > 1")
     drafts = world.rows("SELECT comment_id FROM drafts GROUP BY 1 HAVING count(*) > 1")
     cards = world.rows("SELECT draft_id, channel_id FROM cards GROUP BY 1, 2 HAVING count(*) > 1")
-    replies = world.rows(
-        "SELECT draft_id FROM outbox WHERE kind = 'reply' GROUP BY draft_id, version HAVING count(*) > 1"
-    )
+    replies = world.rows("SELECT draft_id FROM outbox WHERE kind = 'reply' GROUP BY 1, version HAVING count(*) > 1")
     return comments + drafts + cards + replies
 
 

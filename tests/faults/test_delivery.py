@@ -13,7 +13,12 @@ from .ledger import doubled, lost
 from .world import World, opened, until
 
 PLATFORMS = ("telegram", "slack", "discord")
-WISHES = {"review": {"undo_seconds": 0}, "delivery": {"request_timeout": 5, "grace": 1, "lease": 15}}
+ANSWERING = {"telegram": "/sendMessage", "slack": "thread_ts", "discord": "message_reference"}
+"""What, once the cards are there, only a request holds that makes a reply."""
+WISHES = {
+    "review": {"undo_seconds": 0, "card_lines": False},
+    "delivery": {"request_timeout": 5, "grace": 1, "lease": 15},
+}
 QUESTION = "When will the jasmine tea be restocked? I mean tin number {}."
 STATE = "SELECT drafts.state FROM drafts JOIN comments ON comments.id = drafts.comment_id WHERE comments.message_id = ?"
 SETTLED = ("sent", "uncertain")
@@ -65,8 +70,8 @@ async def killed_without_answer(world: World, message: str, card: str) -> None:
     """A run that dies after the platform has made the reply and before it has said so."""
     bot = world.bot()
     await bot.ready()
-    room = str(world.settings["channels"][f"{world.platform}/community"])
-    await world.control.post("fault", {"platform": world.platform, "kind": "swallow_reply", "match": room, "times": 1})
+    fault = {"kind": "swallow_reply", "match": ANSWERING[world.platform], "times": 1}
+    await world.control.post("fault", {"platform": world.platform, **fault})
     clicking = asyncio.create_task(approved(world, card))
     await until("the platform has the reply", lambda: world.replies(message))
     await bot.kill()

@@ -6,7 +6,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from bot.domain.failpoints import VARIABLE, Point
 from bot.rehearsal.client import ControlClient
 from bot.rehearsal.config import bot_settings, sample_settings
+from bot.rehearsal.errors import RehearsalError
 from bot.rehearsal.journal import Changed, Created, Pressed, decode
 from bot.rehearsal.processes import READY_LINE, SANDBOX_LINE, Process, clean_environment, sandbox_process
 from bot.rehearsal.scenario import PLATFORMS
@@ -56,10 +57,9 @@ class Bot(Process):
         await self.start(READY_LINE)
 
     async def begin(self) -> None:
-        """Start it and wait only until its first line, or its end: a failpoint may come before it is ready."""
-        starting = asyncio.create_task(self.start(READY_LINE))
-        await asyncio.wait([starting])
-        starting.exception()
+        """Start it and wait until it is connected or has ended: a failpoint may come before it is ready."""
+        with suppress(RehearsalError):
+            await self.ready()
 
     async def ended(self) -> int:
         """Wait for its end; its exit code."""
@@ -149,7 +149,8 @@ class World:
     def settled(self) -> bool:
         """Whether every comment that was said is a row, and nothing is under way."""
         busy = (
-            "SELECT (SELECT count(*) FROM inbox WHERE state = 'new') + (SELECT count(*) FROM timers WHERE kind = 'draft')"
+            "SELECT (SELECT count(*) FROM inbox WHERE state = 'new')"
+            " + (SELECT count(*) FROM timers WHERE kind = 'draft')"
             " + (SELECT count(*) FROM outbox WHERE state IN ('pending', 'claimed', 'sending'))"
         )
         return self.comments() >= len(self.said) and self.count(busy) == 0

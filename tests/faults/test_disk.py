@@ -1,0 +1,61 @@
+"""A disk that takes no more: nothing is acknowledged, and all is stored by itself once there is room again."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from pathlib import Path
+
+import pytest
+
+from .ledger import doubled, lost, unfinished, unstored
+from .world import Bot, World, opened, until
+
+pytestmark = pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs Linux' limits on running processes")
+
+TOLD = {
+    "telegram": "updates cannot be stored and stay with Telegram",
+    "slack": "an event could not be stored, so Slack keeps it",
+    "discord": "events wait for the store",
+}
+
+
+def fill(world: World, bot: Bot) -> None:
+    """No file of this process may grow beyond its write-ahead log's present end, so that the next commit fails."""
+    size = world.database.with_name("herald.db-wal").stat().st_size
+    _limit(bot, size)
+
+
+def _limit(bot: Bot, size: int) -> None:
+    assert bot.pid is not None
+    _, hard = resource.prlimit(bot.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(bot.pid, resource.RLIMIT_FSIZE, (size, hard))
+
+
+@pytest.mark.parametrize("platform", list(TOLD))
+async def test_a_full_disk_costs_nothing(platform: str, tmp_path: Path) -> None:
+    async with opened(tmp_path, platform) as world:
+        bot = world.bot()
+        await bot.ready()
+        await world.say("good morning")
+        await until("reading has begun", lambda: world.settled() and world.count("SELECT count(*) FROM cursors"))
+        before = world.comments()
+
+        fill(world, bot)
+        await asyncio.gather(*(world.say(f"What a lovely evening, cup {number}", f"m{number}") for number in range(40)))
+        await world.say("When will the jasmine tea be restocked?")
+        await until("it says what is wrong", lambda: TOLD[platform] in bot.log.read_text(), seconds=10)
+        assert world.comments() == before
+        assert unstored(world) == set()
+
+        _limit(bot, resource.RLIM_INFINITY)
+        await until("everything is a row", world.settled)
+        await world.offering("approve", "restocked")
+        await until("everything is settled", world.settled)
+        assert bot.running
+        await bot.stop()
+        assert bot.code == 0
+        assert lost(world) == unstored(world) == set()
+        assert doubled(world) == []
+        assert unfinished(world) == {}
+        assert world.rows("PRAGMA integrity_check") == [("ok",)]
