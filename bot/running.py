@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -74,6 +75,8 @@ async def _run(settings: Settings) -> int:
     def announce() -> None:
         say("herald ready: " + ", ".join(name.capitalize() for name in app.platforms if name in app.ready))
 
+    gc.collect()
+    gc.freeze()  # what was built at start stays: the collector need not look at it again and again
     task = asyncio.create_task(app.run(announce))
     _stop_on_signals(task.cancel)
     try:

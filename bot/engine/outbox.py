@@ -116,9 +116,11 @@ class Courier(Generic[C]):
         rows = work.outbox.claim(self._platform.name, self._settings.deadlines.lease, count, held, paced)
         reach(Point.OUTBOX_CLAIMED)
         # Urgent rows answer what a person just did: they never wait.
-        going = [row for row in rows if row.priority == URGENT or self._limiter.take(row.to.channel_id)]
+        going = []
         for row in rows:
-            if row not in going:
+            if row.priority == URGENT or self._limiter.take(row.to.channel_id):
+                going.append(row)
+            else:
                 work.outbox.release(row, row.due_at)
         acts: list[tuple[Delivery, Act]] = [
             (row, act) for row in going if not isinstance(act := self._prepared(work, row), Nothing)
@@ -171,7 +173,7 @@ class Courier(Generic[C]):
         kind = self._core.registry.kinds[row.kind]
         deadlines = self._settings.deadlines
         if expires - self._clock.monotonic() < deadlines.timeout + deadlines.grace:
-            await self._record(kind, row, NotSent("the lease was nearly over"))
+            await self._keep(lambda connection: self._put_back(connection, [(row, act)]))
             return
         try:
             async with asyncio.timeout(deadlines.timeout):

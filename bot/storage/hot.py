@@ -31,6 +31,15 @@ class Hot:
         row = driver.execute(self._sql(connection), self._bound(values)).fetchone()
         return None if row is None else row[0]
 
+    def row(self, connection: Connection, values: Mapping[str, object]) -> tuple[Any, ...] | None:
+        """Run it; its only row, or None."""
+        driver = _sqlite(connection)
+        if driver is None:
+            found = connection.execute(self._statement, dict(values)).one_or_none()
+            return None if found is None else tuple(found)
+        row: tuple[Any, ...] | None = driver.execute(self._sql(connection), self._bound(values)).fetchone()
+        return row
+
     def count(self, connection: Connection, values: Mapping[str, object]) -> int:
         """Run it; how many rows it changed."""
         driver = _sqlite(connection)

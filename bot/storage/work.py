@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, bindparam
@@ -13,6 +12,7 @@ from bot.domain.review import View
 from bot.storage.cards import Cards, StoredCard, StoredView, read_card
 from bot.storage.comments import Comments, StoredComment, read_comment
 from bot.storage.drafts import Drafts, StoredDraft, read_draft
+from bot.storage.hot import Hot
 from bot.storage.inbox import Inbox
 from bot.storage.outbox import Outbox
 from bot.storage.people import Facts, People, Prompts
@@ -40,7 +40,8 @@ _newest = (
     .scalar_subquery()
 )
 _PARTS = (("a", cards), ("b", drafts), ("c", comments), ("d", views))
-_SHEET = (
+_COLUMNS = [[column.name for column in table.c] for _, table in _PARTS]
+_SHEET = Hot(
     sa.select(*(column.label(f"{mark}_{column.name}") for mark, table in _PARTS for column in table.c))
     .select_from(cards)
     .join(drafts, drafts.c.id == cards.c.draft_id)
@@ -104,12 +105,12 @@ class Work:
 
     def sheet(self, card_id: int) -> Sheet:
         """A card with its draft, comment and newest rendering in one look; the card must exist."""
-        row = self._connection.execute(_SHEET, {"row": card_id}).one()._mapping
-        parts: dict[str, dict[str, Any]] = {mark: {} for mark, _ in _PARTS}
-        for label, value in row.items():
-            parts[label[0]][label[2:]] = value
-        card = read_card(parts["a"])
-        seen = parts["d"]
+        row = _SHEET.row(self._connection, {"row": card_id})
+        if row is None:
+            raise LookupError(f"there is no card {card_id}")
+        parts = iter(row)
+        a, b, c, seen = ({name: next(parts) for name in names} for names in _COLUMNS)
+        card = read_card(a)
         view = View(seen["version"], seen["comment_hash"], seen["comment_text"]) if seen["id"] else None
         shown = StoredView(seen["id"], card, view) if view else None
-        return Sheet(card, read_draft(parts["b"]), read_comment(parts["c"]), shown)
+        return Sheet(card, read_draft(b), read_comment(c), shown)
