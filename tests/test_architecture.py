@@ -24,7 +24,7 @@ FOLDERS = {
     "rehearsal",
     "locales",
 }
-MODULES = {"__init__", "__main__", "cli", "app", "running", "doctor", "settings", "logs"}
+MODULES = {"__init__", "__main__", "cli", "app", "doctor", "running", "settings", "logs"}
 PLATFORMS = {"slack", "discord", "telegram"}
 SANDBOX_PARTS = PLATFORMS | {"openai", "page"}
 
