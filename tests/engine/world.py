@@ -154,6 +154,18 @@ def hanging(*, after: bool = False) -> Deed:
     return deed
 
 
+def on_reply(deed: Deed) -> Deed:
+    """The same for the next request that is about a reply; others before it succeed."""
+
+    async def wrapped(platform: Recorder, call: Call) -> str:
+        if isinstance(call.message, Reply) or call.what == "delete":
+            return await deed(platform, call)
+        platform.fates.appendleft(wrapped)
+        return await do_it(platform, call)
+
+    return wrapped
+
+
 class Held:
     """A request that waits until the test lets it go on."""
 
