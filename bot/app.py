@@ -136,15 +136,16 @@ class App:
         ]
         tasks = [asyncio.create_task(part) for part in parts]
         try:
-            await asyncio.gather(*tasks)
+            await _all(tasks)
         finally:
             await _stop(tasks)
 
     async def _serve(self, name: str, platform: Platform, announce: Callable[[], None]) -> None:
         """Hear and send on one platform. One that cannot go on stops alone: what waits for it stays in the outbox."""
-        courier = asyncio.create_task(self.couriers[name].run())
+        sending = asyncio.create_task(self.couriers[name].run())
+        hearing = asyncio.create_task(platform.run(self.door, partial(self._connected, name, announce)))
         try:
-            await platform.run(self.door, partial(self._connected, name, announce))
+            await _all([sending, hearing])
         except PlatformDown as error:
             log.error("%s stops: %s", name, error)  # noqa: TRY400 - one clear line
             self.down[name] = str(error)
@@ -152,8 +153,8 @@ class App:
                 raise PlatformDown("\n".join(f"{one}: {why}" for one, why in self.down.items())) from error
             self._announce_once(announce)
         finally:
-            courier.cancel()
-            await asyncio.wait([courier])
+            await _stop([sending])  # first: what is being sent needs the platform's connections
+            await _stop([hearing])
 
     def _connected(self, name: str, announce: Callable[[], None]) -> None:
         log.info("%s is connected", name)
@@ -202,6 +203,14 @@ class App:
         if self.model is not None:
             await self.model.close()
         await self.store.close()
+
+
+async def _all(tasks: list[asyncio.Task[None]]) -> None:
+    """Wait for all, or raise what the first raises. Unlike `gather` it leaves them alone when it is cancelled: they are
+    stopped once, a second cancellation would cut short what they do at their end."""
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    for task in done:
+        task.result()
 
 
 async def _stop(tasks: list[asyncio.Task[None]]) -> None:

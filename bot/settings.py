@@ -256,7 +256,7 @@ def _anchor(values: dict[str, Any], file: Path) -> None:
 
 
 _PLAIN = {"HERALD_CONFIG"}
-_OUTSIDE = ("HERALD_HTTP__", "HERALD_REDIS_URL", "HERALD_DATABASE_URL", "HERALD_FAILPOINTS")
+_OUTSIDE = ("HERALD_HTTP__", "HERALD_REDIS_URL", "HERALD_DATABASE_URL", "HERALD_FAILPOINTS", "HERALD_SANDBOX_PORT")
 """Read by other parts of the program, or by ones that are not running."""
 
 

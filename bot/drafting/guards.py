@@ -54,6 +54,11 @@ def guard(text: str, cap: int, units: Units, links: Links | None = None) -> Guar
     short = _changed(tidy, shorten(tidy, cap, units), FLAG_SHORTENED, flags)
     if all(unicodedata.category(character)[0] in "PZCM" for character in short):
         return Unusable("empty")
+    if short != tidy:  # what was cut through, a link for one, is judged as what is left of it
+        again = guard(short, cap, units, links)
+        if isinstance(again, Unusable):
+            return again
+        short, flags = again.text, [*flags, *again.flags]
     return Guarded(short, tuple(dict.fromkeys(flags)))
 
 

@@ -38,6 +38,8 @@ SENDERS = 32
 """Messages at once on one platform."""
 COALESCE = 0.002
 """Seconds that a finished delivery waits for others before more rows are claimed."""
+DRAIN_SECONDS = 6.0
+"""How long what is being sent may take when the program stops, which has ten seconds in all."""
 DIED = "the process ended while sending"
 
 log = logging.getLogger("herald.outbox")
@@ -164,7 +166,7 @@ class Courier(Generic[C]):
     async def _drain(self) -> None:
         reach(Point.STOP_DRAINING)
         if self._running:
-            await asyncio.wait(self._running, timeout=self._settings.deadlines.timeout - 2)
+            await asyncio.wait(self._running, timeout=DRAIN_SECONDS)
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)

@@ -135,19 +135,13 @@ class DiscordServer:
         place = self._people.channel(channel, guild, member)
         places = self._people.places(place)
         messages = sorted((m for p in places for m in p.messages.values()), key=lambda m: int(m.id))
-        found = [self._look(m) for m in messages if m.private_to in (None, viewer) and not m.flags & Flag.LOADING]
+        shown = [m for m in messages if m.private_to in (None, viewer) and not m.flags & Flag.LOADING]
+        found = [_look(self._looks, message) for message in shown]
         for opened in self._backend.forms.values():
             if viewer is not None and opened.user is viewer and opened.channel in places:
                 text, bot = "\n".join(forms.texts(opened)), self._world.bot.name
                 found.append(Seen(opened.id, bot, text, private_to=viewer.name, form=forms.shown(opened)))
         return found
-
-    def _look(self, message: Message) -> Seen:
-        if message.poll:
-            return _message_seen(message)
-        content = (message.content, message.embeds, message.components, message.flags)
-        parts = (*content, message.author.name, message.reference, message.private_to)
-        return self._looks.look(message.id, parts, lambda: _message_seen(message))
 
     async def fault(self, fault: Fault) -> None:
         """Misbehave: `disconnect` (close 4000, resumable), `deaf` and `invalid_session` act on the open connections."""
@@ -170,6 +164,14 @@ class DiscordServer:
             link.end(1001)
         if self._ticking:
             await self._ticking
+
+
+def _look(looks: SeenCache, message: Message) -> Seen:
+    if message.poll:
+        return _message_seen(message)
+    content = (message.content, message.embeds, message.components, message.flags)
+    parts = (*content, message.author.name, message.reference, message.private_to)
+    return looks.look(message.id, parts, lambda: _message_seen(message))
 
 
 def _message_seen(message: Message) -> Seen:
