@@ -49,7 +49,7 @@ class World:
         self.session = session
         self._after = 0
 
-    async def post(self, path: str, body: Mapping[str, object]) -> Any:
+    async def post(self, path: str, body: Mapping[str, object]) -> object:
         """A control call."""
         async with self.session.post(self.base + path, json=body) as answer:
             return await answer.json()

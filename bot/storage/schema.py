@@ -9,10 +9,14 @@ from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 
+from sqlalchemy import Index
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from bot.chat.ports import StoreUnavailable
 from bot.domain.failpoints import Point, reach
+from bot.storage.tables import metadata
 
 HEAD = "0001"
 """The newest migration; `migrations/versions` holds it."""
@@ -56,7 +60,10 @@ def migrate(path: Path) -> None:
         if found == HEAD:
             return
         reach(Point.MIGRATING)
-        _upgrade(path)
+        if found is None and not _has_tables(path):
+            _create(path)
+        else:
+            upgrade(path)
         reach(Point.MIGRATED)
     except (sqlite3.Error, DBAPIError) as error:
         reason = getattr(error, "orig", error)
@@ -72,7 +79,32 @@ def _revision(path: Path) -> str | None:
         return str(row[0]) if row else None
 
 
-def _upgrade(path: Path) -> None:
+def _has_tables(path: Path) -> bool:
+    with closing(sqlite3.connect(path, timeout=5)) as connection:
+        return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+
+
+def _create(path: Path) -> None:
+    """A new file gets the newest schema at once, in one transaction, without loading Alembic."""
+    dialect = sqlite.dialect()
+    elements: list[CreateTable | CreateIndex] = []
+    for table in metadata.sorted_tables:
+        elements += [CreateTable(table), *(CreateIndex(index) for index in sorted(table.indexes, key=_name))]
+    with closing(sqlite3.connect(path, timeout=5, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for element in elements:
+            connection.execute(str(element.compile(dialect=dialect)))
+        connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+        connection.execute("INSERT INTO alembic_version VALUES (?)", (HEAD,))
+        connection.execute("COMMIT")
+
+
+def _name(index: Index) -> str:
+    return str(index.name)
+
+
+def upgrade(path: Path) -> None:
+    """Run the migrations that a file lacks."""
     from alembic import command
     from alembic.config import Config
     from alembic.util.exc import CommandError

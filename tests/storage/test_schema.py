@@ -14,7 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from bot.chat.ports import StoreUnavailable
-from bot.storage.schema import HEAD, FileLock, migrate
+from bot.storage.schema import HEAD, FileLock, migrate, upgrade
 from bot.storage.tables import metadata
 
 HOLDER = """
@@ -73,7 +73,7 @@ def test_an_empty_file_gets_all_tables_and_a_second_time_changes_nothing(tmp_pat
 
 def test_the_migrations_make_what_the_tables_say(tmp_path: Path) -> None:
     path = tmp_path / "herald.db"
-    migrate(path)
+    upgrade(path)
     engine = sa.create_engine(f"sqlite:///{path}")
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
@@ -87,11 +87,12 @@ def columns(path: Path) -> dict[str, list[tuple[object, ...]]]:
 
 
 def test_the_migrations_and_the_tables_agree_on_every_column_and_default(tmp_path: Path) -> None:
-    migrate(tmp_path / "migrated.db")
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'made.db'}")
-    metadata.create_all(engine)
-    engine.dispose()
+    """A new file is made at once, an old one migrated: both must end as the same."""
+    upgrade(tmp_path / "migrated.db")
+    migrate(tmp_path / "made.db")
     assert columns(tmp_path / "migrated.db") == columns(tmp_path / "made.db")
+    names = [[row[:2] for row in schema(tmp_path / name)] for name in ("migrated.db", "made.db")]
+    assert names[0] == names[1]
 
 
 def test_head_is_the_newest_migration() -> None:
