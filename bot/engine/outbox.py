@@ -34,7 +34,7 @@ from bot.storage.outbox import URGENT, Delivery, Outbox
 from bot.storage.work import Work
 
 C = TypeVar("C")
-SENDERS = 32
+SENDERS = 64
 """Messages at once on one platform."""
 COALESCE = 0.002
 """Seconds that a finished delivery waits for others before more rows are claimed."""

@@ -22,7 +22,8 @@ from bot.storage.inbox import Inbox, Stored
 from bot.storage.work import Work
 
 C = TypeVar("C")
-BATCH = 128
+BATCH = 32
+"""Events per turn: few, so that deliveries find the writer free in between."""
 REMEMBERED = 4096
 """Parsed events kept for the router; those beyond are parsed again from the inbox."""
 TRIES = 3
