@@ -8,6 +8,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -175,7 +176,8 @@ class App:
         told = ""
         alive = self.settings.data_dir / ALIVE
         while True:
-            await asyncio.to_thread(alive.touch)
+            with suppress(OSError):  # then `herald health` tells; the bot goes on
+                await asyncio.to_thread(alive.touch)
             await asyncio.sleep(REFRESH_SECONDS)
             faults: list[object] = [await asyncio.to_thread(self.knowledge.refresh)]
             if self.prompts is not None:

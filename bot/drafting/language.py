@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -18,6 +19,8 @@ LANGUAGES = tuple("ar de en es fr hi id it ja ko nl pl pt ru th tr uk vi zh".spl
 
 MAX_CHARACTERS = 600
 """More of a text does not make its language clearer."""
+
+log = logging.getLogger("herald.language")
 
 _MIN_LETTERS = 4
 _MIN_PROBABILITY = 0.3
@@ -70,7 +73,11 @@ def _model(allowed: tuple[str, ...]) -> LanguageIdentifier | None:
 
 
 def _by_model(text: str, allowed: tuple[str, ...]) -> str:
-    model = _model(allowed)
+    try:
+        model = _model(allowed)
+    except OSError as error:  # it is unpacked into a temporary file: a full disk must cost no comment
+        log.warning("the model of languages cannot be unpacked, languages stay unknown: %s", error)
+        return UNDETERMINED
     if model is None:
         return UNDETERMINED
     language, probability = model.classify(text)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from .ledger import doubled, lost, unfinished, unstored
-from .world import Bot, World, opened, until
+from .world import Bot, opened, until
 
 pytestmark = pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs Linux' limits on running processes")
 
@@ -20,13 +20,8 @@ TOLD = {
 }
 
 
-def fill(world: World, bot: Bot) -> None:
-    """No file of this process may grow beyond its write-ahead log's present end, so that the next commit fails."""
-    size = world.database.with_name("herald.db-wal").stat().st_size
-    _limit(bot, size)
-
-
-def _limit(bot: Bot, size: int) -> None:
+def allow(bot: Bot, size: int) -> None:
+    """The process may write to its files up to this many bytes from their beginning, and gets an error beyond."""
     assert bot.pid is not None
     _, hard = resource.prlimit(bot.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(bot.pid, resource.RLIMIT_FSIZE, (size, hard))
@@ -35,20 +30,24 @@ def _limit(bot: Bot, size: int) -> None:
 @pytest.mark.parametrize("platform", list(TOLD))
 async def test_a_full_disk_costs_nothing(platform: str, tmp_path: Path) -> None:
     async with opened(tmp_path, platform) as world:
-        bot = world.bot()
-        await bot.ready()
+        first = world.bot()
+        await first.ready()
         await world.say("good morning")
         await until("reading has begun", lambda: world.settled() and world.count("SELECT count(*) FROM cursors"))
+        await first.stop()
         before = world.comments()
 
-        fill(world, bot)
+        bot = world.bot()
+        await bot.ready()
+        allow(bot, 1)
         await asyncio.gather(*(world.say(f"What a lovely evening, cup {number}", f"m{number}") for number in range(40)))
         await world.say("When will the jasmine tea be restocked?")
         await until("it says what is wrong", lambda: TOLD[platform] in bot.log.read_text(), seconds=10)
         assert world.comments() == before
         assert unstored(world) == set()
 
-        _limit(bot, resource.RLIM_INFINITY)
+        assert bot.running
+        allow(bot, resource.RLIM_INFINITY)
         await until("everything is a row", world.settled)
         await world.offering("approve", "restocked")
         await until("everything is settled", world.settled)

@@ -169,7 +169,8 @@ class World:
         """What the bot has written in answer to a message."""
         room = str(self.settings["channels"][f"{self.platform}/community"])
         made = [one for one in self.happened() if isinstance(one, Created)]
-        return [one for one in made if one.message.channel == room and one.answers == message]
+        found = {one.message: one for one in made if one.message.channel == room and one.answers == message}
+        return list(found.values())  # a request repeated with its nonce is answered with the same message
 
 
 @asynccontextmanager
