@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 _TOKENS = re.compile(
-    r"\b\d{5,}:[A-Za-z0-9_-]{20,}|xox[a-z]-[A-Za-z0-9-]+|xapp-[A-Za-z0-9-]+|sk-[A-Za-z0-9_-]{8,}"
+    r"(?<![0-9])\d{5,}:[A-Za-z0-9_-]{20,}|xox[a-z]-[A-Za-z0-9-]+|xapp-[A-Za-z0-9-]+|sk-[A-Za-z0-9_-]{8,}"
     r"|[MNO][A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{20,}"
 )
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -31,7 +31,7 @@ class _Masked(logging.Formatter):
         for secret in self._secrets:
             text = text.replace(secret, "***")
         text = _TOKENS.sub("***", text)
-        lines = [_CONTROLS.sub(lambda match: f"\\x{ord(match[0]):02x}", line) for line in text.split("\n")]
+        lines = [_CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", line) for line in text.split("\n")]
         return "\n    ".join(lines)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from bot.domain.places import BadAddress, Channel
 from bot.domain.roles import Grant, Role
@@ -158,13 +158,6 @@ class Settings(_Section):
     def _ids_are_texts(cls, value: object) -> object:
         return {name: str(number) for name, number in value.items()} if isinstance(value, dict) else value
 
-    @model_validator(mode="after")
-    def _names_are_known(self) -> Settings:
-        faults = [*_bad_names(self), *_unknown_channels(self), *_bad_grants(self)]
-        if faults:
-            raise ValueError("\n".join(faults))
-        return self
-
     def configured(self) -> tuple[str, ...]:
         """Platforms that have a token."""
         tokens = {"slack": self.slack.bot_token, "discord": self.discord.token, "telegram": self.telegram.token}
@@ -185,33 +178,35 @@ class Settings(_Section):
         return found
 
 
-def _bad_names(settings: Settings) -> list[str]:
-    return [
+def _name_faults(values: Mapping[str, Any]) -> list[str]:
+    """Faults of names, looked for in what the file says so that faults of other values do not hide them."""
+    channels = values.get("channels")
+    known = set(channels) if isinstance(channels, dict) else set()
+    faults = [
         f"channels: {name!r} must be platform/name with a platform of {', '.join(PLATFORMS)}"
-        for name in settings.channels
+        for name in sorted(known)
         if name.partition("/")[0] not in PLATFORMS or not name.partition("/")[2]
     ]
-
-
-def _unknown_channels(settings: Settings) -> list[str]:
-    wanted = [("watch.channels", n) for n in settings.watch.channels]
-    wanted += [("review.channels", n) for n in settings.review.channels]
-    return [
-        f"{where}: {name!r} is not in [channels]; add its id there"
-        for where, name in wanted
-        if name not in settings.channels
-    ]
-
-
-def _bad_grants(settings: Settings) -> list[str]:
-    faults = []
+    wanted = [(f"{part}.channels", name) for part in ("watch", "review") for name in _texts(values, part, "channels")]
+    wanted += [(part, name) for part in ("tenants", "channel_languages") for name in _names(values.get(part))]
+    faults += [f"{at}: {name!r} is not in [channels]; add its id there" for at, name in wanted if name not in known]
     for role in Role:
-        for text in getattr(settings.roles, role.value):
+        for text in _texts(values, "roles", role.value):
             try:
                 Grant.parse(role, text)
             except BadAddress as error:
                 faults.append(f"roles.{role.value}: {error}")
     return faults
+
+
+def _texts(values: Mapping[str, Any], section: str, name: str) -> list[str]:
+    table = values.get(section)
+    found = table.get(name) if isinstance(table, dict) else None
+    return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
+
+
+def _names(table: object) -> list[str]:
+    return [str(name) for name in table] if isinstance(table, dict) else []
 
 
 def load(environment: Mapping[str, str] | None = None, file: Path | None = None) -> Settings:
@@ -222,12 +217,14 @@ def load(environment: Mapping[str, str] | None = None, file: Path | None = None)
     values = _read(file, required=bool(named))
     _anchor(values, file)
     faults = _overlay(values, environment)
+    faults += [f"{file}: {line}" for line in _name_faults(values)]
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsFault([*faults, *(_line(item, file) for item in error.errors())]) from None
     if faults:
         raise SettingsFault(faults)
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        raise SettingsFault([line for item in error.errors() for line in _lines(item, file)]) from None
+    return settings
 
 
 def _read(file: Path, *, required: bool) -> dict[str, Any]:
@@ -269,8 +266,8 @@ def _overlay(values: dict[str, Any], environment: Mapping[str, str]) -> list[str
         if path[-1].endswith("_file") and path != ["clock_file"]:
             try:
                 text = Path(text).read_text(encoding="utf-8").strip()  # noqa: PLW2901 - the file holds the value
-            except OSError as error:
-                faults.append(f"{name}: {text} cannot be read: {error.strerror}")
+            except (OSError, UnicodeDecodeError) as error:
+                faults.append(f"{name}: {text} cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}")
                 continue
             path[-1] = path[-1].removesuffix("_file")
         _put(values, path, _value(text))
@@ -295,10 +292,8 @@ def _put(values: dict[str, Any], path: list[str], value: Any) -> None:  # noqa: 
     values[path[-1]] = value
 
 
-def _lines(item: Mapping[str, Any], file: Path) -> list[str]:
+def _line(item: Mapping[str, Any], file: Path) -> str:
     where = ".".join(str(part) for part in item["loc"])
-    if item["type"] == "value_error" and not where:
-        return [f"{file}: {line}" for line in str(item["ctx"]["error"]).splitlines()]
     if item["type"] == "extra_forbidden":
-        return [f"{file}: {where}: there is no such setting"]
-    return [f"{file}: {where}: {item['msg']}"]
+        return f"{file}: {where}: there is no such setting"
+    return f"{file}: {where}: {item['msg']}"

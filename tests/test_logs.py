@@ -85,7 +85,6 @@ def test_a_secret_is_masked_wherever_it_stands(read: Read, secret: str) -> None:
     assert text.count("***") >= 5
 
 
-@pytest.mark.xfail(strict=True, reason="the pattern wants a word's boundary before the number")
 def test_an_unknown_telegram_token_is_masked_in_its_url(read: Read) -> None:
     log.info("POST https://api.telegram.org/bot%s/getMe", TOKENS[0])
     assert TOKENS[0] not in read()
@@ -118,8 +117,6 @@ def lines(text: str) -> list[str]:
 )
 def test_a_text_forges_no_line_and_moves_no_cursor(read: Read, form: str, forged: str) -> None:
     """Attack 45."""
-    if form == "json" and forged in {"\x9b31m", "\x85"}:
-        pytest.xfail("a C1 control becomes an escape that JSON does not know")
     log.warning("member %s wrote", forged)
     text = read()
     assert len(lines(text)) == 1
@@ -143,8 +140,6 @@ def test_an_exception_forges_no_line_either(read: Read, form: str) -> None:
 
 @pytest.mark.parametrize("character", ["\u2028", "\u2029", "\x7f"])
 def test_separators_and_deletions_are_escaped(read: Read, form: str, character: str) -> None:
-    if form == "json":
-        pytest.xfail("they become escapes that JSON does not know")
     log.info("a%sb", character)
     text = read()
     assert character not in text
