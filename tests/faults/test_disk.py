@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from bot.rehearsal.processes import clean_environment
 
 from .ledger import doubled, lost, unfinished, unstored
 from .world import Bot, opened, until
@@ -58,3 +62,27 @@ async def test_a_full_disk_costs_nothing(platform: str, tmp_path: Path) -> None:
         assert doubled(world) == []
         assert unfinished(world) == {}
         assert world.rows("PRAGMA integrity_check") == [("ok",)]
+
+
+LANGUAGE = """
+import resource
+from bot.drafting.language import identify
+_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+for size in (1, resource.RLIM_INFINITY):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    print(identify("When will the jasmine tea be restocked?"), flush=True)
+"""
+
+
+def test_a_language_that_cannot_be_told_for_want_of_room_is_told_later() -> None:
+    """The model of languages is unpacked into a temporary file at its first use."""
+    ran = subprocess.run(
+        [sys.executable, "-c", LANGUAGE],
+        env=clean_environment(),
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    assert ran.stdout.split() == ["und", "en"]
+    assert "languages stay unknown" in ran.stderr
