@@ -165,7 +165,7 @@ class Store:
             reach(Point.STORE_COMMITTING)
             connection.exec_driver_sql("COMMIT")
             reach(Point.STORE_COMMITTED)
-        except (DBAPIError, sqlite3.Error) as error:  # the writer must outlive whatever happens to its transaction
+        except Exception as error:  # the writer must outlive whatever happens to its transaction
             with suppress(DBAPIError):
                 connection.exec_driver_sql("ROLLBACK")
             fault = StoreUnavailable(str(getattr(error, "orig", error)))
