@@ -3,107 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bot.chat.events import ButtonPressed, ChannelMoved, CommandInvoked, Event, FormSubmitted, MessageDeleted
+from bot.chat.events import ButtonPressed, ChannelMoved, Event, FormSubmitted
 from bot.chat.messages import Accepted, Answer, FieldErrors
-from bot.chat.ports import Capabilities, Incoming, Position, SendError, StoreUnavailable
-from bot.domain.places import Member
-from bot.domain.roles import Grant, Role
+from bot.chat.ports import Incoming, Position, StoreUnavailable
 from bot.engine import router as routing
-from bot.engine.access import Access
-from bot.engine.inbox import Door
-from bot.engine.registry import Registry
-from bot.engine.router import TRIES, Router
+from bot.engine.router import TRIES
 
-from .world import DEADLINE, ROOM, Engine, Ledger, Recorder, make_engine, until
-
-ANA = Member("telegram", "1", "7")
-
-
-def deleted(number: int) -> MessageDeleted:
-    return MessageDeleted(ROOM, str(number))
-
-
-def pressed(number: int, member: Member = ANA, roles: tuple[str, ...] = ()) -> ButtonPressed:
-    return ButtonPressed(ROOM, member, "Ana", "m1", str(number), member_roles=roles)
-
-
-def incoming(number: int, event: Event | None, position: Position | None = None) -> Incoming:
-    return Incoming("telegram:1", str(number), f"raw {number}", event, position)
-
-
-@dataclass
-class Flow:
-    """A door and a router over one engine, and what the handlers have seen."""
-
-    engine: Engine
-    router: Router[Ledger]
-    door: Door
-    seen: list[tuple[Event, frozenset[Role]]] = field(default_factory=list)
-
-    async def counts(self) -> dict[str, int]:
-        return await self.engine.read(lambda work: work.inbox.counts())
-
-    async def until(self, **wanted: int) -> None:
-        async def there() -> bool:
-            return await self.counts() == wanted
-
-        await until(there)
-
-    def numbers(self) -> list[str]:
-        return [getattr(event, "message_id", "") for event, _ in self.seen]
-
-
-Handler = Callable[[Ledger, Any], None]
-
-
-async def accepted(_: object) -> Answer:
-    return Accepted()
-
-
-async def unprepared(events: list[Event]) -> list[Any]:
-    return [None] * len(events)
-
-
-@asynccontextmanager
-async def flowing(
-    path: Path,
-    handler: Handler | None = None,
-    *,
-    platform: Recorder | None = None,
-    grants: tuple[Grant, ...] = (),
-    answer: Callable[[Any], Awaitable[Answer]] = accepted,
-    prepare: Callable[[list[Event]], Awaitable[list[Any]]] = unprepared,
-    started: bool = True,
-) -> AsyncIterator[Flow]:
-    registry: Registry[Ledger] = Registry()
-    engine = await make_engine(path, registry=registry, platform=platform)
-    platforms: Any = {"telegram": engine.platform}
-    access = Access(grants, platforms, engine.clock.monotonic)
-    router = Router(engine.core, access, platforms, prepare)
-    flow = Flow(engine, router, Door(engine.store, engine.clock, answer, router.remember))
-
-    def handle(ledger: Ledger, event: Event) -> None:
-        flow.seen.append((event, ledger.roles))
-        if handler is not None:
-            handler(ledger, event)
-
-    for kind in (MessageDeleted, ButtonPressed, CommandInvoked, FormSubmitted):
-        registry.on(kind)(handle)
-    if started:
-        engine.tasks.append(asyncio.create_task(router.run()))
-    try:
-        yield flow
-    finally:
-        await engine.stop()
-        await engine.store.close()
+from .flow import ANA, deleted, flowing, incoming, pressed
+from .world import ROOM, Ledger, Recorder, until
 
 
 async def test_events_are_on_disk_when_the_door_answers(path: Path) -> None:
@@ -334,89 +246,3 @@ class LogText:
     @property
     def text(self) -> str:
         return "\n".join(self.lines)
-
-
-GROUP = (Grant(Role.APPROVER, "telegram", "1", platform_role="R"),)
-
-
-async def test_roles_are_read_from_the_platform_without_holding_up_others(path: Path) -> None:
-    gate = asyncio.Event()
-
-    class Slow(Recorder):
-        async def holds(self, member: Member, role: str) -> bool:
-            await gate.wait()
-            return await super().holds(member, role)
-
-    platform = Slow()
-    platform.roles[str(ANA)] = {"R"}
-    async with flowing(path, platform=platform, grants=GROUP) as flow:
-        await flow.door.accept([incoming(1, pressed(1)), incoming(2, deleted(2))])
-        await flow.until(done=1, new=1)
-        gate.set()
-        await flow.until(done=2)
-        assert flow.seen == [(deleted(2), frozenset()), (pressed(1), frozenset({Role.APPROVER}))]
-
-
-@pytest.mark.parametrize("error", [SendError("down"), KeyError("a bug in the integration")])
-async def test_roles_that_cannot_be_read_are_no_roles(path: Path, error: Exception) -> None:
-    class Broken(Recorder):
-        async def holds(self, member: Member, role: str) -> bool:
-            raise error
-
-    async with flowing(path, platform=Broken(), grants=GROUP) as flow:
-        await flow.door.accept([incoming(1, pressed(1))])
-        await flow.until(done=1)
-        assert flow.seen == [(pressed(1), frozenset())]
-
-
-async def test_a_failing_handler_of_an_event_that_waited_for_roles_is_tried_again(path: Path) -> None:
-    def fail(_: Ledger, __: object) -> None:
-        raise ZeroDivisionError
-
-    async with flowing(path, fail, grants=GROUP) as flow:
-        await flow.door.accept([incoming(1, pressed(1))])
-        await flow.until(failed=1)
-        assert len(flow.seen) == TRIES
-
-
-async def test_roles_that_a_fresh_event_carries_are_believed_where_the_platform_vouches_for_them(path: Path) -> None:
-    vouching = Recorder(capabilities=Capabilities(4000, 3500, carries_roles=True))
-    async with flowing(path, platform=vouching, grants=GROUP) as flow:
-        await flow.door.accept([incoming(1, pressed(1, roles=("R", "S"))), incoming(2, pressed(2, roles=("S",)))])
-        await flow.until(done=2)
-        assert [roles for _, roles in flow.seen] == [frozenset({Role.APPROVER}), frozenset()]
-        assert vouching.asked == []
-    plain = Recorder()
-    async with flowing(path, platform=plain, grants=GROUP) as flow:
-        await flow.door.accept([incoming(3, pressed(3, roles=("R",)))])
-        await flow.until(done=3)
-        assert [roles for _, roles in flow.seen] == [frozenset()]
-
-
-async def test_many_who_wait_for_their_roles_are_all_served(path: Path) -> None:
-    members = [Member("telegram", "1", str(n)) for n in range(100)]
-    platform = Recorder()
-    async with flowing(path, platform=platform, grants=GROUP) as flow:
-        await flow.door.accept([incoming(n, pressed(n, member)) for n, member in enumerate(members)])
-        await flow.until(done=100)
-        assert len(platform.asked) == 100
-
-
-async def test_a_stop_leaves_what_waits_for_roles_to_the_next_start(path: Path) -> None:
-    class Silent(Recorder):
-        async def holds(self, member: Member, role: str) -> bool:
-            self.asked.append((member, role))
-            await asyncio.Event().wait()
-            return True
-
-    platform = Silent()
-    async with flowing(path, platform=platform, grants=GROUP) as flow:
-        await flow.door.accept([incoming(1, pressed(1))])
-
-        async def asked() -> bool:
-            return len(platform.asked) == 1
-
-        await until(asked)
-        async with asyncio.timeout(DEADLINE):
-            await flow.engine.stop()
-        assert await flow.counts() == {"new": 1}
