@@ -81,8 +81,7 @@ def test_a_refused_reply_is_not_on_the_platform(evidence: Evidence, status: int 
 
 def test_a_refusal_in_the_answer_is_not_on_the_platform(evidence: Evidence) -> None:
     evidence.rows[-1]["response"]["ok"] = False
-    # Discord refuses by status only: a field of that name in its answer says nothing.
-    assert report(evidence).lost == (0 if evidence.platform == "discord" else 1)
+    assert report(evidence).lost == 1
 
 
 def test_a_reply_with_another_text_or_in_another_place_is_none(evidence: Evidence) -> None:
