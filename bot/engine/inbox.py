@@ -37,7 +37,7 @@ class Door:
     async def accept(self, batch: Sequence[Incoming]) -> list[Answer]:
         """Store the events in one commit, then give each its immediate answer. Raises StoreUnavailable."""
         now = self._clock.now()
-        urgent = [await self._ask(item.event) for item in batch]
+        urgent = await asyncio.gather(*(self._ask(item.event) for item in batch))
         reach(Point.INBOX_ANSWERED)
         refused = {index for index, answer in enumerate(urgent) if isinstance(answer, FieldErrors)}
 

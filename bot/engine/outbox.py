@@ -261,8 +261,17 @@ class Courier(Generic[C]):
         work.outbox.postpone(row, due, tries, str(error)[:300])
 
     def _tell(self, work: Work, kind: Kind[C], row: Delivery, outcome: Outcome) -> None:
-        if kind.outcome is not None:
-            kind.outcome(self._core.context(work), row, outcome)
+        tell(self._core, work, kind, row, outcome)
+
+
+def tell(core: Core[C], work: Work, kind: Kind[C], row: Delivery, outcome: Outcome) -> None:
+    """Let the kind's handler hear of an outcome. The outcome stands, whatever the handler does with it."""
+    listener = kind.outcome
+    if listener is None:
+        return
+    error = work.isolated(lambda: listener(core.context(work), row, outcome))
+    if error is not None:
+        log.error("outcome of delivery %d (%s)", row.id, row.kind, exc_info=error)
 
 
 async def recover(core: Core[C]) -> None:
@@ -279,8 +288,8 @@ async def recover(core: Core[C]) -> None:
             kind = core.registry.kinds[row.kind]
             if not kind.once:
                 work.outbox.postpone(row, work.now, row.tries, DIED)
-            elif work.outbox.end(row, Step.DOUBT, DIED) and kind.outcome:
-                kind.outcome(core.context(work), row, Doubtful(DIED))
+            elif work.outbox.end(row, Step.DOUBT, DIED):
+                tell(core, work, kind, row, Doubtful(DIED))
         reach(Point.RECOVER_SETTLED)
 
     await core.store.write(unit)

@@ -181,9 +181,9 @@ class Router(Generic[C]):
             work = Work(connection, now)
             reach(Point.HANDLER_BEFORE)
             handler = self._core.registry.events.get(type(event))
-            if handler is not None:
+            # Marked first: whoever comes second finds it done and does nothing.
+            if work.inbox.done(row.id) and handler is not None:
                 handler(self._core.make(work, roles, prepared), event)
-            work.inbox.done(row.id)
             reach(Point.HANDLER_AFTER)
 
         return unit

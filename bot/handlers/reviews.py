@@ -19,7 +19,7 @@ from bot.handlers.replies import apply
 from bot.handlers.wording import shown
 from bot.locales import Value
 from bot.storage.comments import StoredComment
-from bot.storage.drafts import Conflict, StoredDraft
+from bot.storage.drafts import StoredDraft
 from bot.storage.outbox import Order
 
 WRITES = frozenset({Action.EDIT, Action.ANSWER, Action.CORRECT})
@@ -131,11 +131,8 @@ def attempt(ctx: Context, asker: Asker, matter: Matter, action: Action, text: st
     if refusal is not None:
         refuse(ctx, asker, matter, refusal)
         return
-    try:
-        ctx.work.drafts.swap(matter.draft.ruled, outcome.draft, ctx.now)
-    except Conflict:  # one writer: only a stale read within this unit could do this
-        refuse(ctx, asker, matter, Refusal("review.changed", {"version": matter.draft.ruled.version}))
-        return
+    # A Conflict takes the whole unit back, effects included; the event is then handled again and sees the new state.
+    ctx.work.drafts.swap(matter.draft.ruled, outcome.draft, ctx.now)
     ctx.work.drafts.decided(outcome.draft, tried, asker.channel, ctx.now)
     if action in {Action.REDO, Action.EDIT, Action.APPROVE, Action.ANSWER}:
         ctx.work.drafts.settle_flag(matter.draft, "comment_edited")

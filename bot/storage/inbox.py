@@ -26,7 +26,7 @@ _ADD = Hot(
     .returning(inbox.c.id)
 )
 _STATE = sa.update(inbox).where(inbox.c.id == bindparam("row")).values(state=bindparam("new"), error=bindparam("why"))
-_DONE = Hot(sa.update(inbox).where(inbox.c.id == bindparam("row")).values(state="done"))
+_DONE = Hot(sa.update(inbox).where(inbox.c.id == bindparam("row"), sa.text("state = 'new'")).values(state="done"))
 _TRIED = (
     sa.update(inbox)
     .where(inbox.c.id == bindparam("row"))
@@ -108,9 +108,9 @@ class Inbox:
         """What the platform sent."""
         return str(self._connection.execute(_RAW, {"row": row}).scalar_one())
 
-    def done(self, row: int) -> None:
-        """Its handlers have run; same transaction as their effects."""
-        _DONE.count(self._connection, {"row": row})
+    def done(self, row: int) -> bool:
+        """Its handlers run in this transaction; False if they have run before."""
+        return _DONE.count(self._connection, {"row": row}) == 1
 
     def ignored(self, row: int, why: str) -> None:
         """We have no use for it."""

@@ -161,7 +161,7 @@ class Store:
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             reach(Point.STORE_BEGUN)
-            done = [(job, *_run(connection, job.unit)) for job in group]
+            done = [(job, *attempt(connection, job.unit)) for job in group]
             reach(Point.STORE_COMMITTING)
             connection.exec_driver_sql("COMMIT")
             reach(Point.STORE_COMMITTED)
@@ -197,7 +197,7 @@ def _pragmas(connection: sqlite3.Connection, _: object) -> None:
 
 
 def _outcome(connection: Connection, unit: Unit[T]) -> T | Exception:
-    result, error = _run(connection, unit)
+    result, error = attempt(connection, unit)
     return result if error is None else error  # type: ignore[return-value]  # without an error there is a result
 
 
@@ -208,7 +208,8 @@ def _savepoint(connection: Connection, statement: str) -> None:
     driver.execute(statement)
 
 
-def _run(connection: Connection, unit: Unit[T]) -> tuple[T | None, Exception | None]:
+def attempt(connection: Connection, unit: Unit[T]) -> tuple[T | None, Exception | None]:
+    """Run a unit in a savepoint of its own: its result, or what it raised after it was taken back."""
     _savepoint(connection, "SAVEPOINT unit")
     try:
         result = unit(connection)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +17,7 @@ from bot.storage.hot import Hot
 from bot.storage.inbox import Inbox
 from bot.storage.outbox import Outbox
 from bot.storage.people import Facts, People, Prompts
+from bot.storage.store import attempt
 from bot.storage.tables import cards, comments, drafts, views
 from bot.storage.timers import Timers
 
@@ -102,6 +104,10 @@ class Work:
     def facts(self) -> Facts:
         """Facts about the installation."""
         return Facts(self._connection)
+
+    def isolated(self, call: Callable[[], None]) -> Exception | None:
+        """Do something that may fail without taking the rest of the unit with it; what it raised."""
+        return attempt(self._connection, lambda _: call())[1]
 
     def sheet(self, card_id: int) -> Sheet:
         """A card with its draft, comment and newest rendering in one look; the card must exist."""
