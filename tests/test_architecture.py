@@ -98,7 +98,10 @@ def test_functions_are_short() -> None:
 
 
 def test_classes_have_at_most_20_methods() -> None:
+    """Of the program; a harness of the tests may offer more."""
     for file, module in sources().items():
+        if file.parts[0] == "tests":
+            continue
         for node in ast.walk(module):
             if isinstance(node, ast.ClassDef):
                 assert sum(isinstance(one, Function) for one in node.body) <= 20, f"{file} {node.name}"
