@@ -29,18 +29,15 @@ KILLS: dict[str, tuple[tuple[Point, int], ...]] = {
     # Batches of a hundred updates: a point is passed a few times only.
     "telegram": (
         (Point.TELEGRAM_CONFIRMING, 2),
-        (Point.TELEGRAM_CONFIRMED, 2),
         (Point.HANDLER_AFTER, 90),
         (Point.OUTBOX_ANSWERED, 5),
     ),
     "slack": (
-        (Point.INBOX_WRITTEN, 60),
         (Point.SLACK_ACKNOWLEDGING, 60),
         (Point.ROUTER_PREPARED, 3),
         (Point.BACKFILLED, 2),
     ),
     "discord": (
-        (Point.DISCORD_TAKEN, 3),
         (Point.DISCORD_STORED, 3),
         (Point.OUTBOX_SENDING, 5),
         (Point.BACKFILLED, 1),
