@@ -196,11 +196,11 @@ async def _team(session: object, base: str) -> list[str]:
 def _greeting(base: str) -> str:
     return (
         f"\nherald: everything is running locally. Open {base}\n"
-        "  - choose a platform, channel “review”, and be “ana”: she may approve, edit and reject.\n"
-        "  - channel “community” is where members write.\n"
+        f"  - {base}/?channel=review is where cards arrive; as “ana” you may approve, edit and reject them.\n"
+        f"  - {base}/?channel=community is where members write and get their answers.\n"
         f"herald：一切都在本机运行。请打开 {base}\n"
-        "  - 选择平台和 review 频道，以 ana 的身份批准、修改或驳回草稿。\n"
-        "  - 成员在 community 频道发言。\n"
+        f"  - {base}/?channel=review 是卡片所在的审核频道，以 ana 的身份批准、修改或驳回。\n"
+        f"  - {base}/?channel=community 是成员发言和收到答复的地方。\n"
         "Ctrl-C ends it. 按 Ctrl-C 结束。"
     )
 

@@ -196,8 +196,12 @@ async function start() {
   state.channels = (await call("info")).channels;
   const platforms = [...new Set(Object.keys(state.channels).map((name) => name.split("/")[0]))];
   $("platform").replaceChildren(...platforms.map((name) => make("option", { value: name, textContent: name })));
-  $("member").value = "ana";
+  const asked = new URLSearchParams(location.search); // links may say where to look: /?platform=slack&channel=review
+  if (platforms.includes(asked.get("platform"))) $("platform").value = asked.get("platform");
+  $("member").value = asked.get("member") || "ana";
   showChannels();
+  const names = [...$("channel").options].map((option) => option.value);
+  if (names.includes(asked.get("channel"))) $("channel").value = asked.get("channel");
   const again = () => { state.replyTo = null; showReplying(); notice(""); refresh(true).catch((error) => notice(error.message, true)); };
   $("platform").addEventListener("change", () => { showChannels(); again(); });
   $("channel").addEventListener("change", again);
