@@ -6,6 +6,7 @@ import hashlib
 from typing import Literal
 
 Units = Literal["codepoints", "utf16"]
+"""How a platform counts: Discord and Slack by code points, Telegram by UTF-16 units."""
 
 
 def length(text: str, units: Units) -> int:

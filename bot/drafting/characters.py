@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from typing import Literal
 
-Units = Literal["codepoints", "utf16"]
-"""How a platform counts: Discord and Slack by code points, Telegram by UTF-16 units."""
+from bot.domain.text import Units, length
 
 _JOINER, _NON_JOINER = "\u200d", "\u200c"
 _SELECTORS = ("\ufe0e", "\ufe0f")
@@ -20,11 +18,6 @@ _SHOWN_FORMATS = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u08
 _FLAG_OF_TAGS = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f")
 _SENTENCE_END = re.compile(r"[.!?](?=\s)|[。！？\n]")
 _ELLIPSIS = "…"
-
-
-def length(text: str, units: Units) -> int:
-    """How long a text is for a platform."""
-    return len(text) if units == "codepoints" else len(text) + sum(character > "\uffff" for character in text)
 
 
 def invisible(text: str) -> Iterator[int]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from bot.drafting.characters import Units
+from bot.domain.text import Units
 from bot.drafting.guards import Unusable, guard_knowledge
 from bot.drafting.knowledge import Hit, answerable
 from bot.drafting.language import UNDETERMINED

@@ -6,7 +6,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from bot.drafting.characters import Units, invisible, length, shorten, strip_invisible
+from bot.domain.text import Units, length
+from bot.drafting.characters import invisible, shorten, strip_invisible
 from bot.drafting.markup import Links, remove_links, remove_markup, remove_mentions
 
 MAX_MODEL_CHARACTERS = 8_000

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 from sqlalchemy import Connection
 
+from bot.chat.ports import StoreUnavailable
 from bot.domain.roles import Role
 from bot.engine.clock import Clock
 from bot.engine.registry import Registry
@@ -15,6 +18,19 @@ from bot.storage.store import Store
 from bot.storage.work import Work
 
 C = TypeVar("C")
+
+
+log = logging.getLogger("herald.engine")
+
+
+async def keep_going(turn: Callable[[], Awaitable[None]], what: str) -> NoReturn:
+    """Take turns until cancelled. While the store cannot be used, `what` waits, and goes on by itself afterwards."""
+    while True:
+        try:
+            await turn()
+        except StoreUnavailable as error:
+            log.warning("the store cannot be used, %s wait: %s", what, error)
+            await asyncio.sleep(1)
 
 
 @dataclass(frozen=True, slots=True)

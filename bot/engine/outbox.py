@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from bot.chat.ports import Deletes, Notifies, NotSent, Platform, Refused, SendError, StoreUnavailable, Unclear
 from bot.domain.delivery import MAX_TRIES, Deadlines, Step, next_try
 from bot.domain.failpoints import Point, reach
-from bot.engine.core import Core
+from bot.engine.core import Core, keep_going
 from bot.engine.limiter import Limiter
 from bot.engine.registry import (
     Act,
@@ -70,12 +70,7 @@ class Courier(Generic[C]):
     async def run(self) -> None:
         """Deliver until cancelled; what is being sent then has its deadline to finish."""
         try:
-            while True:
-                try:
-                    await self._turn()
-                except StoreUnavailable as error:
-                    log.warning("the store cannot be used, messages wait: %s", error)
-                    await asyncio.sleep(1)
+            await keep_going(self._turn, "messages")
         finally:
             await self._drain()
 

@@ -17,7 +17,7 @@ from bot.domain.failpoints import Point, reach
 from bot.domain.places import Member
 from bot.domain.roles import Role
 from bot.engine.access import Access
-from bot.engine.core import Core
+from bot.engine.core import Core, keep_going
 from bot.storage.inbox import Inbox, Stored
 from bot.storage.work import Work
 
@@ -61,12 +61,7 @@ class Router(Generic[C]):
     async def run(self) -> None:
         """Route until cancelled."""
         try:
-            while True:
-                try:
-                    await self._turn()
-                except StoreUnavailable as error:
-                    log.warning("the store cannot be used, events wait: %s", error)
-                    await asyncio.sleep(1)
+            await keep_going(self._turn, "events")
         finally:
             for task in self._asking:
                 task.cancel()

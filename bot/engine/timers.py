@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from bot.chat.ports import StoreUnavailable
 from bot.domain.failpoints import Point, reach
-from bot.engine.core import Core
+from bot.engine.core import Core, keep_going
 from bot.storage.timers import Timer, Timers
 
 C = TypeVar("C")
@@ -38,12 +38,7 @@ class TimerLoop(Generic[C]):
     async def run(self) -> None:
         """Run timers until cancelled; those under way are taken up again after a restart."""
         try:
-            while True:
-                try:
-                    await self._turn()
-                except StoreUnavailable as error:
-                    log.warning("the store cannot be used, timers wait: %s", error)
-                    await asyncio.sleep(1)
+            await keep_going(self._turn, "timers")
         finally:
             tasks = list(self._busy.values())
             for task in tasks:
