@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 from bot.chat.events import ChannelMoved, CommandInvoked, FormSubmitted, MessageDeleted, MessageEdited, MessagePosted
@@ -11,6 +12,8 @@ from bot.handlers.cards import open_cards, refresh
 from bot.handlers.context import Context, Prepared
 from bot.storage.comments import StoredComment, Verdict
 from bot.storage.drafts import Made
+
+log = logging.getLogger("herald.comments")
 
 MAX_TEXT = 40_000
 """Characters of a comment that are kept (Slack's own limit is the highest of the platforms)."""
@@ -146,4 +149,5 @@ def deleted(ctx: Context, event: MessageDeleted) -> None:
 
 def moved(ctx: Context, event: ChannelMoved) -> None:
     """A channel has a new id: what waits goes there."""
+    log.warning("channel %s is now %s: change its id in [channels], or it is no longer watched", event.old, event.new)
     ctx.work.outbox.move(event.old, event.new)

@@ -74,7 +74,9 @@ class BotApi:
             return cut(request)
         except ApiError as error:
             exchange.status, exchange.answer, exchange.refusal = error.code, error.body(), error
-        self._journal(request, exchange, exchange.status, name)
+        # A poll that outlived its client is ended by the next one: that refusal reached nobody.
+        gone = request.transport is None or request.transport.is_closing()
+        self._journal(request, exchange, None if gone and exchange.refusal else exchange.status, name)
         if fault is not None and fault.kind == "swallow_reply":
             return await hold(request)
         if fault is not None and fault.kind == "slow":
