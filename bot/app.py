@@ -40,6 +40,7 @@ from bot.handlers.drafting import Studio
 from bot.handlers.immediate import Immediate, Interaction
 from bot.handlers.payloads import Signer
 from bot.locales import LANGUAGES, Catalogue
+from bot.operations.status import ALIVE, ALIVE_SECONDS
 from bot.settings import Settings
 from bot.storage.schema import FileLock, migrate
 from bot.storage.store import Store
@@ -48,9 +49,6 @@ from bot.storage.work import Work
 REFRESH_SECONDS = 2.0
 """How often knowledge and prompts are looked at for changes."""
 STOP_SECONDS = 9.0
-ALIVE = "herald.alive"
-"""A file that is touched while the bot is connected; `herald health` looks at its age."""
-ALIVE_SECONDS = 30.0
 
 log = logging.getLogger("herald")
 
@@ -74,9 +72,15 @@ def make_platform(name: str, settings: Settings, now: Callable[[], float] = time
 
     token = settings.discord.token.get_secret_value()
     where = settings.discord
-    return DiscordPlatform(
-        DiscordConfig(token, where.api_url, where.gateway_url, watched=watched, request_timeout=timeout), now=now
+    gateway = DiscordConfig(
+        token,
+        where.api_url,
+        where.gateway_url,
+        watched=watched,
+        request_timeout=timeout,
+        spare_logins=settings.limits == "published",
     )
+    return DiscordPlatform(gateway, now=now)
 
 
 def make_model(settings: Settings) -> Model | None:
@@ -344,7 +348,7 @@ def _secret(data: Path) -> bytes:
     """The key under which buttons are signed: made once, readable by the owner only."""
     path = data / "herald.key"
     try:
-        data.mkdir(parents=True, exist_ok=True)
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)  # it holds what members wrote
         if not path.exists():
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "wb") as file:
@@ -354,4 +358,4 @@ def _secret(data: Path) -> bytes:
         raise StoreUnavailable(f"cannot write to {data}: {error.strerror}") from error
 
 
-__all__ = ["App", "PlatformDown", "build"]
+__all__ = ["ALIVE", "ALIVE_SECONDS", "App", "PlatformDown", "build"]

@@ -76,6 +76,15 @@ class Sink(Protocol):
     async def position(self, cursor: str) -> int | None:
         """How far this cursor was read before, or None."""
 
+    async def remember(self, name: str, value: str) -> None:
+        """Keep a small fact beyond a restart, in place of the one before; on disk when this returns.
+
+        `name` begins with the platform's name and a colon. Raises StoreUnavailable.
+        """
+
+    async def recall(self, name: str) -> str | None:
+        """The fact that was kept under this name, or None. Raises StoreUnavailable."""
+
 
 class SendError(Exception):
     """A message was not, or perhaps not, taken by the platform."""

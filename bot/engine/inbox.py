@@ -14,6 +14,7 @@ from bot.chat.ports import Incoming, StoreUnavailable
 from bot.domain.failpoints import Point, reach
 from bot.engine.clock import Clock
 from bot.storage.inbox import Inbox
+from bot.storage.people import Facts
 from bot.storage.store import Store, wake
 
 ANSWER_SECONDS = 1.5
@@ -59,6 +60,14 @@ class Door:
     async def position(self, cursor: str) -> int | None:
         """How far this cursor was read before."""
         return await self._store.read(lambda connection: Inbox(connection).position(cursor))
+
+    async def remember(self, name: str, value: str) -> None:
+        """Keep a small fact beyond a restart. Raises StoreUnavailable."""
+        await self._store.write(lambda connection: Facts(connection).set(name, value))
+
+    async def recall(self, name: str) -> str | None:
+        """The fact that was kept under this name, or None. Raises StoreUnavailable."""
+        return await self._store.read(lambda connection: Facts(connection).get(name))
 
     async def _ask(self, event: Event | None) -> Answer:
         if not isinstance(event, ButtonPressed | FormSubmitted | CommandInvoked):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 import discord
 import yarl
-from discord.gateway import DiscordWebSocket
+from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 from discord.http import Route
 
 from bot.integrations.discord.rest import tracing
@@ -24,6 +24,8 @@ class DiscordConfig:
 
     `guilds` are the only servers that events are taken from; empty means all that the bot is in. `watched` are the
     channels whose messages must not be missed: they are read back after a gap. `request_timeout` is in seconds.
+    `spare_logins` spreads log-ins to the gateway out and ends them before Discord would reset the token; without it
+    they are only counted (local servers have no such limit).
     """
 
     token: str
@@ -32,6 +34,7 @@ class DiscordConfig:
     guilds: tuple[str, ...] = ()
     watched: tuple[str, ...] = ()
     request_timeout: float = 10.0
+    spare_logins: bool = True
 
 
 def point_at(config: DiscordConfig) -> None:
@@ -47,13 +50,25 @@ def intents() -> discord.Intents:
     )
 
 
+class SessionOver(Exception):
+    """The gateway has ended the session for good: the next connection has to log in anew."""
+
+
 class GatewayClient(discord.Client):
     """A client that hands every raw frame to `take`, at once and in order, and reads on only while there is `room`.
 
-    A task per event, as discord.py makes them, would neither keep the order nor slow the reading down.
+    A task per event, as discord.py makes them, would neither keep the order nor slow the reading down. `connect` raises
+    SessionOver where discord.py would log in again by itself, so that every log-in is the caller's decision, and
+    `logging_in` is awaited right before each.
     """
 
-    def __init__(self, take: Callable[[str], None], on_ready: Callable[[], None], room: asyncio.Event) -> None:
+    def __init__(
+        self,
+        take: Callable[[str], None],
+        on_ready: Callable[[], None],
+        room: asyncio.Event,
+        logging_in: Callable[[], Awaitable[None]],
+    ) -> None:
         # Voice is not used: the SDK need not tell at every start that its libraries are missing.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
@@ -69,6 +84,7 @@ class GatewayClient(discord.Client):
         self._take = take
         self._session_ready = on_ready
         self._room = room
+        self._logging_in = logging_in
         self._paced: DiscordWebSocket | None = None
 
     def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's signature
@@ -77,6 +93,10 @@ class GatewayClient(discord.Client):
             self._take(args[0])
         elif event == "ready":
             self._session_ready()
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """What discord.py awaits before it sends IDENTIFY."""
+        await self._logging_in()
 
     @property
     def ws(self) -> DiscordWebSocket:
@@ -95,6 +115,11 @@ class GatewayClient(discord.Client):
 
         async def when_room() -> None:
             await room.wait()
-            await poll()
+            try:
+                await poll()
+            except ReconnectWebSocket as again:
+                if again.resume:
+                    raise
+                raise SessionOver from None
 
         socket.poll_event = when_room  # type: ignore[method-assign]

@@ -11,10 +11,11 @@ from collections.abc import Callable
 import discord
 from discord.http import Route
 
-from bot.chat.ports import NotSent, PlatformDown, Refused, SendError
-from bot.integrations.discord.client import DiscordConfig, GatewayClient
+from bot.chat.ports import NotSent, PlatformDown, Refused, SendError, Sink, StoreUnavailable
+from bot.integrations.discord.client import DiscordConfig, GatewayClient, SessionOver
 from bot.integrations.discord.errors import NO_TOKEN
 from bot.integrations.discord.fields import Json, number, snowflake
+from bot.integrations.discord.logins import Clocks, LogIns
 from bot.integrations.discord.parse import THREADS
 from bot.integrations.discord.rest import Rest
 
@@ -38,14 +39,19 @@ _NO_INTENT = (
 
 
 class Connection:
-    """The SDK's client and what is done with it. `take` gets the gateway's frames; it is read while there is `room`."""
+    """The SDK's client and what is done with it. `take` gets the gateway's frames; it is read while there is `room`.
 
-    def __init__(self, config: DiscordConfig, take: Callable[[str], None], room: asyncio.Event) -> None:
+    `clocks` count the log-ins, and wait for the next one where they must be spread out.
+    """
+
+    def __init__(self, config: DiscordConfig, take: Callable[[str], None], room: asyncio.Event, clocks: Clocks) -> None:
         self.session_ready = asyncio.Event()
         """Set when a new gateway session stands; who waits for it clears it."""
         self._config = config
         self._take = take
         self._room = room
+        self._clocks = clocks
+        self._logins: LogIns | None = None
         self._client: GatewayClient | None = None
         self._rest: Rest | None = None
         self._logging_in = asyncio.Lock()
@@ -56,16 +62,21 @@ class Connection:
         """The application's id, known once logged in."""
         return self._client.application_id if self._client else None
 
-    async def stay(self) -> None:
-        """Keep the gateway connected. Raises PlatformDown for what a person must mend."""
+    async def stay(self, sink: Sink) -> None:
+        """Keep the gateway connected; the sink keeps the log-ins. Raises PlatformDown for what a person must mend."""
         pause = IDENTIFY_APART
         while True:
             begun = time.monotonic()
             try:
-                await self._login()
-                await self._gateway()
+                client = await self._login()
+                await self._turn(sink, client)
+                await self._gateway(client)
             except PlatformDown:
                 raise
+            except SessionOver:
+                log.info("discord: the session is over, logging in again")
+                await asyncio.sleep(IDENTIFY_APART)
+                continue
             except discord.LoginFailure:
                 raise PlatformDown(_NOT_LET_IN) from None
             except discord.PrivilegedIntentsRequired:
@@ -78,10 +89,31 @@ class Connection:
             pause = IDENTIFY_APART if time.monotonic() - begun > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreading, not secrecy
 
-    async def _gateway(self) -> None:
-        client = self._client
-        if client is None:
+    async def _turn(self, sink: Sink, client: GatewayClient) -> None:
+        """Wait until the next log-in may be. Raises PlatformDown at the day's limit, and StoreUnavailable."""
+        if self._logins is None:
+            self._logins = LogIns(sink, client.application_id or 0, self._clocks)
+        if not self._config.spare_logins:
             return
+        seconds = await self._logins.wait()
+        if seconds > 0:
+            log.warning("discord: too many log-ins lately, the next one in %.0f s", seconds)
+            await self._clocks.sleep(seconds)
+
+    async def _note(self) -> None:
+        """Count the log-in that is about to be made, however long the store takes: the SDK gives it a minute."""
+        wait = 0.1
+        while self._logins is not None:
+            try:
+                await self._logins.note()
+            except StoreUnavailable:
+                log.warning("discord: the log-in waits for the store")
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, 5.0)
+            else:
+                return
+
+    async def _gateway(self, client: GatewayClient) -> None:
         try:
             await client.connect()
         finally:
@@ -92,7 +124,7 @@ class Connection:
         async with self._logging_in:
             if self._client is not None:
                 return self._client
-            client = GatewayClient(self._take, self.session_ready.set, self._room)
+            client = GatewayClient(self._take, self.session_ready.set, self._room, self._note)
             try:
                 await client.login(self._config.token)
             except BaseException:

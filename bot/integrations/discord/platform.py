@@ -22,6 +22,7 @@ from bot.integrations.discord.connection import Connection
 from bot.integrations.discord.errors import GONE
 from bot.integrations.discord.fields import Json, is_snowflake, snowflake, snowflakes
 from bot.integrations.discord.inbound import Inbound, Progress
+from bot.integrations.discord.logins import Clocks
 from bot.integrations.discord.rest import Once
 
 log = logging.getLogger("herald.discord")
@@ -31,14 +32,20 @@ CLOSE_WITHIN = 2.0
 
 
 class DiscordPlatform:
-    """One bot user on Discord. `now` gives UTC seconds; it decides how long interaction tokens are used."""
+    """One bot user on Discord.
 
-    def __init__(self, config: DiscordConfig, now: Callable[[], float] = time.time) -> None:
+    `now` gives UTC seconds; it decides how long interaction tokens are used. `clocks` (the same `now` and the machine's
+    where they are not given) count the log-ins to the gateway.
+    """
+
+    def __init__(
+        self, config: DiscordConfig, now: Callable[[], float] = time.time, clocks: Clocks | None = None
+    ) -> None:
         point_at(config)
         self._config = config
         self._progress = Progress(config.watched)
         self._inbound = Inbound(config.guilds, self._progress, self._parent_of, self._respond)
-        self._connection = Connection(config, self._inbound.take, self._inbound.room)
+        self._connection = Connection(config, self._inbound.take, self._inbound.room, clocks or Clocks(now))
         self._once = Once(config.api_url, config.request_timeout)
         self._now = now
 
@@ -65,7 +72,7 @@ class DiscordPlatform:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._inbound.run(), name="discord inbound")
                 group.create_task(self._follow_sessions(sink, ready), name="discord sessions")
-                group.create_task(self._connection.stay(), name="discord gateway")
+                group.create_task(self._connection.stay(sink), name="discord gateway")
         except BaseExceptionGroup as failed:
             down, other = failed.split(PlatformDown)
             if down is None or other is not None:

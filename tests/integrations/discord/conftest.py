@@ -20,6 +20,7 @@ from bot.chat.messages import Accepted, Answer
 from bot.chat.ports import Incoming, StoreUnavailable
 from bot.domain.places import Channel
 from bot.integrations.discord import DiscordConfig, DiscordPlatform
+from bot.integrations.discord.logins import Clocks
 
 PATIENCE = 20.0
 T = TypeVar("T", bound=Event)
@@ -31,6 +32,7 @@ class RecordingSink:
 
     kept: list[Incoming] = field(default_factory=list)
     positions: dict[str, int] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
     answer: Callable[[Event | None], Answer] = lambda _: Accepted()
     down: bool = False
     refused: int = 0
@@ -55,6 +57,14 @@ class RecordingSink:
 
     async def position(self, cursor: str) -> int | None:
         return self.positions.get(cursor)
+
+    async def remember(self, name: str, value: str) -> None:
+        self.facts[name] = value
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def recall(self, name: str) -> str | None:
+        return self.facts.get(name)
 
     async def until(self, holds: Callable[[], bool]) -> None:
         async with asyncio.timeout(PATIENCE), self._changed:
@@ -170,9 +180,11 @@ def sink() -> RecordingSink:
 
 
 @asynccontextmanager
-async def running(config: DiscordConfig, sink: RecordingSink) -> AsyncIterator[DiscordPlatform]:
+async def running(
+    config: DiscordConfig, sink: RecordingSink, clocks: Clocks | None = None
+) -> AsyncIterator[DiscordPlatform]:
     """A platform that is ready, until the end of the block."""
-    platform, ready = DiscordPlatform(config), asyncio.Event()
+    platform, ready = DiscordPlatform(config, clocks=clocks), asyncio.Event()
     task = asyncio.create_task(platform.run(sink, ready.set))
     waiting = asyncio.create_task(ready.wait())
     try:

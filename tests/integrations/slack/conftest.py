@@ -28,6 +28,7 @@ class RecordingSink:
     def __init__(self, positions: dict[str, int] | None = None) -> None:
         self.stored: list[Incoming] = []
         self.positions = positions if positions is not None else {}
+        self.facts: dict[str, str] = {}
         self.refused: list[Incoming] = []
         self.refusals = 0
         self.answer: Callable[[Event | None], Answer] = lambda _event: Accepted()
@@ -52,6 +53,12 @@ class RecordingSink:
 
     async def position(self, cursor: str) -> int | None:
         return self.positions.get(cursor)
+
+    async def remember(self, name: str, value: str) -> None:
+        self.facts[name] = value
+
+    async def recall(self, name: str) -> str | None:
+        return self.facts.get(name)
 
     async def until(self, found: Callable[[], Any]) -> Any:
         """The first truthy answer of `found`."""

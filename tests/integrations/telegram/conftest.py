@@ -27,6 +27,7 @@ class RecordingSink:
     def __init__(self, position: int | None = None) -> None:
         self.batches: list[list[Incoming]] = []
         self.positions: dict[str, int] = {} if position is None else {"": position}
+        self.facts: dict[str, str] = {}
         self.broken = False
         self.refused: list[list[Incoming]] = []
         self._changed = asyncio.Condition()
@@ -45,6 +46,12 @@ class RecordingSink:
 
     async def position(self, cursor: str) -> int | None:
         return self.positions.get(cursor, self.positions.get(""))
+
+    async def remember(self, name: str, value: str) -> None:
+        self.facts[name] = value
+
+    async def recall(self, name: str) -> str | None:
+        return self.facts.get(name)
 
     @property
     def incoming(self) -> list[Incoming]:
