@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import logging
 import os
 import signal
 import sys
@@ -22,9 +23,11 @@ from bot.drafting.entries import KnowledgeFault
 from bot.drafting.knowledge import Knowledge, answerable
 from bot.drafting.prompts import PromptFault
 from bot.locales import Catalogue
-from bot.settings import EXAMPLE_FILE, Settings, SettingsFault, load
+from bot.settings import EXAMPLE_FILE, Settings, SettingsFault, config_file, exposed, load
 
 FAULTS = (SettingsFault, KnowledgeFault, PromptFault, StoreUnavailable, PlatformDown, failpoints.FailpointFault)
+log = logging.getLogger("herald")
+
 SANDBOX_LINE = "sandbox listening on "
 PORT = 8420
 
@@ -70,6 +73,9 @@ async def run_bot() -> int:
 async def _run(settings: Settings) -> int:
     logs.configure(settings.log_level, settings.log_format, secrets_of(settings))
     failpoints.arm(os.environ)
+    file = config_file(os.environ)
+    if await asyncio.to_thread(exposed, file):
+        log.warning("%s holds tokens and others on this machine can read it: chmod 600 %s", file, file)
     app = await asyncio.to_thread(application.build, settings)
 
     def announce() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -209,12 +210,29 @@ def _names(table: object) -> list[str]:
     return [str(name) for name in table] if isinstance(table, dict) else []
 
 
+def config_file(environment: Mapping[str, str]) -> Path:
+    """The settings' file: `HERALD_CONFIG`, or `config/herald.toml`."""
+    return Path(environment.get("HERALD_CONFIG") or DEFAULT_FILE)
+
+
+_SECRETS = re.compile(
+    r"^\s*(?:bot_token|app_token|signing_secret|token|webhook_secret|api_key)\s*=\s*[\"'][^\"']", re.M
+)
+
+
+def exposed(file: Path) -> bool:
+    """Whether a file holds a secret and others on the machine may read it."""
+    try:
+        return bool(file.stat().st_mode & 0o077 and _SECRETS.search(file.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
 def load(environment: Mapping[str, str] | None = None, file: Path | None = None) -> Settings:
     """Read file and environment. Raises SettingsFault with every fault."""
     environment = os.environ if environment is None else environment
-    named = environment.get("HERALD_CONFIG")
-    file = file or (Path(named) if named else DEFAULT_FILE)
-    values = _read(file, required=bool(named))
+    file = file or config_file(environment)
+    values = _read(file, required=bool(environment.get("HERALD_CONFIG")))
     _anchor(values, file)
     faults = _overlay(values, environment)
     faults += [f"{file}: {line}" for line in _name_faults(values)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import EXAMPLE_FILE, Settings, SettingsFault, load
+from bot.settings import EXAMPLE_FILE, Settings, SettingsFault, exposed, load
 
 
 def write(folder: Path, text: str) -> Path:
@@ -219,3 +219,18 @@ def test_the_example_is_valid() -> None:
     settings = load({}, EXAMPLE_FILE)
     assert settings.review.channels
     assert settings.configured() == ()
+
+
+@pytest.mark.parametrize(
+    ("mode", "text", "told"),
+    [
+        (0o644, '[telegram]\ntoken = "123:abc"\n', True),
+        (0o600, '[telegram]\ntoken = "123:abc"\n', False),
+        (0o644, '[telegram]\ntoken = ""\n# token = "123:abc"\n', False),
+    ],
+)
+def test_a_file_with_tokens_that_others_can_read_is_noticed(tmp_path: Path, mode: int, text: str, told: bool) -> None:
+    """Attack 47."""
+    file = write(tmp_path, text)
+    file.chmod(mode)
+    assert exposed(file) is told
