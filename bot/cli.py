@@ -22,6 +22,8 @@ app = typer.Typer(
 )
 knowledge_app = typer.Typer(help="The knowledge base.", no_args_is_help=True)
 app.add_typer(knowledge_app, name="knowledge")
+db_app = typer.Typer(help="Back up the database, and restore it.", no_args_is_help=True)
+app.add_typer(db_app, name="db")
 
 Limits = Literal["published", "none"]
 Journal = Annotated[Path | None, typer.Option("--journal", help="Write the wire journal to this file (JSON lines).")]
@@ -141,6 +143,32 @@ def health() -> None:
     if wrong is not None:
         _fail(wrong)
     typer.echo("alive")
+
+
+@app.command()
+def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
+    """How the installation stands, read beside a running bot; exit 1 if something needs a person."""
+    from bot.operations.commands import show_status
+
+    raise typer.Exit(show_status(as_json=as_json))
+
+
+@db_app.command("backup")
+def db_backup(
+    file: Annotated[Path, typer.Argument(help="A new file. The key and the tokens are not put into it.")],
+) -> None:
+    """Copy the database to a file while the bot runs."""
+    from bot.operations.commands import make_backup
+
+    raise typer.Exit(make_backup(file))
+
+
+@db_app.command("restore")
+def db_restore(file: Annotated[Path, typer.Argument(help="What `herald db backup` wrote.")]) -> None:
+    """Put a backup in the place of the database. The bot must not run; nothing is sent again by itself."""
+    from bot.operations.commands import restore_backup
+
+    raise typer.Exit(restore_backup(file))
 
 
 @app.command()

@@ -23,6 +23,7 @@ FOLDERS = {
     "sandbox",
     "rehearsal",
     "locales",
+    "operations",
 }
 MODULES = {"__init__", "__main__", "cli", "app", "doctor", "running", "settings", "logs"}
 PLATFORMS = {"slack", "discord", "telegram"}

@@ -35,7 +35,7 @@ def modules(*folders: str) -> tuple[ast.Module, ...]:
     return tuple(ast.parse(file.read_text(encoding="utf-8")) for file in files)
 
 
-SPEAKING = ("handlers", "domain/review.py", "doctor.py", "running.py")
+SPEAKING = ("handlers", "operations", "domain/review.py", "doctor.py", "running.py", "cli.py")
 
 
 def nodes(*folders: str) -> Iterator[ast.AST]:

@@ -1,0 +1,129 @@
+"""`herald status`: how an installation stands, by its database and the file that a running bot touches."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.locales import Catalogue
+from bot.operations.backup import DATABASE
+from bot.operations.faults import OperationFault
+from bot.operations.figures import Figures, read
+
+ALIVE = "herald.alive"
+"""A file that is touched while the bot is connected; `herald health` looks at its age."""
+ALIVE_SECONDS = 30.0
+LAG_SECONDS = 60.0
+"""An event or a message that waits longer than this wants somebody to look."""
+_SHOWN = ("pending", "sent", "uncertain", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How things stand at `now`. `alive` is how many seconds ago the bot was; None where none has run."""
+
+    figures: Figures
+    alive: float | None
+    now: float
+
+    @property
+    def lag(self) -> float:
+        """For how many seconds the oldest event has waited."""
+        return self._since(self.figures.oldest_event)
+
+    @property
+    def sending_lag(self) -> float:
+        """For how many seconds the oldest message has been due. What a pause holds back does not count."""
+        return 0.0 if self.figures.paused is not None else self._since(self.figures.oldest_due)
+
+    def _since(self, at: float | None) -> float:
+        return 0.0 if at is None else max(self.now - at, 0.0)
+
+    def wants_person(self) -> dict[str, int]:
+        """What needs a person, by word, with how many there are; empty when all is well."""
+        drafts = self.figures.drafts
+        found = {
+            "not_running": int(self.alive is None or self.alive >= ALIVE_SECONDS),
+            "uncertain": drafts.get("uncertain", 0),
+            "failed": drafts.get("failed", 0),
+            "failed_events": self.figures.failed_lately,
+            "waiting_events": self.figures.events_in("new") if self.lag > LAG_SECONDS else 0,
+            "late_messages": int(self.sending_lag > LAG_SECONDS),
+        }
+        return {word: count for word, count in found.items() if count}
+
+    def as_json(self) -> dict[str, object]:
+        """For programs: times in seconds, `well` as the exit code says."""
+        figures = self.figures
+        wants = self.wants_person()
+        return {
+            "well": not wants,
+            "wants_person": wants,
+            "alive_seconds": self.alive,
+            "paused_by": figures.paused,
+            "events": {state: figures.events_in(state) for state in sorted({one for _, one in figures.events})},
+            "lag_seconds": self.lag,
+            "sending_lag_seconds": self.sending_lag,
+            "drafts": dict(figures.drafts),
+            "replies": {platform: figures.replies(platform) for platform in figures.platforms()},
+            "seen_seconds": {name: max(self.now - at, 0.0) for name, at in figures.seen.items()},
+        }
+
+
+def look(data: Path) -> Status:
+    """How the installation on this data folder stands now. Raises OperationFault; blocks."""
+    database = data / DATABASE
+    if not database.exists():
+        raise OperationFault("database.none", path=str(data))
+    now = time.time()
+    try:
+        alive: float | None = max(now - (data / ALIVE).stat().st_mtime, 0.0)
+    except OSError:
+        alive = None
+    try:
+        return Status(read(database, now), alive, now)
+    except sqlite3.Error as error:
+        raise OperationFault("database.unreadable", path=str(database), reason=str(error)) from error
+
+
+_WANTS = {
+    "not_running": "status.wants.not_running",
+    "uncertain": "status.wants.uncertain",
+    "failed": "status.wants.failed",
+    "failed_events": "status.wants.failed_events",
+    "waiting_events": "status.wants.waiting_events",
+    "late_messages": "status.wants.late_messages",
+}
+
+
+def lines(status: Status, language: str) -> list[str]:
+    """What a person reads."""
+    texts = Catalogue()
+    figures = status.figures
+
+    def ago(seconds: float) -> str:
+        return texts.ago(language, seconds)
+
+    alive = "" if status.alive is None else ago(status.alive)
+    found = [texts.say(language, "status.alive", ago=alive) if alive else texts.say(language, "status.never")]
+    if figures.paused is None:
+        found.append(texts.say(language, "status.sending"))
+    else:
+        found.append(texts.say(language, "status.paused", name=figures.paused))
+    events = {"new": figures.events_in("new"), "failed": figures.events_in("failed")}
+    found.append(texts.say(language, "status.events", **events))
+    if figures.oldest_event is not None:
+        found.append(texts.say(language, "status.oldest", ago=ago(status.lag)))
+    counts = {state: figures.drafts.get(state, 0) for state in ("drafting", "waiting", "uncertain")}
+    found.append(texts.say(language, "status.drafts", **counts))
+    for platform in figures.platforms():
+        replies = figures.replies(platform)
+        counts = {state: replies.get(state, 0) for state in _SHOWN}
+        found.append(texts.say(language, "status.platform", platform=platform.capitalize(), **counts))
+    for name, at in figures.seen.items():
+        found.append(texts.say(language, "status.seen", cursor=name, ago=ago(status.now - at)))
+    wants = status.wants_person()
+    found += ["✗ " + texts.say(language, _WANTS[word], count=count) for word, count in wants.items()]
+    return found if wants else [*found, "✓ " + texts.say(language, "status.well")]
