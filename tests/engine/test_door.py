@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.chat.messages import Accepted, Answer
 from bot.engine.inbox import Door
+
 from .world import Engine
 
 

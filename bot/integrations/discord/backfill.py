@@ -77,12 +77,14 @@ class Backfill:
         before = await self._sink.position(cursor(channel))
         if before is None:
             await self._start(home)
+            self._progress.saw(channel, home.last)
             return
         if number(data, "type") not in _FORUMS:
             await self._read(home, before)
         for thread in await self._active(guild, channel):
             after = await self._sink.position(cursor(thread.channel))
             await self._read(thread, after if after is not None else before)
+        self._progress.saw(channel, home.last)
 
     async def _start(self, place: _Place) -> None:
         """The first time: nothing to read back, but from here on nothing may be missed."""

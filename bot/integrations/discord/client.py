@@ -25,7 +25,8 @@ class DiscordConfig:
     `guilds` are the only servers that events are taken from; empty means all that the bot is in. `watched` are the
     channels whose messages must not be missed: they are read back after a gap. `request_timeout` is in seconds.
     `spare_logins` spreads log-ins to the gateway out and ends them before Discord would reset the token; without it
-    they are only counted (local servers have no such limit).
+    they are only counted (local servers have no such limit). After `silence` seconds without any event it is looked
+    into whether there was one.
     """
 
     token: str
@@ -35,6 +36,7 @@ class DiscordConfig:
     watched: tuple[str, ...] = ()
     request_timeout: float = 10.0
     spare_logins: bool = True
+    silence: float = 300.0
 
 
 def point_at(config: DiscordConfig) -> None:
@@ -65,7 +67,7 @@ class GatewayClient(discord.Client):
     def __init__(
         self,
         take: Callable[[str], None],
-        on_ready: Callable[[], None],
+        on_session: Callable[[bool], None],
         room: asyncio.Event,
         logging_in: Callable[[], Awaitable[None]],
     ) -> None:
@@ -82,17 +84,17 @@ class GatewayClient(discord.Client):
             http_trace=tracing(),
         )
         self._take = take
-        self._session_ready = on_ready
+        self._on_session = on_session
         self._room = room
         self._logging_in = logging_in
         self._paced: DiscordWebSocket | None = None
 
     def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's signature
-        """Pass on what the SDK says: raw frames and the end of the start-up; nothing else is listened to."""
+        """Pass on what the SDK says: raw frames, and that a session stands, a new one or not; nothing else is heard."""
         if event == "socket_raw_receive":
             self._take(args[0])
-        elif event == "ready":
-            self._session_ready()
+        elif event in ("ready", "resumed"):
+            self._on_session(event == "ready")
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """What discord.py awaits before it sends IDENTIFY."""

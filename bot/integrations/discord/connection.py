@@ -24,6 +24,10 @@ log = logging.getLogger("herald.discord")
 IDENTIFY_APART = 5.0
 """Seconds between two log-ins to the gateway, at least (Discord reference, "Rate Limiting")."""
 LONGEST_PAUSE = 120.0
+GOODBYE = 1000
+"""The close code after which Discord forgets the session (1001 as well)."""
+GO_ON = 4000
+"""A close code after which the session can be resumed."""
 GOODBYE_WITHIN = 2.0
 """Seconds that the gateway has to close."""
 _PARENTS = 1_000
@@ -46,7 +50,8 @@ class Connection:
 
     def __init__(self, config: DiscordConfig, take: Callable[[str], None], room: asyncio.Event, clocks: Clocks) -> None:
         self.session_ready = asyncio.Event()
-        """Set when a new gateway session stands; who waits for it clears it."""
+        """Set when a session stands in which something may have been missed: a new one, or one that was renewed. Who
+        waits for it clears it."""
         self._config = config
         self._take = take
         self._room = room
@@ -56,11 +61,28 @@ class Connection:
         self._rest: Rest | None = None
         self._logging_in = asyncio.Lock()
         self._parents: dict[str, str | None] = {}
+        self._renewing = False
 
     @property
     def application(self) -> int | None:
         """The application's id, known once logged in."""
         return self._client.application_id if self._client else None
+
+    @property
+    def connected(self) -> bool:
+        """Whether the gateway's socket is open."""
+        return self._client is not None and self._client.ws is not None and self._client.ws.open
+
+    async def renew(self) -> None:
+        """End a connection that brings nothing any more, so that the session is resumed on another."""
+        if self._client is not None:
+            self._renewing = True
+            await _let_go(self._client, GO_ON)
+
+    def _on_session(self, new: bool) -> None:
+        if new or self._renewing:
+            self._renewing = False
+            self.session_ready.set()
 
     async def stay(self, sink: Sink) -> None:
         """Keep the gateway connected; the sink keeps the log-ins. Raises PlatformDown for what a person must mend."""
@@ -124,7 +146,7 @@ class Connection:
         async with self._logging_in:
             if self._client is not None:
                 return self._client
-            client = GatewayClient(self._take, self.session_ready.set, self._room, self._note)
+            client = GatewayClient(self._take, self._on_session, self._room, self._note)
             try:
                 await client.login(self._config.token)
             except BaseException:
@@ -183,14 +205,14 @@ class Connection:
             await client.http.close()
 
 
-async def _let_go(client: GatewayClient) -> None:
+async def _let_go(client: GatewayClient, code: int = GOODBYE) -> None:
     """Close the gateway's socket; a server that does not say goodbye is not waited for."""
     socket = client.ws
     if socket is None or not socket.open:
         return
     try:
         async with asyncio.timeout(GOODBYE_WITHIN):
-            await socket.close(code=1000)
+            await socket.close(code=code)
     except (TimeoutError, OSError) as error:
         log.info("discord: gateway closed without an answer: %s", type(error).__name__)
 

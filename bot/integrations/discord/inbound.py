@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -31,6 +32,9 @@ INTERACTIONS = 1_000
 ANSWER_WITHIN = 2.5
 """Seconds until an interaction is given up; Discord waits three for the first answer."""
 
+_PLACE = {"MESSAGE_CREATE": "channel_id", "THREAD_CREATE": "parent_id"}
+"""Frames that move a channel's `last_message_id`, and their field that names the channel."""
+
 Respond = Callable[[Json, Answer], Awaitable[None]]
 ParentOf = Callable[[str], Awaitable[str | None]]
 
@@ -45,6 +49,7 @@ class Progress:
         self._watched = frozenset(watched)
         self._gap = set(watched)
         self._reached: dict[str, int] = {}
+        self._newest: dict[str, int] = {}
         self.session = 0
 
     def new_session(self) -> None:
@@ -56,6 +61,15 @@ class Progress:
         """This channel (with its threads) has been read back in this session."""
         if session == self.session:
             self._gap.discard(channel)
+
+    def saw(self, channel: str, value: int) -> None:
+        """This message is known, whoever wrote it; of a forum, this thread."""
+        if channel in self._watched:
+            self._newest[channel] = max(value, self._newest.get(channel, 0))
+
+    def newest(self, channel: str) -> int | None:
+        """The newest that is known of a watched channel; None while it has a gap."""
+        return None if channel in self._gap else self._newest.get(channel)
 
     def of(self, message: MessagePosted) -> Position | None:
         """The position that goes with a live message; None where none may be kept."""
@@ -103,6 +117,8 @@ class Inbound:
         self._waiting = asyncio.Event()
         self._interactions: set[asyncio.Task[None]] = set()
         self._session_id = ""
+        self.heard = time.monotonic()
+        """When the gateway last dispatched anything, by the monotonic clock."""
         self._sink: Sink | None = None
 
     def use(self, sink: Sink) -> None:
@@ -113,6 +129,10 @@ class Inbound:
         """Take a frame from the gateway. Never raises and never waits."""
         frame = decode(raw)
         kind, d = text(frame, "t"), mapping(frame, "d")
+        if kind:
+            self.heard = time.monotonic()
+        if place := snowflake(d, _PLACE.get(kind, "")):
+            self._progress.saw(place, int(snowflake(d, "id") or 0))
         if kind == "READY":
             self._session_id = text(d, "session_id")
             self._progress.new_session()

@@ -24,6 +24,7 @@ from bot.integrations.discord.fields import Json, is_snowflake, snowflake, snowf
 from bot.integrations.discord.inbound import Inbound, Progress
 from bot.integrations.discord.logins import Clocks
 from bot.integrations.discord.rest import Once
+from bot.integrations.discord.watchdog import Watchdog
 
 log = logging.getLogger("herald.discord")
 
@@ -68,11 +69,13 @@ class DiscordPlatform:
     async def run(self, sink: Sink, ready: Callable[[], None]) -> None:
         """As `Platform.run`. Cancelled, it is closed within five seconds."""
         self._inbound.use(sink)
+        watchdog = Watchdog(self._config, self._inbound, self._progress, self._connection)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._inbound.run(), name="discord inbound")
                 group.create_task(self._follow_sessions(sink, ready), name="discord sessions")
                 group.create_task(self._connection.stay(sink), name="discord gateway")
+                group.create_task(watchdog.run(), name="discord watchdog")
         except BaseExceptionGroup as failed:
             down, other = failed.split(PlatformDown)
             if down is None or other is not None:

@@ -33,6 +33,7 @@ class RecordingSink:
     kept: list[Incoming] = field(default_factory=list)
     positions: dict[str, int] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
+    again: list[Incoming] = field(default_factory=list)
     answer: Callable[[Event | None], Answer] = lambda _: Accepted()
     down: bool = False
     refused: int = 0
@@ -48,6 +49,8 @@ class RecordingSink:
         for one in batch:
             if (one.source, one.external_id) not in known:
                 self.kept.append(one)
+            else:
+                self.again.append(one)
             if one.position:
                 before = self.positions.get(one.position.cursor, 0)
                 self.positions[one.position.cursor] = max(before, one.position.value)
