@@ -40,6 +40,7 @@ from bot.handlers.drafting import Studio
 from bot.handlers.immediate import Immediate, Interaction
 from bot.handlers.payloads import Signer
 from bot.locales import LANGUAGES, Catalogue
+from bot.operations.monitor import Monitor, Watched
 from bot.operations.status import ALIVE, ALIVE_SECONDS
 from bot.settings import Settings
 from bot.storage.schema import FileLock, migrate
@@ -137,6 +138,7 @@ class App:
             self.router.run(),
             self.timers.run(),
             self._refresh(),
+            Monitor(self.settings.http, self._watched()).run(),
             *(self._serve(name, platform, announce) for name, platform in self.platforms.items()),
         ]
         tasks = [asyncio.create_task(part) for part in parts]
@@ -144,6 +146,9 @@ class App:
             await _all(tasks)
         finally:
             await _stop(tasks)
+
+    def _watched(self) -> Watched:
+        return Watched(self.store, self.clock.now, tuple(self.platforms), self.ready, self.down)
 
     async def _serve(self, name: str, platform: Platform, announce: Callable[[], None]) -> None:
         """Hear and send on one platform. One that cannot go on stops alone: what waits for it stays in the outbox."""

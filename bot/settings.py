@@ -129,6 +129,30 @@ class Delivery(_Section):
     grace: float = Field(5.0, ge=0)
 
 
+class Http(_Section):
+    """Where health and metrics are told, `host:port`; nowhere while `bind` is empty.
+
+    It answers to addresses, `localhost`, and the names in `hosts`.
+    """
+
+    bind: str = ""
+    hosts: tuple[str, ...] = ()
+
+    @field_validator("bind")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if value and not (host and port.isascii() and port.isdecimal() and int(port) < 2**16):
+            raise ValueError("write host:port, for example 127.0.0.1:8421, or leave it empty")
+        return value
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Host and port, or None; port 0 takes any free one."""
+        host, _, port = self.bind.rpartition(":")
+        return (host.strip("[]"), int(port)) if self.bind else None
+
+
 class Settings(_Section):
     """Everything that an installation says about itself."""
 
@@ -148,6 +172,7 @@ class Settings(_Section):
     discord: Discord = Discord()
     telegram: Telegram = Telegram()
     openai: OpenAI = OpenAI()
+    http: Http = Http()
     limits: Literal["published", "none"] = "published"
     data_dir: Path = Path("data")
     clock_file: Path | None = None
@@ -271,7 +296,7 @@ def _anchor(values: dict[str, Any], file: Path) -> None:
 
 
 _PLAIN = {"HERALD_CONFIG"}
-_OUTSIDE = ("HERALD_HTTP__", "HERALD_REDIS_URL", "HERALD_DATABASE_URL", "HERALD_FAILPOINTS", "HERALD_SANDBOX_PORT")
+_OUTSIDE = ("HERALD_REDIS_URL", "HERALD_DATABASE_URL", "HERALD_FAILPOINTS", "HERALD_SANDBOX_PORT")
 """Read by other parts of the program, or by ones that are not running."""
 
 

@@ -196,15 +196,26 @@ def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
         ("HERALD_REVIEW__UNDO_SECONDS__MORE", "1"),
         ("HERALD_CHANNELS", "{broken"),
         ("HERALD_LANGUAGES", "en"),
+        ("HERALD_HTTP__BIND", "8421"),
+        ("HERALD_HTTP__BIND", "127.0.0.1"),
+        ("HERALD_HTTP__BIND", "127.0.0.1:65536"),
     ],
 )
 def test_faults_of_the_environment(tmp_path: Path, name: str, value: str) -> None:
     assert len(faults({name: value}, write(tmp_path, ""))) == 1
 
 
-@pytest.mark.parametrize("name", ["HERALD_HTTP__BIND", "HERALD_REDIS_URL", "HERALD_DATABASE_URL"])
+@pytest.mark.parametrize("name", ["HERALD_REDIS_URL", "HERALD_DATABASE_URL"])
 def test_what_other_parts_read_is_left_to_them(tmp_path: Path, name: str) -> None:
     load({name: "x"}, write(tmp_path, ""))
+
+
+@pytest.mark.parametrize(
+    ("bind", "address"),
+    [("", None), ("127.0.0.1:8421", ("127.0.0.1", 8421)), ("[::1]:0", ("::1", 0)), ("herald:80", ("herald", 80))],
+)
+def test_where_health_is_told(tmp_path: Path, bind: str, address: tuple[str, int] | None) -> None:
+    assert load({"HERALD_HTTP__BIND": bind}, write(tmp_path, "")).http.address == address
 
 
 def test_channels_by_name_carry_the_tenant_that_is_set(tmp_path: Path) -> None:
