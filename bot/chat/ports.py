@@ -76,6 +76,12 @@ class Sink(Protocol):
     async def position(self, cursor: str) -> int | None:
         """How far this cursor was read before, or None."""
 
+    async def gap(self, cursor: str, until: int | None) -> None:
+        """Say that from its position to `until` this cursor is being read back, or (None) that it is whole again.
+
+        It is shown to people and changes nothing else. Raises StoreUnavailable.
+        """
+
     async def remember(self, name: str, value: str) -> None:
         """Keep a small fact beyond a restart, in place of the one before; on disk when this returns.
 

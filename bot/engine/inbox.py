@@ -61,6 +61,10 @@ class Door:
         """How far this cursor was read before."""
         return await self._store.read(lambda connection: Inbox(connection).position(cursor))
 
+    async def gap(self, cursor: str, until: int | None) -> None:
+        """What is being read back. Raises StoreUnavailable."""
+        await self._store.write(lambda connection: Inbox(connection).gap(cursor, until))
+
     async def remember(self, name: str, value: str) -> None:
         """Keep a small fact beyond a restart. Raises StoreUnavailable."""
         await self._store.write(lambda connection: Facts(connection).set(name, value))

@@ -155,6 +155,7 @@ def _status(ctx: Context, event: CommandInvoked) -> None:
         lines.append(texts.say(language, "status.platform", platform=platform.capitalize(), **counts))
     for cursor, at in ctx.work.inbox.seen()[:10]:
         lines.append(texts.say(language, "status.seen", cursor=cursor, ago=texts.ago(language, ctx.now - at)))
+    lines += [texts.say(language, "status.gap", cursor=cursor) for cursor in ctx.work.inbox.gaps()[:10]]
     tell(ctx, asker, "\n".join(lines))
 
 

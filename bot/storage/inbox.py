@@ -99,6 +99,18 @@ class Inbox:
         query = sa.select(cursors.c.position).where(cursors.c.name == cursor)
         return self._connection.execute(query).scalar_one_or_none()
 
+    def gap(self, cursor: str, until: int | None) -> None:
+        """From its position to `until` it is being read back; None: it is whole again."""
+        start = None if until is None else cursors.c.position
+        self._connection.execute(
+            sa.update(cursors).where(cursors.c.name == cursor).values(gap_from=start, gap_to=until)
+        )
+
+    def gaps(self) -> list[str]:
+        """The cursors that are being read back."""
+        query = sa.select(cursors.c.name).where(cursors.c.gap_to.is_not(None)).order_by(cursors.c.name)
+        return list(self._connection.execute(query).scalars())
+
     def new(self, after: int, count: int) -> list[Stored]:
         """The oldest unhandled events behind row `after`."""
         rows = self._connection.execute(_NEW, {"after": after, "count": count})

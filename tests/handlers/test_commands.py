@@ -6,7 +6,7 @@ import pytest
 from engine.world import failing
 
 from bot.chat.messages import Accepted, OpenForm
-from bot.chat.ports import Unclear
+from bot.chat.ports import Incoming, Position, Unclear
 from bot.domain.places import Channel
 
 from .house import ANSWER, House, channel
@@ -154,6 +154,17 @@ async def test_the_status_counts(house: House) -> None:
     assert house.told("status.events", new=0, failed=0) in told
     assert house.told("status.drafts", drafting=0, waiting=1, uncertain=1) in told
     assert house.told("status.platform", platform="Telegram", pending=0, sent=0, uncertain=1, failed=0) in told
+
+
+async def test_the_status_tells_of_a_gap_while_it_is_read_back(house: House) -> None:
+    await house.door.accept([Incoming("telegram:1", "start", "{}", None, Position("telegram:1", 5))])
+    gap = house.told("status.gap", cursor="telegram:1")
+    await house.door.gap("telegram:1", 9)
+    await house.command("status")
+    assert gap in house.notices()[-1]
+    await house.door.gap("telegram:1", None)
+    await house.command("status")
+    assert gap not in house.notices()[-1]
 
 
 async def test_a_draft_is_made_by_link(house: House) -> None:

@@ -142,3 +142,14 @@ def test_each_event_is_stored_once_however_it_comes(batches: list[list[int]]) ->
         assert len(inbox.new(0, 100)) == len(known)
         assert inbox.position("c") == (max(known) if known else None)
     engine.dispose()
+
+
+async def test_a_gap_is_shown_until_it_is_whole_again(bench: Bench) -> None:
+    await bench.write(lambda work: work.inbox.gap("c", 9))  # of a cursor that nobody has
+    await bench.write(lambda work: work.inbox.add([event(1, position=Position("c", 5))], NOW))
+    assert await bench.read(lambda work: work.inbox.gaps()) == []
+    await bench.write(lambda work: work.inbox.gap("c", 9))
+    assert await bench.read(lambda work: work.inbox.gaps()) == ["c"]
+    assert await bench.read(lambda work: work.inbox.position("c")) == 5
+    await bench.write(lambda work: work.inbox.gap("c", None))
+    assert await bench.read(lambda work: work.inbox.gaps()) == []

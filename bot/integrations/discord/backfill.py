@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from discord.http import Route
 
-from bot.chat.ports import Incoming, Refused, SendError, Sink
+from bot.chat.ports import Incoming, Refused, SendError, Sink, StoreUnavailable
 from bot.domain.failpoints import Point, reach
 from bot.integrations.discord.fields import Json, mappings, number, snowflake
 from bot.integrations.discord.inbound import Progress, backfilled, cursor, stored
@@ -79,12 +79,21 @@ class Backfill:
             await self._start(home)
             self._progress.saw(channel, home.last)
             return
+        await self._gap(channel, home.last if home.last > before else None)
         if number(data, "type") not in _FORUMS:
             await self._read(home, before)
         for thread in await self._active(guild, channel):
             after = await self._sink.position(cursor(thread.channel))
             await self._read(thread, after if after is not None else before)
+        await self._gap(channel, None)
         self._progress.saw(channel, home.last)
+
+    async def _gap(self, channel: str, until: int | None) -> None:
+        """Have the gap shown; what is only for show is no reason to stop."""
+        try:
+            await self._sink.gap(cursor(channel), until)
+        except StoreUnavailable:
+            log.info("discord: the gap of channel %s cannot be noted", channel)
 
     async def _start(self, place: _Place) -> None:
         """The first time: nothing to read back, but from here on nothing may be missed."""

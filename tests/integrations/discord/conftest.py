@@ -33,6 +33,7 @@ class RecordingSink:
     kept: list[Incoming] = field(default_factory=list)
     positions: dict[str, int] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
+    gaps: list[tuple[str, int | None]] = field(default_factory=list)
     again: list[Incoming] = field(default_factory=list)
     answer: Callable[[Event | None], Answer] = lambda _: Accepted()
     down: bool = False
@@ -60,6 +61,11 @@ class RecordingSink:
 
     async def position(self, cursor: str) -> int | None:
         return self.positions.get(cursor)
+
+    async def gap(self, cursor: str, until: int | None) -> None:
+        self.gaps.append((cursor, until))
+        async with self._changed:
+            self._changed.notify_all()
 
     async def remember(self, name: str, value: str) -> None:
         self.facts[name] = value

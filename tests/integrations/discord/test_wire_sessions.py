@@ -67,6 +67,9 @@ async def test_a_restart_reads_back_in_order_over_several_pages(sandbox: Sandbox
         events = [e for one in sink.kept if isinstance(e := one.event, MessagePosted) and e.text in missed]
         assert all(event.backfilled for event in events)
         assert sink.positions[cursor] == int(events[-1].message_id)
+        # The gap was shown while it was open.
+        await sink.until(lambda: sink.gaps[-1] == (cursor, None))
+        assert (cursor, int(events[-1].message_id)) in sink.gaps
         live = await said(sandbox, "live", 2)
         await sink.until(lambda: heard(sink, live) == live)
 

@@ -29,6 +29,7 @@ class RecordingSink:
         self.stored: list[Incoming] = []
         self.positions = positions if positions is not None else {}
         self.facts: dict[str, str] = {}
+        self.gaps: list[tuple[str, int | None]] = []
         self.refused: list[Incoming] = []
         self.refusals = 0
         self.answer: Callable[[Event | None], Answer] = lambda _event: Accepted()
@@ -53,6 +54,9 @@ class RecordingSink:
 
     async def position(self, cursor: str) -> int | None:
         return self.positions.get(cursor)
+
+    async def gap(self, cursor: str, until: int | None) -> None:
+        self.gaps.append((cursor, until))
 
     async def remember(self, name: str, value: str) -> None:
         self.facts[name] = value

@@ -28,6 +28,7 @@ class RecordingSink:
         self.batches: list[list[Incoming]] = []
         self.positions: dict[str, int] = {} if position is None else {"": position}
         self.facts: dict[str, str] = {}
+        self.gaps: list[tuple[str, int | None]] = []
         self.broken = False
         self.refused: list[list[Incoming]] = []
         self._changed = asyncio.Condition()
@@ -46,6 +47,9 @@ class RecordingSink:
 
     async def position(self, cursor: str) -> int | None:
         return self.positions.get(cursor, self.positions.get(""))
+
+    async def gap(self, cursor: str, until: int | None) -> None:
+        self.gaps.append((cursor, until))
 
     async def remember(self, name: str, value: str) -> None:
         self.facts[name] = value
