@@ -176,7 +176,8 @@ async def asking(house: House) -> None:
 UNSAID = {
     # said elsewhere: by doctor, manifest and status, by the model's drafter and its guards, or by no state of today
     "button.view", "button.pause", "button.resume", "why.model", "why.no_answer_text", "why.instruction",
-    "status.alive", "status.never", "status.oldest", "status.well", "status.gap", "card.attachments", "state.drafting", "line.drafting",
+    "status.alive", "status.never", "status.oldest", "status.well", "status.gap",
+    "card.attachments", "state.drafting", "line.drafting",
     "review.still_drafting", "review.too_late", "review.no_reply", "review.four_eyes", "review.nothing_to_approve",
     "review.already.drafting", "review.already.waiting", "review.already.uncertain", "review.already.failed",
 }  # fmt: skip
