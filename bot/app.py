@@ -118,7 +118,7 @@ class App:
     connected: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, announce: Callable[[], None]) -> None:
-        """Connect everything; `announce` is called when all platforms are connected. Cancel to stop.
+        """Connect everything until cancelled; `announce` is called when all platforms are connected and know the commands.
 
         Raises PlatformDown when a platform cannot go on without a person.
         """
@@ -137,9 +137,9 @@ class App:
             self.clock.follow(),
             self.router.run(),
             self.timers.run(),
-            self._refresh(),
+            self._refresh(announce),
             Monitor(self.settings.http, self._watched()).run(),
-            *(self._serve(name, platform, announce) for name, platform in self.platforms.items()),
+            *(self._serve(name, platform) for name, platform in self.platforms.items()),
         ]
         tasks = [asyncio.create_task(part) for part in parts]
         try:
@@ -150,10 +150,10 @@ class App:
     def _watched(self) -> Watched:
         return Watched(self.store, self.clock.now, tuple(self.platforms), self.ready, self.down)
 
-    async def _serve(self, name: str, platform: Platform, announce: Callable[[], None]) -> None:
+    async def _serve(self, name: str, platform: Platform) -> None:
         """Hear and send on one platform. One that cannot go on stops alone: what waits for it stays in the outbox."""
         sending = asyncio.create_task(self.couriers[name].run())
-        hearing = asyncio.create_task(platform.run(self.door, partial(self._connected, name, announce)))
+        hearing = asyncio.create_task(platform.run(self.door, partial(self._connected, name)))
         try:
             await _all([sending, hearing])
         except PlatformDown as error:
@@ -161,27 +161,26 @@ class App:
             self.down[name] = str(error)
             if len(self.down) == len(self.platforms):
                 raise PlatformDown("\n".join(f"{one}: {why}" for one, why in self.down.items())) from error
-            self._announce_once(announce)
+            self._look_round()
         finally:
             await _stop([sending])  # first: what is being sent needs the platform's connections
             await _stop([hearing])
 
-    def _connected(self, name: str, announce: Callable[[], None]) -> None:
+    def _connected(self, name: str) -> None:
         log.info("%s is connected", name)
         self.ready.add(name)
-        self._announce_once(announce)
+        self._look_round()
 
-    def _announce_once(self, announce: Callable[[], None]) -> None:
-        if len(self.ready | set(self.down)) == len(self.platforms) and not self.connected.is_set():
+    def _look_round(self) -> None:
+        if len(self.ready | set(self.down)) == len(self.platforms):
             self.connected.set()
-            announce()
 
-    async def _refresh(self) -> None:
-        """Announce the commands once, then watch knowledge and prompts."""
+    async def _refresh(self, announce: Callable[[], None]) -> None:
+        """Once connected, register the commands and say that all is ready; then watch knowledge and prompts."""
         await self.connected.wait()
+        await asyncio.gather(*(self._register(name, self.platforms[name]) for name in self.ready))
+        announce()
         await asyncio.to_thread(identify, "the first comment should not wait for the model of languages")
-        for name in self.ready:
-            await self._announce(name, self.platforms[name])
         told = ""
         alive = self.settings.data_dir / ALIVE
         while True:
@@ -196,7 +195,7 @@ class App:
                 log.error("%s: the version before stays in use", now)
             told = now
 
-    async def _announce(self, name: str, platform: object) -> None:
+    async def _register(self, name: str, platform: object) -> None:
         if isinstance(platform, Registers):
             try:
                 await platform.register(command_specs(self.registry, self.desk.texts))
