@@ -118,7 +118,7 @@ class App:
     connected: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, announce: Callable[[], None]) -> None:
-        """Connect everything until cancelled; `announce` is called when all platforms are connected and know the commands.
+        """Connect everything until cancelled; `announce` is called when all platforms are there and know the commands.
 
         Raises PlatformDown when a platform cannot go on without a person.
         """
