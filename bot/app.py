@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bot.chat.messages import Answer
 from bot.chat.ports import CommandSpec, Model, Platform, PlatformDown, Registers, SendError, StoreUnavailable
 from bot.domain.delivery import Deadlines
 from bot.domain.failpoints import Point, reach
@@ -301,7 +302,7 @@ def build(settings: Settings) -> App:
     router = Router(core, access, platforms, studio.prepare)
     immediate = Immediate(store, access, platforms, lambda work, roles: core.make(work, roles, None))
 
-    async def answer(event: Interaction) -> Any:  # noqa: ANN401 - an Answer
+    async def answer(event: Interaction) -> Answer:
         return await immediate.answer(event, clock.now())
 
     limits = PUBLISHED if settings.limits == "published" else {}

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from py3langid.langid import LanguageIdentifier  # type: ignore[import-untyped]
+    from py3langid.langid import LanguageIdentifier  # type: ignore[import-untyped]  # it ships no types
 
 UNDETERMINED = "und"
 """ISO 639-2's code for a text whose language cannot be told."""

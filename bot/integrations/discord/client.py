@@ -124,4 +124,4 @@ class GatewayClient(discord.Client):
                     raise
                 raise SessionOver from None
 
-        socket.poll_event = when_room  # type: ignore[method-assign]
+        socket.poll_event = when_room  # type: ignore[method-assign]  # the SDK offers no other place to stop reading

@@ -15,7 +15,7 @@ TOO_MANY: Final = 429
 
 GONE: Final = "gone"
 """The code of Refused when the message to change is not there any more."""
-NO_TOKEN: Final = "unauthorized"  # noqa: S105
+NO_TOKEN: Final = "unauthorized"  # noqa: S105 - a code, no secret
 """The code of Refused when Discord does not take the token."""
 
 
