@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import secrets
-import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -43,9 +42,10 @@ from bot.handlers.payloads import Signer
 from bot.locales import LANGUAGES, Catalogue
 from bot.operations.monitor import Monitor, Watched
 from bot.operations.status import ALIVE, ALIVE_SECONDS
+from bot.outside import make_model, make_platform
 from bot.settings import Settings
 from bot.storage.schema import FileLock, migrate
-from bot.storage.store import Store
+from bot.storage.sqlite import SqliteStore
 from bot.storage.work import Work
 
 REFRESH_SECONDS = 2.0
@@ -55,52 +55,12 @@ STOP_SECONDS = 9.0
 log = logging.getLogger("herald")
 
 
-def make_platform(name: str, settings: Settings, now: Callable[[], float] = time.time) -> Platform:
-    """The platform of this name; its SDK is imported only here."""
-    watched = settings.channel_ids(settings.watch.channels, name)
-    timeout = settings.delivery.request_timeout
-    if name == "telegram":
-        from bot.integrations.telegram import TelegramConfig, TelegramPlatform
-
-        token = settings.telegram.token.get_secret_value()
-        config = TelegramConfig(token, settings.telegram.api_url, watched, request_timeout=timeout)
-        return TelegramPlatform(config, now=now)
-    if name == "slack":
-        from bot.integrations.slack import SlackConfig, SlackPlatform
-
-        tokens = settings.slack.bot_token.get_secret_value(), settings.slack.app_token.get_secret_value()
-        return SlackPlatform(SlackConfig(*tokens, settings.slack.api_url, watched, timeout))
-    from bot.integrations.discord import DiscordConfig, DiscordPlatform
-
-    token = settings.discord.token.get_secret_value()
-    where = settings.discord
-    gateway = DiscordConfig(
-        token,
-        where.api_url,
-        where.gateway_url,
-        watched=watched,
-        request_timeout=timeout,
-        spare_logins=settings.limits == "published",
-    )
-    return DiscordPlatform(gateway, now=now)
-
-
-def make_model(settings: Settings) -> Model | None:
-    """The language model, if one is wanted."""
-    if settings.drafting.drafter != "openai":
-        return None
-    from bot.integrations.openai.model import OpenAIModel, OpenAISettings
-
-    key = settings.openai.api_key.get_secret_value()
-    return OpenAIModel(OpenAISettings(settings.openai.model, settings.openai.base_url, key or None))
-
-
 @dataclass
 class App:
     """A running Herald. `run` returns when it is cancelled or a platform cannot go on."""
 
     settings: Settings
-    store: Store
+    store: SqliteStore
     clock: Clock
     platforms: dict[str, Platform]
     registry: Registry[Context]
@@ -285,7 +245,7 @@ def build(settings: Settings) -> App:
     data = settings.data_dir
     key = _secret(data)
     clock = Clock(settings.clock_file)
-    store = Store(data / "herald.db")
+    store = SqliteStore(data / "herald.db")
     platforms = {name: make_platform(name, settings, clock.now) for name in settings.configured()}
     desk = make_desk(settings, platforms, key)
     registry = make_registry()

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from bot.domain.places import BadAddress, Channel
 from bot.domain.roles import Grant, Role
@@ -42,6 +42,12 @@ class Slack(_Section):
     app_token: SecretStr = SecretStr("")
     signing_secret: SecretStr = SecretStr("")
     api_url: str = "https://slack.com/api/"
+    mode: Literal["socket", "http"] = "socket"
+    """How events come: Socket Mode, or as requests to `/slack/events` on `http.bind`, signed with `signing_secret`."""
+    app_id: str = ""
+    """In HTTP mode requests for another app are refused; any app's are taken while this is empty."""
+    connections: int = Field(2, ge=1, le=10)
+    """Socket Mode connections at once, so that one can go while another hears."""
 
 
 class Discord(_Section):
@@ -50,6 +56,11 @@ class Discord(_Section):
     token: SecretStr = SecretStr("")
     api_url: str = "https://discord.com/api/v10"
     gateway_url: str = "wss://gateway.discord.gg/"
+    public_key: str = ""
+    """The application's public key (hex). With it interactions come as requests to `/discord/interactions`, too."""
+    shards: int = Field(1, ge=1, le=4096)
+    shard_ids: tuple[int, ...] = ()
+    """Which of the shards this process may hold; all while empty."""
 
 
 class Telegram(_Section):
@@ -57,6 +68,8 @@ class Telegram(_Section):
 
     token: SecretStr = SecretStr("")
     webhook_secret: SecretStr = SecretStr("")
+    webhook_url: str = ""
+    """The public https address of `/telegram/webhook`. With it updates come as requests; otherwise they are polled."""
     api_url: str = "https://api.telegram.org"
 
 
@@ -91,6 +104,11 @@ class Review(_Section):
     four_eyes: bool = False
     card_lines: bool = True
     """Whether a short line in the card's thread records each decision."""
+    sla_minutes: float = Field(0.0, ge=0)
+    """A draft that waits longer is put before `escalation` once; 0: never."""
+    escalation: str = ""
+    """The channel, by name, where drafts that wait too long or were escalated are shown."""
+    snooze_minutes: float = Field(60.0, gt=0)
 
 
 class Drafting(_Section):
@@ -127,6 +145,27 @@ class Delivery(_Section):
     request_timeout: float = Field(10.0, gt=0)
     lease: float = Field(30.0, gt=0)
     grace: float = Field(5.0, ge=0)
+
+    @model_validator(mode="after")
+    def _a_lease_outlives_a_request(self) -> Delivery:
+        if self.lease <= self.request_timeout + self.grace:
+            raise ValueError("lease must be longer than request_timeout + grace, or nothing would ever be sent")
+        return self
+
+
+class Processes(_Section):
+    """Several processes on one PostgreSQL database, in seconds."""
+
+    beat: float = Field(3.0, gt=0)
+    """How often a process shows that it lives."""
+    lease: float = Field(10.0, gt=0)
+    """A process that has not shown it for so long has lost what it held; it stops using it a beat earlier."""
+
+    @model_validator(mode="after")
+    def _beats_fit_into_a_lease(self) -> Processes:
+        if self.lease < 3 * self.beat:
+            raise ValueError("lease must be at least three beats long")
+        return self
 
 
 class Http(_Section):
@@ -173,6 +212,11 @@ class Settings(_Section):
     telegram: Telegram = Telegram()
     openai: OpenAI = OpenAI()
     http: Http = Http()
+    processes: Processes = Processes()
+    database_url: SecretStr = SecretStr("")
+    """`postgresql://user:password@host/name`; empty: a SQLite file in `data_dir`."""
+    redis_url: SecretStr = SecretStr("")
+    """`redis://host:port/0`; used with PostgreSQL only. Without it processes look at the database often."""
     limits: Literal["published", "none"] = "published"
     data_dir: Path = Path("data")
     clock_file: Path | None = None
@@ -213,7 +257,8 @@ def _name_faults(values: Mapping[str, Any]) -> list[str]:
         for name in sorted(known)
         if name.partition("/")[0] not in PLATFORMS or not name.partition("/")[2]
     ]
-    wanted = [(f"{part}.channels", name) for part in ("watch", "review") for name in _texts(values, part, "channels")]
+    wanted = [("review.escalation", name) for name in [_text(values, "review", "escalation")] if name]
+    wanted += [(f"{part}.channels", name) for part in ("watch", "review") for name in _texts(values, part, "channels")]
     wanted += [(part, name) for part in ("tenants", "channel_languages") for name in _names(values.get(part))]
     faults += [f"{at}: {name!r} is not in [channels]; add its id there" for at, name in wanted if name not in known]
     for role in Role:
@@ -231,6 +276,12 @@ def _texts(values: Mapping[str, Any], section: str, name: str) -> list[str]:
     return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
 
 
+def _text(values: Mapping[str, Any], section: str, name: str) -> str:
+    table = values.get(section)
+    found = table.get(name) if isinstance(table, dict) else None
+    return found if isinstance(found, str) else ""
+
+
 def _names(table: object) -> list[str]:
     return [str(name) for name in table] if isinstance(table, dict) else []
 
@@ -241,7 +292,9 @@ def config_file(environment: Mapping[str, str]) -> Path:
 
 
 _SECRETS = re.compile(
-    r"^\s*(?:bot_token|app_token|signing_secret|token|webhook_secret|api_key)\s*=\s*[\"'][^\"']", re.M
+    r"^\s*(?:bot_token|app_token|signing_secret|token|webhook_secret|api_key|database_url|redis_url)"
+    r"\s*=\s*[\"'][^\"']",
+    re.M,
 )
 
 
@@ -296,7 +349,7 @@ def _anchor(values: dict[str, Any], file: Path) -> None:
 
 
 _PLAIN = {"HERALD_CONFIG"}
-_OUTSIDE = ("HERALD_REDIS_URL", "HERALD_DATABASE_URL", "HERALD_FAILPOINTS", "HERALD_SANDBOX_PORT")
+_OUTSIDE = ("HERALD_FAILPOINTS", "HERALD_SANDBOX_PORT")
 """Read by other parts of the program, or by ones that are not running."""
 
 

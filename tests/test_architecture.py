@@ -25,7 +25,7 @@ FOLDERS = {
     "locales",
     "operations",
 }
-MODULES = {"__init__", "__main__", "cli", "app", "doctor", "running", "settings", "logs"}
+MODULES = {"__init__", "__main__", "cli", "app", "doctor", "outside", "running", "settings", "logs"}
 PLATFORMS = {"slack", "discord", "telegram"}
 SANDBOX_PARTS = PLATFORMS | {"openai", "page"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar, runtime_checkable
 
@@ -29,12 +29,8 @@ class Capabilities:
     private: bool = True
     """One person can be shown something in a public channel."""
     delete: bool = True
-    lookup: bool = False
-    """A sent message can be found again by its delivery id."""
     carries_roles: bool = False
     """Live events name all platform roles of whoever caused them."""
-    deletions: bool = True
-    """The platform tells us when members delete their messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +95,16 @@ class SendError(Exception):
 class NotSent(SendError):
     """Surely not done, and worth another try: refused before the connection stood, or rate limited.
 
-    `retry_after` are the seconds the platform told us to wait.
+    `retry_after` are the seconds the platform told us to wait, `scope` whether it meant this destination or the whole
+    bot.
     """
 
-    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self, reason: str, retry_after: float | None = None, scope: Literal["destination", "bot"] = "destination"
+    ) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+        self.scope = scope
 
 
 class Refused(SendError):
@@ -117,6 +117,51 @@ class Refused(SendError):
 
 class Unclear(SendError):
     """It may have been done: no answer, a cut connection, a 5xx."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """A message that may or may not have arrived: what `send` was called with, and when (UTC seconds)."""
+
+    message: Outgoing
+    to: Channel
+    key: str
+    started_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSeen:
+    """What a platform's answer said about one of its rate limits."""
+
+    bucket: str
+    """The platform's own name of it."""
+    destination: str
+    """The channel that it was learned from; empty when it holds for the whole bot."""
+    limit: int
+    remaining: int
+    reset_after: float
+    """Seconds until `limit` requests are allowed again."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A platform's request to us. Header names are in lower case; the body is at most 1 MiB and not yet trusted."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReply:
+    """What it is answered."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "text/plain; charset=utf-8"
+
+
+Hook = Callable[[HttpRequest], Awaitable[HttpReply]]
+"""Answers one request of a platform, after what it brought is stored. Raises StoreUnavailable: it answers 503."""
 
 
 class PlatformDown(Exception):
@@ -159,6 +204,34 @@ class Deletes(Protocol):
 
     async def delete(self, at: Channel, message_id: str) -> None:
         """Delete a message that we sent; one that is gone is a success. Raises as `send`."""
+
+
+@runtime_checkable
+class Finds(Protocol):
+    """Platforms where a sent message can be looked up by its delivery id."""
+
+    async def find(self, sought: Sought) -> str | None:
+        """The id of the message that a `send` with an unknown outcome made, or None: it is surely not there.
+
+        Asked only when nothing of that request can land any more. Raises as `send` when it cannot be told now; Refused
+        when it can never be told.
+        """
+
+
+@runtime_checkable
+class ReportsLimits(Protocol):
+    """Platforms whose answers name their rate limits."""
+
+    def on_limits(self, call: Callable[[LimitSeen], None]) -> None:
+        """Have `call` hear of each limit that an answer names, in the loop, at once."""
+
+
+@runtime_checkable
+class HearsHttp(Protocol):
+    """Platforms that can deliver their events as HTTP requests to us."""
+
+    def hooks(self, sink: Sink) -> Mapping[str, Hook]:
+        """What to answer under which path (`/slack/events`); empty when the settings want no such delivery."""
 
 
 @runtime_checkable
@@ -234,3 +307,32 @@ class Model(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+
+
+class Wakeup(Protocol):
+    """How processes that share a database wake each other. The database is the truth: a lost call only costs time."""
+
+    @property
+    def well(self) -> bool:
+        """Whether calls reach others at present; otherwise everybody looks often."""
+
+    async def run(self, heard: Callable[[frozenset[str]], None]) -> None:
+        """Hand over the topics that other processes woke, until cancelled. Never raises because the server is gone."""
+
+    def call(self, topics: frozenset[str]) -> None:
+        """Wake the others; returns at once, and loses the call when the server is gone."""
+
+
+class SharedPace(Protocol):
+    """Rate buckets that several processes share."""
+
+    async def take(self, bucket: str, rate: float, burst: float, count: int) -> float:
+        """Take `count` tokens of a bucket that fills with `rate` a second up to `burst`; a bucket not known is empty.
+
+        0.0: they are taken. Otherwise nothing is taken, and in so many seconds they may be there.
+        Raises PaceUnavailable.
+        """
+
+
+class PaceUnavailable(Exception):
+    """The shared buckets cannot be reached: each process keeps to its own share of the limits."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 
 class DeliveryState(StrEnum):
@@ -71,6 +71,20 @@ FINAL = frozenset({_S.SENT, _S.FAILED, _S.DEAD, _S.DROPPED, _S.CANCELLED})
 MAX_TRIES = 4
 
 
+class Urgency(IntEnum):
+    """The five classes of what goes out (RELIABILITY section 4): a lower one always goes first."""
+
+    ANSWER = 0
+    """What a person just did is answered: never paced."""
+    REPLY = 1
+    """Approved replies."""
+    ALERT = 2
+    """Cards, winners, moderation, the last state of something live."""
+    LIVE = 3
+    """Live tallies and lines; at most half of what a destination allows."""
+    BROADCAST = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Deadlines:
     """Seconds. A claim refuses to send when less of its lease is left than `timeout` + `grace`."""
@@ -78,6 +92,11 @@ class Deadlines:
     timeout: float = 10.0
     lease: float = 30.0
     grace: float = 5.0
+
+    @property
+    def quiet(self) -> float:
+        """How long after a request nothing of it can land any more: only then it is looked up."""
+        return self.timeout + self.grace
 
 
 def next_try(tries: int, jitter: float, retry_after: float | None) -> float:

@@ -18,7 +18,7 @@ from yarl import URL
 from bot.chat.ports import StoreUnavailable
 from bot.operations.metrics import Moment, exposition
 from bot.settings import Http, SettingsFault
-from bot.storage.store import Store
+from bot.storage.sqlite import SqliteStore
 
 ANSWER_SECONDS = 5.0
 """How long an answer may take; then it is 503."""
@@ -38,7 +38,7 @@ log = logging.getLogger("herald.monitor")
 class Watched:
     """What is watched: the parts of a running application, which go on changing."""
 
-    store: Store
+    store: SqliteStore
     now: Callable[[], float]
     platforms: Collection[str]
     ready: Collection[str]

@@ -18,7 +18,7 @@ from bot.chat.ports import StoreUnavailable
 from bot.domain.failpoints import Point, reach
 from bot.storage.tables import metadata
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; `migrations/versions` holds it."""
 
 

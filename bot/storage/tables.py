@@ -48,6 +48,7 @@ inbox = Table(
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("error", Text),
     Column("received_at", Float, nullable=False),
+    Column("part", Integer, nullable=False, server_default="0"),  # which worker's: domain.parts
     UniqueConstraint("source", "external_id"),
 )
 Index("inbox_new", inbox.c.id, sqlite_where=text("state = 'new'"), postgresql_where=text("state = 'new'"))
@@ -208,6 +209,7 @@ timers = Table(
     Column("key", String, nullable=False),
     Column("due_at", Float, nullable=False),
     Column("tries", Integer, nullable=False, server_default="0"),
+    Column("part", Integer, nullable=False, server_default="0"),
     UniqueConstraint("kind", "key"),
 )
 Index("timers_due", timers.c.due_at)
@@ -237,4 +239,23 @@ facts = Table(
     metadata,
     Column("name", String, primary_key=True),
     Column("value", Text, nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String, primary_key=True),  # gateway:slack, part:12, worker:<id>
+    Column("holder", String, nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("beat", BigInteger, nullable=False),  # grows while the holder lives; others watch it with their own clocks
+    Column("about", Text, nullable=False, server_default=""),
+)
+
+blocks = Table(
+    "blocks",
+    metadata,
+    Column("platform", String, primary_key=True),
+    Column("destination", String, primary_key=True),  # empty: the whole bot
+    Column("until", Float, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
 )

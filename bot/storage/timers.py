@@ -28,7 +28,7 @@ _SET = _values.on_conflict_do_update(
     index_elements=["kind", "key"], set_={"due_at": _values.excluded.due_at, "tries": 0}
 )
 _DUE = (
-    sa.select(timers)
+    sa.select(timers.c.id, timers.c.kind, timers.c.key, timers.c.due_at, timers.c.tries)
     .where(timers.c.due_at <= bindparam("now"), timers.c.id.not_in(bindparam("busy", expanding=True)))
     .order_by(timers.c.due_at, timers.c.id)
     .limit(bindparam("count"))

@@ -26,7 +26,7 @@ from bot.engine.limiter import Limiter
 from bot.engine.outbox import Courier, Settings
 from bot.engine.registry import Create, Doubtful, Lost, Outcome, Registry, Sent
 from bot.storage.outbox import Delivery, Order
-from bot.storage.store import Store
+from bot.storage.sqlite import SqliteStore
 from bot.storage.work import Work
 
 T = TypeVar("T")
@@ -189,7 +189,7 @@ class Ledger:
     told: list[tuple[int, Outcome]]
 
 
-class MortalStore(Store):
+class MortalStore(SqliteStore):
     """A store whose process can die: from then on nothing of it reaches the file."""
 
     dead = False

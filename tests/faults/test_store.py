@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from bot.chat.ports import StoreUnavailable
 from bot.domain.failpoints import VARIABLE, Point, arm
 from bot.storage.schema import migrate
+from bot.storage.sqlite import SqliteStore
 from bot.storage.store import Store, wake
 from bot.storage.tables import facts
 
@@ -29,7 +30,7 @@ def _disarmed() -> Iterator[None]:
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     migrate(tmp_path / "herald.db")
-    made = Store(tmp_path / "herald.db")
+    made = SqliteStore(tmp_path / "herald.db")
     await made.open()
     yield made
     await made.close()

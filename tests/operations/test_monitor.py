@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from bot.operations.monitor import Monitor, Watched, is_ours
 from bot.settings import Http, SettingsFault
 from bot.storage.schema import migrate
+from bot.storage.sqlite import SqliteStore
 from bot.storage.store import Store
 
 NOW = 1000.0
@@ -53,7 +54,7 @@ class Running:
 @asynccontextmanager
 async def running(folder: Path, bind: str = "127.0.0.1:0", hosts: tuple[str, ...] = ()) -> AsyncIterator[Running]:
     migrate(folder / "herald.db")
-    store = Store(folder / "herald.db")
+    store = SqliteStore(folder / "herald.db")
     await store.open()
     there = Running("", store)
     monitor = Monitor(
@@ -154,7 +155,7 @@ async def test_an_address_that_is_taken_is_told(tmp_path: Path) -> None:
 
 
 async def test_without_an_address_nothing_listens(tmp_path: Path) -> None:
-    monitor = Monitor(Http(), Watched(Store(tmp_path / "x"), lambda: NOW, (), (), {}))
+    monitor = Monitor(Http(), Watched(SqliteStore(tmp_path / "x"), lambda: NOW, (), (), {}))
     await monitor.run()
     assert monitor.port is None
 
@@ -164,7 +165,7 @@ async def test_a_running_bot_tells(tmp_path: Path) -> None:
         bot = world.bot(HERALD_HTTP__BIND="127.0.0.1:0", HERALD_LOG_LEVEL="INFO")
         await bot.ready()
         found = await until("it says where", lambda: re.search(r"health and metrics on (\S+)", bot.log.read_text()))
-        there = Running(found.group(1).strip('"'), Store(tmp_path / "unused"))
+        there = Running(found.group(1).strip('"'), SqliteStore(tmp_path / "unused"))
         assert (await there.get("/health"))[0] == 200
         await world.say("When will the jasmine tea be restocked?")
         await until("all is settled", world.settled)

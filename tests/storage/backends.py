@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from bot.storage.schema import migrate
+from bot.storage.sqlite import SqliteStore
 from bot.storage.store import Store
 
 Backend = Callable[[Path], AbstractAsyncContextManager[Store]]
@@ -16,7 +17,7 @@ Backend = Callable[[Path], AbstractAsyncContextManager[Store]]
 @asynccontextmanager
 async def sqlite(folder: Path) -> AsyncIterator[Store]:
     """A SQLite file."""
-    store = Store(fresh(folder / "herald.db"))
+    store = SqliteStore(fresh(folder / "herald.db"))
     await store.open()
     try:
         yield store

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from bot.chat.ports import StoreUnavailable
+from bot.storage.sqlite import SqliteStore
 from bot.storage.store import Store, wake
 from bot.storage.tables import facts
 
@@ -25,7 +26,7 @@ BIG = "x" * 200_000
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    made = Store(fresh(tmp_path / "herald.db"))
+    made = SqliteStore(fresh(tmp_path / "herald.db"))
     await made.open()
     yield made
     await made.close()
@@ -248,7 +249,7 @@ async def test_an_abandoned_write_still_happens_and_disturbs_nobody(store: Store
 
 
 async def test_closing_finishes_what_waits(tmp_path: Path) -> None:
-    store = Store(fresh(tmp_path / "herald.db"))
+    store = SqliteStore(fresh(tmp_path / "herald.db"))
     await store.open()
     async with Gate(store):
         write = asyncio.create_task(store.write(put("a")))
@@ -261,7 +262,7 @@ async def test_closing_finishes_what_waits(tmp_path: Path) -> None:
 
 
 async def test_a_closed_or_closing_store_says_so(tmp_path: Path) -> None:
-    store = Store(fresh(tmp_path / "herald.db"))
+    store = SqliteStore(fresh(tmp_path / "herald.db"))
     with pytest.raises(StoreUnavailable, match="closed"):
         await store.write(put("a"))
     await store.open()
@@ -280,7 +281,7 @@ async def test_a_closed_or_closing_store_says_so(tmp_path: Path) -> None:
 
 async def test_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match="unable to open"):
-        await Store(tmp_path / "no" / "such" / "folder.db").open()
+        await SqliteStore(tmp_path / "no" / "such" / "folder.db").open()
 
 
 async def test_a_read_that_cannot_be_done(store: Store) -> None:

@@ -63,8 +63,6 @@ class TelegramPlatform:
             threads=True,
             private=False,
             delete=True,
-            lookup=False,
-            deletions=False,
         )
 
     def parse(self, raw: str) -> Event | None:

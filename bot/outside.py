@@ -1,0 +1,49 @@
+"""What an installation talks to: its platforms and its language model. Each SDK is imported when it is wanted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from bot.chat.ports import Model, Platform
+from bot.settings import Settings
+
+
+def make_platform(name: str, settings: Settings, now: Callable[[], float] = time.time) -> Platform:
+    """The platform of this name; its SDK is imported only here."""
+    watched = settings.channel_ids(settings.watch.channels, name)
+    timeout = settings.delivery.request_timeout
+    if name == "telegram":
+        from bot.integrations.telegram import TelegramConfig, TelegramPlatform
+
+        token = settings.telegram.token.get_secret_value()
+        config = TelegramConfig(token, settings.telegram.api_url, watched, request_timeout=timeout)
+        return TelegramPlatform(config, now=now)
+    if name == "slack":
+        from bot.integrations.slack import SlackConfig, SlackPlatform
+
+        tokens = settings.slack.bot_token.get_secret_value(), settings.slack.app_token.get_secret_value()
+        return SlackPlatform(SlackConfig(*tokens, settings.slack.api_url, watched, timeout))
+    from bot.integrations.discord import DiscordConfig, DiscordPlatform
+
+    token = settings.discord.token.get_secret_value()
+    where = settings.discord
+    gateway = DiscordConfig(
+        token,
+        where.api_url,
+        where.gateway_url,
+        watched=watched,
+        request_timeout=timeout,
+        spare_logins=settings.limits == "published",
+    )
+    return DiscordPlatform(gateway, now=now)
+
+
+def make_model(settings: Settings) -> Model | None:
+    """The language model, if one is wanted."""
+    if settings.drafting.drafter != "openai":
+        return None
+    from bot.integrations.openai.model import OpenAIModel, OpenAISettings
+
+    key = settings.openai.api_key.get_secret_value()
+    return OpenAIModel(OpenAISettings(settings.openai.model, settings.openai.base_url, key or None))
