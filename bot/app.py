@@ -14,7 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from bot.chat.messages import Answer
-from bot.chat.ports import CommandSpec, Model, Platform, PlatformDown, Registers, SendError, StoreUnavailable
+from bot.chat.ports import (
+    CommandSpec,
+    HearsHttp,
+    Hook,
+    Model,
+    Platform,
+    PlatformDown,
+    Registers,
+    SendError,
+    StoreUnavailable,
+)
 from bot.domain.delivery import Deadlines
 from bot.domain.failpoints import Point, reach
 from bot.domain.review import Rules
@@ -42,6 +52,7 @@ from bot.handlers.payloads import Signer
 from bot.locales import LANGUAGES, Catalogue
 from bot.operations.monitor import Monitor, Watched
 from bot.operations.status import ALIVE, ALIVE_SECONDS
+from bot.operations.web import Web
 from bot.outside import make_model, make_platform
 from bot.settings import Settings
 from bot.storage.schema import FileLock, migrate
@@ -94,12 +105,14 @@ class App:
                 await self._close()
 
     async def _run_parts(self, announce: Callable[[], None]) -> None:
+        monitor = Monitor(self._watched())
         parts: list[Coroutine[Any, Any, None]] = [
             self.clock.follow(),
             self.router.run(),
             self.timers.run(),
             self._refresh(announce),
-            Monitor(self.settings.http, self._watched()).run(),
+            monitor.run(),
+            Web(self.settings.http, monitor.routes(), self._hooks()).run(),
             *(self._serve(name, platform) for name, platform in self.platforms.items()),
         ]
         tasks = [asyncio.create_task(part) for part in parts]
@@ -107,6 +120,16 @@ class App:
             await _all(tasks)
         finally:
             await _stop(tasks)
+
+    def _hooks(self) -> dict[str, Hook]:
+        """What the platforms deliver over HTTP, by path."""
+        others: list[object] = list(self.platforms.values())
+        return {
+            path: hook
+            for platform in others
+            if isinstance(platform, HearsHttp)
+            for path, hook in platform.hooks(self.door).items()
+        }
 
     def _watched(self) -> Watched:
         return Watched(self.store, self.clock.now, tuple(self.platforms), self.ready, self.down)

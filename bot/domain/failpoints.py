@@ -49,6 +49,8 @@ class Point(StrEnum):
     DISCORD_ANSWERING = "discord.answering"
     """An interaction is stored; its first answer is about to be made."""
     DISCORD_ANSWERED = "discord.answered"
+    HOOK_STORED = "hook.stored"
+    """What a platform delivered over HTTP is stored; it has not been answered."""
     BACKFILLED = "backfill.stored"
     """A page of a channel's history is committed, the next one not read."""
 

@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from faults.world import opened, until
 from prometheus_client.parser import text_string_to_metric_families
 
-from bot.operations.monitor import Monitor, Watched, is_ours
+from bot.operations.monitor import Monitor, Watched
+from bot.operations.web import Web, is_ours
 from bot.settings import Http, SettingsFault
 from bot.storage.schema import migrate
 from bot.storage.sqlite import SqliteStore
@@ -57,15 +58,14 @@ async def running(folder: Path, bind: str = "127.0.0.1:0", hosts: tuple[str, ...
     store = SqliteStore(folder / "herald.db")
     await store.open()
     there = Running("", store)
-    monitor = Monitor(
-        Http(bind=bind, hosts=hosts), Watched(store, lambda: NOW, ("slack", "discord"), there.ready, there.down)
-    )
-    task = asyncio.create_task(monitor.run())
+    monitor = Monitor(Watched(store, lambda: NOW, ("slack", "discord"), there.ready, there.down))
+    web = Web(Http(bind=bind, hosts=hosts), monitor.routes(), {})
+    task = asyncio.create_task(web.run())
     try:
-        await until("it listens", lambda: monitor.port or task.done())
+        await until("it listens", lambda: web.port or task.done())
         if task.done():
             task.result()
-        there.base = f"http://127.0.0.1:{monitor.port}"
+        there.base = f"http://127.0.0.1:{web.port}"
         yield there
     finally:
         task.cancel()
@@ -151,20 +151,20 @@ async def test_an_address_that_is_taken_is_told(tmp_path: Path) -> None:
     async with running(tmp_path) as there:
         taken = there.base.removeprefix("http://")
         with pytest.raises(SettingsFault, match=re.escape(taken)):
-            await Monitor(Http(bind=taken), Watched(there.store, lambda: NOW, (), there.ready, there.down)).run()
+            await Web(Http(bind=taken), {}, {}).run()
 
 
-async def test_without_an_address_nothing_listens(tmp_path: Path) -> None:
-    monitor = Monitor(Http(), Watched(SqliteStore(tmp_path / "x"), lambda: NOW, (), (), {}))
-    await monitor.run()
-    assert monitor.port is None
+async def test_without_an_address_nothing_listens() -> None:
+    web = Web(Http(), {}, {})
+    await web.run()
+    assert web.port is None
 
 
 async def test_a_running_bot_tells(tmp_path: Path) -> None:
     async with opened(tmp_path, "slack") as world:
         bot = world.bot(HERALD_HTTP__BIND="127.0.0.1:0", HERALD_LOG_LEVEL="INFO")
         await bot.ready()
-        found = await until("it says where", lambda: re.search(r"health and metrics on (\S+)", bot.log.read_text()))
+        found = await until("it says where", lambda: re.search(r"/health, /metrics\S* on (\S+)", bot.log.read_text()))
         there = Running(found.group(1).strip('"'), SqliteStore(tmp_path / "unused"))
         assert (await there.get("/health"))[0] == 200
         await world.say("When will the jasmine tea be restocked?")
