@@ -8,10 +8,10 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row, bindparam
-from sqlalchemy.dialects.sqlite import insert
 
 from bot.domain.places import Channel
 from bot.domain.review import View
+from bot.storage.dialects import insert
 from bot.storage.hot import Hot
 from bot.storage.tables import cards, views
 

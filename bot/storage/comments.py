@@ -9,11 +9,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, bindparam
-from sqlalchemy.dialects.sqlite import insert
 
 from bot.chat.events import MessagePosted
 from bot.domain import review
 from bot.domain.places import Channel, Member
+from bot.storage.dialects import insert
 from bot.storage.hot import Hot
 from bot.storage.tables import comments
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row, bindparam
-from sqlalchemy.dialects.sqlite import insert
 
 from bot.domain.delivery import STEPS, DeliveryState, Step
 from bot.domain.places import Channel
+from bot.storage.dialects import insert
 from bot.storage.hot import Hot
 from bot.storage.store import wake
 from bot.storage.tables import outbox

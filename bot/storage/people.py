@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
-from sqlalchemy.dialects.sqlite import insert
 
 from bot.domain.places import Channel, Member
+from bot.storage.dialects import insert
 from bot.storage.tables import facts, people, prompts
 
 
