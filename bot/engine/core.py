@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Generic, NoReturn, TypeVar
+from typing import Generic, NoReturn, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
@@ -31,6 +31,29 @@ async def keep_going(turn: Callable[[], Awaitable[None]], what: str) -> NoReturn
         except StoreUnavailable as error:
             log.warning("the store cannot be used, %s wait: %s", what, error)
             await asyncio.sleep(1)
+
+
+class Parts(Protocol):
+    """Which parts of the work are this process's own at present."""
+
+    def mine(self) -> frozenset[int] | None:
+        """They; None stands for everything, where no other process works."""
+
+    def listen(self, call: Callable[[], None]) -> None:
+        """Have `call` run whenever there are others."""
+
+
+class Everything:
+    """A single process."""
+
+    def mine(self) -> None:
+        """All parts."""
+
+    def listen(self, call: Callable[[], None]) -> None:
+        """Nothing ever changes."""
+
+
+EVERYTHING = Everything()
 
 
 @dataclass(frozen=True, slots=True)

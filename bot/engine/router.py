@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -17,7 +18,7 @@ from bot.domain.failpoints import Point, reach
 from bot.domain.places import Member
 from bot.domain.roles import Role
 from bot.engine.access import Access
-from bot.engine.core import Core, keep_going
+from bot.engine.core import EVERYTHING, Core, Parts, keep_going
 from bot.storage.inbox import Inbox, Stored
 from bot.storage.work import Work
 
@@ -30,27 +31,47 @@ TRIES = 3
 ASKING = 32
 """Events at once that wait for a platform to tell somebody's roles."""
 
+RETRY_SECONDS = 0.5
+"""How long an event that failed waits for its next try, unless there is nothing but failed ones."""
+
 Prepare = Callable[[list[Event]], Awaitable[list[Any]]]
 
 log = logging.getLogger("herald.router")
 
 
 class Router(Generic[C]):
-    """Reads the inbox in order. A handler that fails is tried again, and given up after three tries."""
+    """Reads the inbox in order. A handler that fails is tried again, and given up after three tries.
 
-    def __init__(self, core: Core[C], access: Access, platforms: Mapping[str, Platform], prepare: Prepare) -> None:
+    Of several workers each reads its own parts; an event is done once, whoever reads it.
+    """
+
+    def __init__(
+        self,
+        core: Core[C],
+        access: Access,
+        platforms: Mapping[str, Platform],
+        prepare: Prepare,
+        parts: Parts = EVERYTHING,
+    ) -> None:
         self._core = core
+        self._parts = parts
         self._store = core.store
         self._access = access
         self._platforms = platforms
         self._prepare = prepare
         self._parsed: OrderedDict[int, Event] = OrderedDict()
-        self._after = 0
+        self._handling: frozenset[int] = frozenset()
         self._woken = asyncio.Event()
         self._asking: set[asyncio.Task[None]] = set()
         self._asked: set[int] = set()
         self._retries: dict[int, Stored] = {}
         core.store.listen("inbox", self._woken.set)
+        parts.listen(self._woken.set)
+
+    @property
+    def handling(self) -> Collection[int]:
+        """Parts of which events are being handled at this moment: another worker must not begin with them yet."""
+        return self._handling
 
     def remember(self, row: int, event: Event) -> None:
         """Keep a parsed event until its row is read. Called from the writer's thread, before the commit."""
@@ -69,29 +90,45 @@ class Router(Generic[C]):
 
     async def _turn(self) -> None:
         self._woken.clear()
-        after = self._after
-        rows = await self._store.read(lambda connection: Inbox(connection).new(after, BATCH))
+        parts = self._parts.mine()
+        busy = self._asked | self._retries.keys()
+        room = max(BATCH - len(self._retries), 0)  # those that fail must not pile up
+        rows = await self._store.read(lambda connection: Inbox(connection).new(busy, room, parts)) if room else []
         if rows:
+            await self._guarded(rows)
+        elif self._retries:
+            await self._retry()
+        else:
+            await self._wait()
+
+    async def _wait(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._core.clock.patience):
+                await self._woken.wait()
+
+    async def _guarded(self, rows: list[Stored]) -> None:
+        """Handle rows of parts that are still ours: others may have taken over while they were read."""
+        mine = self._parts.mine()
+        rows = [row for row in rows if mine is None or row.part in mine]
+        self._handling = frozenset(row.part for row in rows)
+        try:
             await self._handle(rows)
-            self._after = rows[-1].id
-            return
-        if self._retries:
-            retry, self._retries = self._retries, {}
-            await asyncio.sleep(0.5)
-            try:
-                await self._handle(list(retry.values()))
-            except StoreUnavailable:
-                self._retries = retry | self._retries
-                raise
-            return
-        await self._woken.wait()
+        finally:
+            self._handling = frozenset()
+
+    async def _retry(self) -> None:
+        retry, self._retries = self._retries, {}
+        await asyncio.sleep(RETRY_SECONDS)
+        try:
+            await self._guarded(list(retry.values()))
+        except StoreUnavailable:
+            self._retries = retry | self._retries
+            raise
 
     async def _handle(self, rows: list[Stored]) -> None:
         quick: list[tuple[Stored, Event]] = []
         roles: list[frozenset[Role]] = []
         for row in rows:
-            if row.id in self._asked:  # read again after a fault of the store, and on its way already
-                continue
             event = await self._event(row)
             held = self._known_roles(event) if event else None
             if event is None:
@@ -187,14 +224,15 @@ class Router(Generic[C]):
         kind = type(event).__name__
         log.error("event %d (%s) failed: %s", row.id, kind, type(error).__name__, exc_info=error)
 
-        def unit(connection: Connection) -> int:
+        def unit(connection: Connection) -> int | None:
             inbox = Inbox(connection)
             tries = inbox.tried(row.id, type(error).__name__)
-            if tries >= TRIES:
+            if tries is not None and tries >= TRIES:
                 inbox.failed(row.id, type(error).__name__)
             return tries
 
-        if await self._store.write(unit) < TRIES:
+        tries = await self._store.write(unit)
+        if tries is not None and tries < TRIES:
             self._parsed[row.id] = event
             self._retries[row.id] = row
             self._woken.set()

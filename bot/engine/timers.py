@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from bot.chat.ports import StoreUnavailable
 from bot.domain.failpoints import Point, reach
-from bot.engine.core import Core, keep_going
+from bot.engine.core import EVERYTHING, Core, Parts, keep_going
 from bot.storage.timers import Timer, Timers
 
 C = TypeVar("C")
@@ -25,15 +25,21 @@ log = logging.getLogger("herald.timers")
 
 
 class TimerLoop(Generic[C]):
-    """Runs timers when they are due, several at once, each committed with its effects."""
+    """Runs timers when they are due, several at once, each committed with its effects.
 
-    def __init__(self, core: Core[C]) -> None:
+    Of several workers each runs those of its own parts. One that loses a part in the middle goes on with its timers:
+    whoever ends a timer first has its effect, the other one's is dropped.
+    """
+
+    def __init__(self, core: Core[C], parts: Parts = EVERYTHING) -> None:
         self._core = core
+        self._parts = parts
         self._store = core.store
         self._clock = core.clock
         self._busy: dict[int, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
         core.store.listen("timers", self._woken.set)
+        parts.listen(self._woken.set)
 
     async def run(self) -> None:
         """Run timers until cancelled; those under way are taken up again after a restart."""
@@ -48,10 +54,11 @@ class TimerLoop(Generic[C]):
     async def _turn(self) -> None:
         self._woken.clear()
         now, busy, free = self._clock.now(), list(self._busy), AT_ONCE - len(self._busy)
+        parts = self._parts.mine()
 
         def unit(connection: Connection) -> tuple[list[Timer], float | None]:
             timers = Timers(connection)
-            return timers.due(now, busy, free) if free else [], timers.next_due(busy) if free else None
+            return timers.due(now, busy, free, parts) if free else [], timers.next_due(busy, parts) if free else None
 
         due, after = await self._store.read(unit)
         for timer in due:
@@ -90,5 +97,5 @@ class TimerLoop(Generic[C]):
 
     def _end(self, connection: Connection, timer: Timer, effect: Callable[[C], None]) -> None:
         work = self._core.work(connection)
-        work.timers.end(timer)
-        effect(self._core.context(work))
+        if work.timers.end(timer):  # otherwise it has happened elsewhere, or is to happen later
+            effect(self._core.context(work))

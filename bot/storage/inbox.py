@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, bindparam
-from sqlalchemy.dialects.sqlite import insert
 
+from bot.chat.events import ChannelMoved
 from bot.chat.ports import Incoming, Position
+from bot.domain.parts import part_of
+from bot.storage.dialects import insert
 from bot.storage.hot import Hot
 from bot.storage.tables import cursors, inbox
 
@@ -21,25 +23,31 @@ _ADD = Hot(
         raw=bindparam("raw"),
         state=bindparam("state"),
         received_at=bindparam("received_at"),
+        part=bindparam("part"),
     )
     .on_conflict_do_nothing()
     .returning(inbox.c.id)
 )
-_STATE = sa.update(inbox).where(inbox.c.id == bindparam("row")).values(state=bindparam("new"), error=bindparam("why"))
+_STATE = (
+    sa.update(inbox)
+    .where(inbox.c.id == bindparam("row"), sa.text("state = 'new'"))
+    .values(state=bindparam("new"), error=bindparam("why"))
+)
 _DONE = Hot(sa.update(inbox).where(inbox.c.id == bindparam("row"), sa.text("state = 'new'")).values(state="done"))
 _TRIED = (
     sa.update(inbox)
-    .where(inbox.c.id == bindparam("row"))
+    .where(inbox.c.id == bindparam("row"), sa.text("state = 'new'"))
     .values(tries=inbox.c.tries + 1, error=bindparam("why"))
     .returning(inbox.c.tries)
 )
 _RAW = sa.select(inbox.c.raw).where(inbox.c.id == bindparam("row"))
 _NEW = (
-    sa.select(inbox.c.id, inbox.c.source)
-    .where(sa.text("state = 'new'"), inbox.c.id > bindparam("after"))  # literal: a partial index is used
+    sa.select(inbox.c.id, inbox.c.source, inbox.c.part)
+    .where(sa.text("state = 'new'"))  # literal: a partial index is used
     .order_by(inbox.c.id)
     .limit(bindparam("count"))
 )
+_NEW_OF = _NEW.where(inbox.c.part.in_(bindparam("parts", expanding=True)))
 _upsert = insert(cursors).values(
     name=bindparam("name"), position=bindparam("position"), last_seen_at=bindparam("last_seen_at")
 )
@@ -62,6 +70,7 @@ class Stored:
 
     id: int
     source: str
+    part: int
 
 
 class Inbox:
@@ -83,6 +92,7 @@ class Inbox:
             "raw": item.raw,
             "state": "ignored" if item.event is None else "new",
             "received_at": now,
+            "part": part_of(_place(item)),
         }
         new: int | None = _ADD.value(self._connection, values)
         return new
@@ -111,10 +121,17 @@ class Inbox:
         query = sa.select(cursors.c.name).where(cursors.c.gap_to.is_not(None)).order_by(cursors.c.name)
         return list(self._connection.execute(query).scalars())
 
-    def new(self, after: int, count: int) -> list[Stored]:
-        """The oldest unhandled events behind row `after`."""
-        rows = self._connection.execute(_NEW, {"after": after, "count": count})
-        return [Stored(*row) for row in rows]
+    def new(self, busy: Collection[int], count: int, parts: Collection[int] | None = None) -> list[Stored]:
+        """The oldest unhandled events but the `busy` ones; of these parts, or of all.
+
+        It always looks from the beginning: on a server a row may become visible after rows that have later numbers.
+        """
+        values: dict[str, object] = {"count": count + len(busy)}
+        if parts is None:
+            found = self._connection.execute(_NEW, values)
+        else:
+            found = self._connection.execute(_NEW_OF, values | {"parts": list(parts)})
+        return [Stored(*row) for row in found if row.id not in busy][:count]
 
     def raw(self, row: int) -> str:
         """What the platform sent."""
@@ -125,16 +142,17 @@ class Inbox:
         return _DONE.count(self._connection, {"row": row}) == 1
 
     def ignored(self, row: int, why: str) -> None:
-        """We have no use for it."""
+        """We have no use for it; unless somebody else has handled it meanwhile."""
         self._connection.execute(_STATE, {"row": row, "new": "ignored", "why": why})
 
     def failed(self, row: int, why: str) -> None:
-        """Its handlers failed for good."""
+        """Its handlers failed for good; unless somebody else has handled it meanwhile."""
         self._connection.execute(_STATE, {"row": row, "new": "failed", "why": why})
 
-    def tried(self, row: int, why: str) -> int:
-        """Count a failed try; how many there were."""
-        return int(self._connection.execute(_TRIED, {"row": row, "why": why}).scalar_one())
+    def tried(self, row: int, why: str) -> int | None:
+        """Count a failed try; how many there were, or None when it is handled by now."""
+        tries: int | None = self._connection.execute(_TRIED, {"row": row, "why": why}).scalar_one_or_none()
+        return tries
 
     def counts(self) -> dict[str, int]:
         """Rows by state."""
@@ -145,3 +163,11 @@ class Inbox:
         """Each cursor with the time of its last event."""
         query = sa.select(cursors.c.name, cursors.c.last_seen_at).order_by(cursors.c.name)
         return [(name, at) for name, at in self._connection.execute(query)]
+
+
+def _place(item: Incoming) -> str:
+    """Whose order counts for an event: that of its channel, or of its source where it is about none."""
+    if item.event is None:
+        return item.source
+    channel = item.event.old if isinstance(item.event, ChannelMoved) else item.event.channel
+    return f"{channel.platform}:{channel.channel_id}"

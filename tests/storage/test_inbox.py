@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bot.chat.events import MessageDeleted
 from bot.chat.ports import Incoming, Position
+from bot.domain.parts import part_of
 from bot.domain.places import Channel
 from bot.storage.inbox import Stored
 from bot.storage.work import Work
@@ -23,8 +24,8 @@ def event(number: int, source: str = "slack:T1", position: Position | None = Non
     return Incoming(source, str(number), f"raw {number}", GONE if useful else None, position)
 
 
-def page_after(work: Work, after: int) -> list[Stored]:
-    return work.inbox.new(after, 3)
+def page_beside(work: Work, seen: list[int]) -> list[Stored]:
+    return work.inbox.new(seen, 3)
 
 
 async def test_new_rows_have_ids_in_order_and_copies_have_none(bench: Bench) -> None:
@@ -36,7 +37,7 @@ async def test_new_rows_have_ids_in_order_and_copies_have_none(bench: Bench) -> 
     assert first[2] is None
     assert again[0] is None
     assert again[1] is not None
-    waiting = await bench.read(lambda work: work.inbox.new(0, 10))
+    waiting = await bench.read(lambda work: work.inbox.new([], 10))
     assert [row.id for row in waiting] == [first[0], first[1], again[1]]
 
 
@@ -51,21 +52,21 @@ async def test_a_copy_changes_nothing_of_the_first(bench: Bench) -> None:
 async def test_the_same_number_from_another_source_is_another_event(bench: Bench) -> None:
     rows = await bench.write(lambda work: work.inbox.add([event(1), event(1, "slack:T2"), event(1, "discord:G")], NOW))
     assert None not in rows
-    assert [row.source for row in await bench.read(lambda work: work.inbox.new(0, 9))] == [
+    assert [row.source for row in await bench.read(lambda work: work.inbox.new([], 9))] == [
         "slack:T1", "slack:T2", "discord:G"]  # fmt: skip
 
 
 async def test_what_we_have_no_use_for_is_stored_and_never_handled(bench: Bench) -> None:
     (row,) = await bench.write(lambda work: work.inbox.add([event(1, useful=False)], NOW))
     assert row is not None
-    assert await bench.read(lambda work: work.inbox.new(0, 10)) == []
+    assert await bench.read(lambda work: work.inbox.new([], 10)) == []
     assert await bench.read(lambda work: work.inbox.counts()) == {"ignored": 1}
 
 
 async def test_new_rows_are_read_page_by_page(bench: Bench) -> None:
     rows = await bench.write(lambda work: work.inbox.add([event(n) for n in range(7)], NOW))
     seen: list[int] = []
-    while page := await bench.read(partial(page_after, after=seen[-1] if seen else 0)):
+    while page := await bench.read(partial(page_beside, seen=seen)):
         assert len(page) <= 3
         seen += [row.id for row in page]
     assert seen == rows
@@ -76,15 +77,39 @@ async def test_an_ended_row_is_new_no_more(bench: Bench, end: str) -> None:
     (row,) = await bench.write(lambda work: work.inbox.add([event(1)], NOW))
     args = (row,) if end == "done" else (row, "because")
     await bench.write(lambda work: getattr(work.inbox, end)(*args))
-    assert await bench.read(lambda work: work.inbox.new(0, 10)) == []
+    assert await bench.read(lambda work: work.inbox.new([], 10)) == []
     assert await bench.read(lambda work: work.inbox.counts()) == {end: 1}
+
+
+async def test_only_some_parts_can_be_read(bench: Bench) -> None:
+    here, there = (part_of(f"slack:{channel}") for channel in ("C1", "C2"))
+    assert here != there
+    elsewhere = MessageDeleted(Channel("slack", "T1", "C2"), "1.0")
+    batch = [event(1), Incoming("slack:T1", "2", "raw", elsewhere), event(3)]
+    a, b, c = await bench.write(lambda work: work.inbox.add(batch, NOW))
+    read = [await bench.read(partial(of_parts, parts=parts)) for parts in ([here], [there], [here, there], [], None)]
+    assert read == [[(a, here), (c, here)], [(b, there)], [(a, here), (b, there), (c, here)], [],
+                    [(a, here), (b, there), (c, here)]]  # fmt: skip
+
+
+def of_parts(work: Work, parts: list[int] | None) -> list[tuple[int, int]]:
+    return [(row.id, row.part) for row in work.inbox.new([], 9, parts)]
+
+
+@pytest.mark.parametrize("late", ["ignored", "failed"])
+async def test_whoever_comes_late_does_not_undo_what_is_done(bench: Bench, late: str) -> None:
+    (row,) = await bench.write(lambda work: work.inbox.add([event(1)], NOW))
+    await bench.write(lambda work: work.inbox.done(row or 0))
+    await bench.write(lambda work: getattr(work.inbox, late)(row, "because"))
+    assert await bench.write(lambda work: work.inbox.tried(row or 0, "why")) is None
+    assert await bench.read(lambda work: work.inbox.counts()) == {"done": 1}
 
 
 async def test_tries_are_counted_and_the_row_stays(bench: Bench) -> None:
     (row,) = await bench.write(lambda work: work.inbox.add([event(1)], NOW))
     counted = [await bench.write(lambda work: work.inbox.tried(row or 0, "why")) for _ in range(3)]
     assert counted == [1, 2, 3]
-    assert len(await bench.read(lambda work: work.inbox.new(0, 10))) == 1
+    assert len(await bench.read(lambda work: work.inbox.new([], 10))) == 1
 
 
 async def test_positions_only_grow(bench: Bench) -> None:
@@ -139,7 +164,7 @@ def test_each_event_is_stored_once_however_it_comes(batches: list[list[int]]) ->
             for number, row in zip(batch, rows, strict=True):
                 assert (row is None) == (number in known)
                 known.add(number)
-        assert len(inbox.new(0, 100)) == len(known)
+        assert len(inbox.new([], 100)) == len(known)
         assert inbox.position("c") == (max(known) if known else None)
     engine.dispose()
 

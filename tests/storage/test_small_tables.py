@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bot.domain.parts import part_of
 from bot.domain.places import Channel, Member
 
 from .conftest import NOW, Bench
@@ -43,11 +44,24 @@ async def test_a_timer_that_was_set_anew_while_it_ran_stays(bench: Bench) -> Non
     await bench.write(lambda work: work.timers.set("draft", "a", NOW))
     (running,) = await bench.read(lambda work: work.timers.due(NOW, [], 9))
     await bench.write(lambda work: work.timers.set("draft", "a", NOW + 1))
-    await bench.write(lambda work: work.timers.end(running))
+    assert not await bench.write(lambda work: work.timers.end(running))
+    await bench.write(lambda work: work.timers.later(running, NOW + 99))
     assert await keys(bench, NOW + 1) == ["a"]
     (again,) = await bench.read(lambda work: work.timers.due(NOW + 1, [], 9))
-    await bench.write(lambda work: work.timers.end(again))
+    assert [await bench.write(lambda work: work.timers.end(again)) for _ in range(2)] == [True, False]
     assert await keys(bench, NOW + 9) == []
+
+
+async def test_only_timers_of_some_parts_can_be_read(bench: Bench) -> None:
+    for number in range(20):
+        await bench.write(lambda work, number=number: work.timers.set("draft", str(number), NOW + number))
+    some = {part_of(f"draft:{number}") for number in range(0, 20, 2)}
+    wanted = [number for number in range(20) if part_of(f"draft:{number}") in some]
+    found = await bench.read(lambda work: work.timers.due(NOW + 99, [], 99, some))
+    assert [int(timer.key) for timer in found] == wanted
+    busy = [timer.id for timer in found[:3]]
+    assert await bench.read(lambda work: work.timers.next_due(busy, some)) == NOW + wanted[3]
+    assert await bench.read(lambda work: work.timers.due(NOW + 99, [], 99, [])) == []
 
 
 async def test_a_failed_timer_comes_later_and_counts(bench: Bench) -> None:
