@@ -65,7 +65,7 @@ def _doubt_replies(connection: Connection, now: float) -> set[int]:
     values = {
         "state": DeliveryState.UNCERTAIN.value,
         "token": outbox.c.token + 1,
-        "lease_until": None,
+        "look_at": None,
         "started_at": sa.func.coalesce(outbox.c.started_at, now),
         "error": RESTORED,
     }

@@ -109,7 +109,7 @@ _READY = (
 _CLAIM = (
     sa.update(outbox)
     .where(outbox.c.id.in_(_READY.scalar_subquery()))
-    .values(state="claimed", token=outbox.c.token + 1, lease_until=bindparam("lease"))
+    .values(state="claimed", token=outbox.c.token + 1)
     .returning(*outbox.c)
 )
 _NEXT_DUE = sa.select(sa.func.min(outbox.c.due_at)).where(
@@ -212,7 +212,6 @@ class Outbox:
             "held": held,
             "paced": list(paced) or [""],
             "count": count,
-            "lease": self._now + lease,
         }
         rows = self._connection.execute(_CLAIM, values).all()
         return [_delivery(row) for row in sorted(rows, key=lambda row: (row.priority, row.id))]

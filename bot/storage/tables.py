@@ -178,17 +178,20 @@ outbox = Table(
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("token", Integer, nullable=False, server_default="0"),
     Column("due_at", Float, nullable=False),
-    Column("lease_until", Float),
     Column("started_at", Float),
     Column("created_at", Float, nullable=False),
     Column("sent_at", Float),
     Column("message_id", String),
     Column("confirmed_by", String),
     Column("error", Text, nullable=False, server_default=""),
+    Column("looks", Integer, nullable=False, server_default="0"),  # how often an uncertain one was looked up
+    Column("look_at", Float),  # when next; null: it is not being looked up
 )
 _OPEN = text("state IN ('pending', 'claimed', 'sending', 'uncertain')")
 Index("outbox_next", outbox.c.platform, outbox.c.state, outbox.c.priority, outbox.c.id)
 Index("outbox_lane", outbox.c.lane, outbox.c.id, sqlite_where=_OPEN, postgresql_where=_OPEN)
+_SOUGHT = text("look_at IS NOT NULL")
+Index("outbox_look", outbox.c.platform, outbox.c.look_at, sqlite_where=_SOUGHT, postgresql_where=_SOUGHT)
 _REPLY = text("kind = 'reply'")
 Index(
     "outbox_reply",

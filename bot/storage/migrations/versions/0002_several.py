@@ -14,6 +14,11 @@ def upgrade() -> None:
 
     op.add_column("inbox", sa.Column("part", sa.Integer(), server_default="0", nullable=False))
     op.add_column("timers", sa.Column("part", sa.Integer(), server_default="0", nullable=False))
+    op.drop_column("outbox", "lease_until")
+    op.add_column("outbox", sa.Column("looks", sa.Integer(), server_default="0", nullable=False))
+    op.add_column("outbox", sa.Column("look_at", sa.Float(), nullable=True))
+    sought = sa.text("look_at IS NOT NULL")
+    op.create_index("outbox_look", "outbox", ["platform", "look_at"], sqlite_where=sought, postgresql_where=sought)
     op.create_table(
         "leases",
         sa.Column("name", sa.String(), nullable=False),
