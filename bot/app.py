@@ -44,7 +44,7 @@ from bot.engine.outbox import Settings as CourierSettings
 from bot.engine.registry import Registry
 from bot.engine.router import Router
 from bot.engine.timers import TimerLoop
-from bot.handlers import cards, commands, comments, drafting, replies, reviews
+from bot.handlers import cards, clocks, commands, comments, drafting, replies, reviews
 from bot.handlers.context import Context, Desk, Prepared
 from bot.handlers.drafting import Studio
 from bot.handlers.immediate import Immediate, Interaction
@@ -229,26 +229,34 @@ def command_specs(registry: Registry[Context], texts: Catalogue) -> list[Command
 def make_registry() -> Registry[Context]:
     """All capabilities but those that need a running installation."""
     registry: Registry[Context] = Registry()
-    for capability in (cards, replies, reviews, comments, commands):
+    for capability in (cards, replies, reviews, comments, commands, clocks):
         capability.register(registry)
     return registry
 
 
 def make_desk(settings: Settings, platforms: dict[str, Platform], key: bytes) -> Desk:
     """The installation as handlers see it."""
+    named = (settings.review.escalation,) if settings.review.escalation else ()
+    tenants = dict.fromkeys(platforms, "")
+    escalation = [place for place in settings.named(named, tenants) if place.platform in platforms]
     return Desk(
         texts=Catalogue(),
         signer=Signer(key),
         capabilities={name: platform.capabilities for name, platform in platforms.items()},
         watched={_place(settings, name): name for name in settings.watch.channels},
         review=tuple(
-            channel
-            for channel in settings.named(settings.review.channels, dict.fromkeys(platforms, ""))
-            if channel.platform in platforms
+            channel for channel in settings.named(settings.review.channels, tenants) if channel.platform in platforms
         ),
         languages=settings.languages,
         channel_languages={_place(settings, name): lang for name, lang in settings.channel_languages.items()},
-        rules=Rules(settings.review.claim_minutes * 60, settings.review.four_eyes),
+        rules=Rules(
+            settings.review.claim_minutes * 60,
+            settings.review.four_eyes,
+            settings.review.snooze_minutes * 60,
+            escalates=bool(escalation),
+        ),
+        sla_seconds=settings.review.sla_minutes * 60,
+        escalation=escalation[0] if escalation else None,
         undo_seconds=settings.review.undo_seconds,
         max_age=settings.watch.max_age_hours * 3600,
         max_draft=settings.drafting.max_length,

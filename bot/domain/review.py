@@ -61,6 +61,13 @@ class Draft:
     decided_at: float = 0.0
     reason: str = ""
     instruction: str = ""
+    snoozed_until: float = 0.0
+    """UTC seconds; in the past: it is not snoozed."""
+    snoozed_name: str = ""
+    escalated_at: float = 0.0
+    """0: nobody was called for help with it."""
+    escalated_name: str = ""
+    """Who called; empty when it waited too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +95,8 @@ class Attempt:
     actor: Actor
     view: View
     text: str = ""
+    seconds: float | None = None
+    """How long to snooze; None: as long as the settings say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +105,9 @@ class Rules:
 
     claim_seconds: float = 1800.0
     four_eyes: bool = False
+    snooze_seconds: float = 3600.0
+    escalates: bool = False
+    """Whether there is a channel to call for help in."""
 
 
 class Effect(StrEnum):
@@ -110,6 +122,8 @@ class Effect(StrEnum):
     SETTLE_AGAIN = "settle_again"
     SETTLE_DROP = "settle_drop"
     REDRAFT = "redraft"
+    SNOOZE = "snooze"
+    ESCALATE = "escalate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +158,11 @@ _FROM: Mapping[Action, frozenset[DraftState]] = {
     Action.ARRIVED: frozenset({DraftState.UNCERTAIN}),
     Action.AGAIN: frozenset({DraftState.UNCERTAIN}),
     Action.DROP: frozenset({DraftState.UNCERTAIN, DraftState.FAILED}),
+    Action.SNOOZE: _OPEN,
+    Action.ESCALATE: frozenset({DraftState.WAITING, DraftState.UNCERTAIN, DraftState.FAILED}),
 }
+UNSETTLED = frozenset({DraftState.DRAFTING, DraftState.WAITING, DraftState.UNCERTAIN, DraftState.FAILED})
+"""States in which the member still has no answer, and somebody of the team has to do something about it."""
 _SENDS = frozenset({Action.APPROVE, Action.ANSWER})
 _BINDING = frozenset({Action.APPROVE, Action.EDIT, Action.ANSWER, Action.REJECT, Action.REDO, Action.CORRECT})
 
@@ -157,7 +175,10 @@ def decide(draft: Draft, comment: Comment, attempt: Attempt, rules: Rules, now: 
         or _stale(comment, attempt)
         or _unfit(draft, comment, attempt, rules)
         or _held_by_other(draft, attempt, rules, now)
+        or _called_before(draft, attempt, rules)
     )
+    if refusal is None and attempt.action is Action.SNOOZE:
+        return _snooze(draft, attempt, rules, now)
     return refusal or _APPLY[_in_effect(attempt.action, rules)](draft, attempt.actor, now, attempt.text)
 
 
@@ -174,17 +195,19 @@ _OFFERED: Mapping[DraftState, tuple[Action, ...]] = {
         Action.REJECT,
         Action.CLAIM,
         Action.ANSWER,
+        Action.SNOOZE,
+        Action.ESCALATE,
     ),
     DraftState.APPROVED: (Action.UNDO,),
     DraftState.SENT: (Action.CORRECT, Action.TAKEBACK),
-    DraftState.UNCERTAIN: (Action.ARRIVED, Action.AGAIN, Action.DROP),
-    DraftState.FAILED: (Action.RETRY, Action.DROP),
+    DraftState.UNCERTAIN: (Action.ARRIVED, Action.AGAIN, Action.DROP, Action.ESCALATE),
+    DraftState.FAILED: (Action.RETRY, Action.DROP, Action.ESCALATE),
     DraftState.REJECTED: (Action.REDO,),
     DraftState.DROPPED: (Action.REDO,),
 }
 
 
-def offered(draft: Draft, comment: Comment, *, can_delete: bool = True) -> tuple[Action, ...]:
+def offered(draft: Draft, comment: Comment, *, can_delete: bool = True, escalates: bool = False) -> tuple[Action, ...]:
     """The actions that a card offers now, in the order of its buttons.
 
     A comment that is gone keeps its Approve button until somebody presses it and is told; `comment` is therefore the
@@ -195,6 +218,8 @@ def offered(draft: Draft, comment: Comment, *, can_delete: bool = True) -> tuple
         actions = tuple(a for a in actions if a not in {Action.APPROVE, Action.EDIT})
     if not can_delete:
         actions = tuple(a for a in actions if a is not Action.TAKEBACK)
+    if not escalates or draft.escalated_at:
+        actions = tuple(a for a in actions if a is not Action.ESCALATE)
     return actions
 
 
@@ -240,16 +265,29 @@ def _unfit(draft: Draft, comment: Comment, attempt: Attempt, rules: Rules) -> Re
     return None
 
 
+_UNHELD = frozenset({Action.CLAIM, Action.UNDO, Action.ESCALATE})
+
+
 def _held_by_other(draft: Draft, attempt: Attempt, rules: Rules, now: float) -> Refusal | None:
-    """Claiming takes over on purpose and holding back is always safe; everything else waits for the claimer."""
+    """Claiming takes over on purpose, holding back and calling for help are safe; all else waits for the claimer."""
     held = draft.claimed_by is not None and now < draft.claimed_at + rules.claim_seconds
-    if attempt.action in {Action.CLAIM, Action.UNDO} or not held or draft.claimed_by == attempt.actor.member:
+    if attempt.action in _UNHELD or not held or draft.claimed_by == attempt.actor.member:
         return None
     return Refusal("review.claimed", {"name": draft.claimed_name, "at": draft.claimed_at})
 
 
+def _called_before(draft: Draft, attempt: Attempt, rules: Rules) -> Refusal | None:
+    if attempt.action is not Action.ESCALATE:
+        return None
+    if not rules.escalates:
+        return Refusal("review.no_escalation")
+    if draft.escalated_at:
+        return Refusal("review.escalated", {"at": draft.escalated_at})
+    return None
+
+
 def _decided(draft: Draft, state: DraftState, actor: Actor, now: float) -> Draft:
-    return replace(draft, state=state, decided_name=actor.name, decided_at=now, reason="")
+    return replace(draft, state=state, decided_name=actor.name, decided_at=now, reason="", snoozed_until=0.0)
 
 
 def _claim(draft: Draft, actor: Actor, now: float, _: str) -> Changed:
@@ -294,6 +332,26 @@ def _correct(draft: Draft, actor: Actor, now: float, text: str) -> Changed:
     return Changed(_decided(corrected, DraftState.SENT, actor, now), (Effect.EDIT_REPLY,))
 
 
+def _snooze(draft: Draft, attempt: Attempt, rules: Rules, now: float) -> Changed:
+    """Again on a snoozed draft, without a time, it wakes it."""
+    if draft.snoozed_until > now and attempt.seconds is None:
+        return Changed(replace(draft, snoozed_until=0.0, snoozed_name=""), (Effect.SNOOZE,))
+    until = now + (rules.snooze_seconds if attempt.seconds is None else attempt.seconds)
+    return Changed(replace(draft, snoozed_until=until, snoozed_name=attempt.actor.name), (Effect.SNOOZE,))
+
+
+def _escalate(draft: Draft, actor: Actor, now: float, _: str) -> Changed:
+    return Changed(replace(draft, escalated_at=now, escalated_name=actor.name), (Effect.ESCALATE,))
+
+
+def overdue(draft: Draft, now: float) -> Changed | None:
+    """What happens when the time for an answer is over: help is called in nobody's name, once, and never while it
+    sleeps."""
+    if draft.state not in UNSETTLED or draft.escalated_at or draft.snoozed_until > now:
+        return None
+    return Changed(replace(draft, escalated_at=now), (Effect.ESCALATE,))
+
+
 def _retry(draft: Draft, actor: Actor, now: float, _: str) -> Changed:
     return Changed(_decided(draft, DraftState.APPROVED, actor, now), (Effect.REVIVE_REPLY,))
 
@@ -325,4 +383,5 @@ _APPLY = {
     Action.ARRIVED: _arrived,
     Action.AGAIN: _again,
     Action.DROP: _drop,
+    Action.ESCALATE: _escalate,
 }

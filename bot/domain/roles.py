@@ -35,11 +35,13 @@ class Action(StrEnum):
     ARRIVED = "arrived"
     AGAIN = "again"
     DROP = "drop"
+    SNOOZE = "snooze"
+    ESCALATE = "escalate"
     PAUSE = "pause"
     RESUME = "resume"
 
 
-_DRAFTING = frozenset({Action.VIEW, Action.CLAIM, Action.EDIT, Action.REDO})
+_DRAFTING = frozenset({Action.VIEW, Action.CLAIM, Action.EDIT, Action.REDO, Action.ESCALATE})
 
 RIGHTS: Mapping[Role, frozenset[Action]] = {
     Role.VIEWER: frozenset({Action.VIEW}),

@@ -7,13 +7,14 @@ from typing import Literal
 
 from bot.chat.messages import Button, Card, Line, Tone
 from bot.domain import review
-from bot.domain.review import DraftState, View, offered
+from bot.domain.places import Channel
+from bot.domain.review import UNSETTLED, DraftState, View, offered
 from bot.domain.roles import Action
 from bot.domain.text import cut, length
 from bot.engine.registry import Act, Change, Create, Lost, Nothing, Outcome, Registry, Sent
 from bot.handlers.context import Context
 from bot.handlers.payloads import new_id
-from bot.handlers.wording import flag_text, shown, state_line
+from bot.handlers.wording import flag_text, shown, state_line, time_lines
 from bot.locales import Value
 from bot.storage.cards import StoredCard, StoredView
 from bot.storage.comments import StoredComment
@@ -69,6 +70,13 @@ def open_cards(ctx: Context, draft_id: int) -> None:
         return
     for card_id, channel in zip(added, ctx.desk.review, strict=True):
         _queue(ctx, StoredCard(card_id or 0, draft_id, channel, None))
+
+
+def open_card(ctx: Context, draft_id: int, channel: Channel) -> None:
+    """Have a card in one more channel; nothing where there is one."""
+    card_id = ctx.work.cards.add(draft_id, channel)
+    if card_id is not None:
+        _queue(ctx, StoredCard(card_id, draft_id, channel, None))
 
 
 def refresh(ctx: Context, draft_id: int, rebind: int | None = None) -> None:
@@ -172,17 +180,26 @@ def compose(ctx: Context, sheet: Sheet, view: StoredView) -> Card:
 def _header(ctx: Context, language: str, draft: StoredDraft, comment: StoredComment) -> str:
     place = (comment.channel.platform, comment.channel.home.channel_id)
     name = ctx.desk.watched.get(place, comment.channel.channel_id)
-    held = draft.ruled.state is DraftState.WAITING and draft.ruled.claimed_by
-    return ctx.desk.texts.say(
+    header = ctx.desk.texts.say(
         language,
         "card.header",
-        emoji="🙋" if held else _EMOJI[draft.ruled.state],
+        emoji=_emoji(ctx, draft.ruled),
         number=draft.id,
         platform=comment.channel.platform.capitalize(),
         channel=name.partition("/")[2] or name,
         author=shown(comment.author_name),
         ago=ctx.desk.texts.ago(language, ctx.now - comment.sent_at),
     )
+    left = comment.sent_at + ctx.desk.sla_seconds - ctx.now
+    if ctx.desk.sla_seconds and left > 0 and draft.ruled.state in UNSETTLED and not draft.ruled.escalated_at:
+        header += " · " + ctx.desk.texts.say(language, "card.sla", time=ctx.desk.texts.span(language, left))
+    return header
+
+
+def _emoji(ctx: Context, draft: review.Draft) -> str:
+    if draft.state is DraftState.WAITING and draft.snoozed_until > ctx.now:
+        return "💤"
+    return "🙋" if draft.state is DraftState.WAITING and draft.claimed_by else _EMOJI[draft.state]
 
 
 def _details(ctx: Context, language: str, draft: StoredDraft, comment: StoredComment) -> list[str]:
@@ -217,6 +234,7 @@ def _status(ctx: Context, language: str, draft: StoredDraft, comment: StoredComm
         lines.append(say(language, "card.comment_edited"))
     if not draft.ruled.text and draft.ruled.state is DraftState.WAITING:
         lines.append(say(language, "card.needs_human"))
+    lines += time_lines(ctx, language, draft.ruled)
     line = state_line(ctx, language, draft)
     if line:
         lines.append(line)
@@ -238,7 +256,7 @@ def _buttons(ctx: Context, language: str, sheet: Sheet, view: StoredView) -> lis
             payload=ctx.desk.signer.make(view.id, action, channel),
             style=_STYLE.get(action, "plain"),
         )
-        for action in offered(sheet.draft.ruled, known, can_delete=can_delete)
+        for action in offered(sheet.draft.ruled, known, can_delete=can_delete, escalates=ctx.desk.rules.escalates)
     ]
     if comment.url:
         buttons.append(Button(ctx.desk.texts.say(language, "button.open"), url=comment.url))

@@ -8,7 +8,7 @@ from bot.chat.events import CommandInvoked
 from bot.domain.roles import Action, may
 from bot.domain.text import cut
 from bot.engine.registry import Registry
-from bot.handlers import reviews
+from bot.handlers import clocks, reviews
 from bot.handlers.context import Asker, Context, language_of, say, tell
 from bot.handlers.wording import shown
 from bot.locales import choose
@@ -29,6 +29,8 @@ _TWINS = {
     Action.TAKEBACK: ("<id>", ("撤回",)),
     Action.CORRECT: ("<id> [text]", ("更正",)),
     Action.RETRY: ("<id>", ("重试",)),
+    Action.SNOOZE: ("<id> [30m|2h|1d]", ("稍后", "搁置")),
+    Action.ESCALATE: ("<id>", ("升级", "求助")),
 }
 
 
@@ -100,9 +102,10 @@ def _draft(ctx: Context, event: CommandInvoked) -> None:
     if comment is not None:
         draft = ctx.work.drafts.of_comment(comment.id)
         if draft is None:
-            new = ctx.work.drafts.add(comment.id, ctx.now)
+            new = ctx.work.drafts.add(comment.id, ctx.now) or 0
+            clocks.begin(ctx, new, comment.id)
             ctx.work.timers.set("draft", str(new), ctx.now)
-            say(ctx, asker, "done.drafting", number=new or 0)
+            say(ctx, asker, "done.drafting", number=new)
             return
         found: tuple[StoredDraft, str] | None = (draft, instruction)
     else:
@@ -115,7 +118,7 @@ def _inbox(ctx: Context, event: CommandInvoked) -> None:
     asker = Asker.of(event)
     language = language_of(ctx, asker)
     mine = event.text.strip().lower() in {"mine", "我的"}
-    drafts = ctx.work.drafts.open(PER_PAGE + 1, asker.member if mine else None)
+    drafts = ctx.work.drafts.open(PER_PAGE + 1, ctx.now, asker.member if mine else None)
     if not drafts:
         say(ctx, asker, "inbox.empty")
         return

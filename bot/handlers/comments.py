@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bot.chat.events import ChannelMoved, CommandInvoked, FormSubmitted, MessageDeleted, MessageEdited, MessagePosted
 from bot.engine.registry import Registry
-from bot.handlers import commands, reviews
+from bot.handlers import clocks, commands, reviews
 from bot.handlers.cards import open_cards, refresh
 from bot.handlers.context import Context, Prepared
 from bot.storage.comments import StoredComment, Verdict
@@ -52,6 +52,7 @@ def begin_draft(ctx: Context, comment_id: int, made: Made | None = None) -> None
     draft_id = ctx.work.drafts.add(comment_id, ctx.now, made)
     if draft_id is None:
         return
+    clocks.begin(ctx, draft_id, comment_id)
     if made is None:
         ctx.work.timers.set("draft", str(draft_id), ctx.now)
     else:

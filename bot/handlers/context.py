@@ -40,6 +40,15 @@ class Desk:
     max_age: float = 86400.0
     max_draft: int = 1500
     card_lines: bool = True
+    sla_seconds: float = 0.0
+    """How long a member may wait for the team's decision; 0: for ever."""
+    escalation: Channel | None = None
+    """Where help is called for."""
+
+    @property
+    def cards(self) -> tuple[Channel, ...]:
+        """Every channel that a card may have to be shown in."""
+        return self.review if self.escalation is None else (*self.review, self.escalation)
 
     def language(self, channel: Channel, locale: str | None = None) -> str:
         """The language for a reader: theirs, else the channel's, else the community's."""
@@ -49,7 +58,7 @@ class Desk:
     def cap(self, destination: str) -> tuple[int, Units]:
         """How long a draft for this platform may be, so that destination and every review card take it whole."""
         involved = [
-            c for name in {destination, *(c.platform for c in self.review)} if (c := self.capabilities.get(name))
+            c for name in {destination, *(c.platform for c in self.cards)} if (c := self.capabilities.get(name))
         ]
         limits = [self.max_draft, *(c.max_draft for c in involved)]
         if destination in self.capabilities:

@@ -12,6 +12,7 @@ from bot.domain.roles import Action, may
 from bot.domain.text import cut
 from bot.drafting.guards import Unusable, clean_human
 from bot.engine.registry import Registry
+from bot.handlers import clocks
 from bot.handlers.cards import record, refresh
 from bot.handlers.context import Asker, Context, language_of, say
 from bot.handlers.payloads import Pressed, new_id
@@ -120,9 +121,11 @@ def reason_text(ctx: Context, asker: Asker, chosen: str, note: str) -> str:
     return cut(": ".join(part for part in (label, note) if part), 500)
 
 
-def attempt(ctx: Context, asker: Asker, matter: Matter, action: Action, text: str = "") -> None:
+def attempt(
+    ctx: Context, asker: Asker, matter: Matter, action: Action, text: str = "", seconds: float | None = None
+) -> None:
     """Make a decision stick, or tell the person why it does not."""
-    tried = Attempt(action, Actor(asker.member, asker.name), matter.view, text)
+    tried = Attempt(action, Actor(asker.member, asker.name), matter.view, text, seconds)
     outcome = decide(matter.draft.ruled, matter.comment.ruled, tried, ctx.desk.rules, ctx.now)
     if isinstance(outcome, Refusal):
         refuse(ctx, asker, matter, outcome)
@@ -141,6 +144,9 @@ def attempt(ctx: Context, asker: Asker, matter: Matter, action: Action, text: st
 
 def _carry_out(ctx: Context, draft: StoredDraft, outcome: Changed) -> Refusal | None:
     for effect in outcome.effects:
+        if effect in {Effect.SNOOZE, Effect.ESCALATE}:
+            clocks.apply(ctx, effect, outcome.draft)
+            continue
         refusal = apply(ctx, effect, draft, outcome.draft.text, outcome.draft.version)
         if refusal is not None:
             return refusal
@@ -153,6 +159,8 @@ def _announce(ctx: Context, asker: Asker, matter: Matter, tried: Attempt, outcom
         word = "release"
     elif tried.action is Action.ANSWER and outcome.draft.state is DraftState.WAITING:
         word = "edit"  # four eyes: it waits for somebody else
+    elif tried.action is Action.SNOOZE and not outcome.draft.snoozed_until:
+        word = "wake"
     told: dict[str, Value] = {
         "name": asker.name,
         "reason": shown(outcome.draft.reason),
@@ -160,6 +168,8 @@ def _announce(ctx: Context, asker: Asker, matter: Matter, tried: Attempt, outcom
         "text": shown(cut(tried.text, 200)),
         "number": matter.draft.id,
     }
+    if word == "snooze":
+        told["time"] = ctx.desk.texts.span(language_of(ctx, asker), outcome.draft.snoozed_until - ctx.now)
     refresh(ctx, matter.draft.id, rebind=_seen_anew(matter, outcome))
     record(ctx, matter.draft.id, f"line.{word}", told)
     say(ctx, asker, f"done.{word}", told, toast=True)
@@ -241,6 +251,12 @@ def on_command(ctx: Context, asker: Asker, matter: Matter, action: Action, text:
         return
     if action in FORMS:
         enter(ctx, asker, matter, action, {"text": text})
+    elif action is Action.SNOOZE and text:
+        seconds = clocks.span(text)
+        if seconds is None:
+            say(ctx, asker, "command.span", text=shown(cut(text, 40)))
+        else:
+            attempt(ctx, asker, matter, action, seconds=seconds)
     else:
         attempt(ctx, asker, matter, action)
 

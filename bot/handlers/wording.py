@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.domain.review import DraftState
+from bot.domain.review import UNSETTLED, Draft, DraftState
 from bot.drafting.characters import visible
 from bot.handlers.context import Context
 from bot.locales import Catalogue
@@ -34,3 +34,17 @@ def state_line(ctx: Context, language: str, draft: StoredDraft) -> str:
     if ruled.state is DraftState.WAITING:
         return ""
     return say(language, f"card.{ruled.state.value}", name=ruled.decided_name)
+
+
+def time_lines(ctx: Context, language: str, draft: Draft) -> list[str]:
+    """Whether it was put aside, and whether help was called for."""
+    say, texts = ctx.desk.texts.say, ctx.desk.texts
+    lines = []
+    if draft.escalated_at and draft.state in UNSETTLED:
+        ago = texts.ago(language, ctx.now - draft.escalated_at)
+        key = "card.escalated" if draft.escalated_name else "card.overdue"
+        lines.append(say(language, key, name=draft.escalated_name, ago=ago))
+    if draft.state is DraftState.WAITING and draft.snoozed_until > ctx.now:
+        left = texts.span(language, draft.snoozed_until - ctx.now)
+        lines.append(say(language, "card.snoozed", name=draft.snoozed_name, time=left))
+    return lines

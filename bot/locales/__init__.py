@@ -39,6 +39,10 @@ class Catalogue:
             -timedelta(seconds=max(seconds, 0.0)), add_direction=True, locale=language, granularity="second"
         )
 
+    def span(self, language: str, seconds: float) -> str:
+        """How long something lasts, rounded as people say it."""
+        return format_timedelta(timedelta(seconds=max(seconds, 0.0)), locale=language, granularity="second")
+
     def keys(self, language: str) -> Mapping[str, str | Mapping[str, str]]:
         """The whole catalogue of a language, for tests and tools."""
         return self._texts[language]

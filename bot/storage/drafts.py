@@ -9,11 +9,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, bindparam
-from sqlalchemy.dialects.sqlite import insert
 
 from bot.domain.places import Channel, Member
 from bot.domain.review import Attempt, Draft, DraftState
 from bot.domain.text import fingerprint
+from bot.storage.dialects import insert
 from bot.storage.hot import Hot
 from bot.storage.tables import comments, decisions, drafts
 
@@ -92,7 +92,7 @@ _SWAP = (
             name: bindparam(f"new_{name}")
             for name in (
                 "version state text edited_by claimed_by claimed_name claimed_at decided_name decided_at reason "
-                "instruction updated_at"
+                "instruction snoozed_until snoozed_name escalated_at escalated_name updated_at"
             ).split()
         }
     )
@@ -160,6 +160,10 @@ class Drafts:
             "new_decided_at": new.decided_at,
             "new_reason": new.reason,
             "new_instruction": new.instruction,
+            "new_snoozed_until": new.snoozed_until,
+            "new_snoozed_name": new.snoozed_name,
+            "new_escalated_at": new.escalated_at,
+            "new_escalated_name": new.escalated_name,
             "new_updated_at": now,
         }
         if self._connection.execute(_SWAP, values).rowcount != 1:
@@ -191,12 +195,12 @@ class Drafts:
             flags = json.dumps([one for one in draft.origin.flags if one != flag])
             self._connection.execute(sa.update(drafts).where(drafts.c.id == draft.id).values(flags=flags))
 
-    def open(self, limit: int, tenant_of: Member | None = None) -> list[StoredDraft]:
-        """Drafts that wait for a person, oldest first."""
+    def open(self, limit: int, now: float, tenant_of: Member | None = None) -> list[StoredDraft]:
+        """Drafts that wait for a person, oldest first; those that sleep until later than `now` are left out."""
         query = (
             sa.select(drafts)
             .join(comments, comments.c.id == drafts.c.comment_id)
-            .where(drafts.c.state.in_(("waiting", "uncertain", "failed")))
+            .where(drafts.c.state.in_(("waiting", "uncertain", "failed")), drafts.c.snoozed_until <= now)
             .order_by(drafts.c.id)
             .limit(limit)
         )
@@ -256,6 +260,10 @@ def read_draft(r: Mapping[str, Any]) -> StoredDraft:
             decided_at=r["decided_at"],
             reason=r["reason"],
             instruction=r["instruction"],
+            snoozed_until=r["snoozed_until"],
+            snoozed_name=r["snoozed_name"],
+            escalated_at=r["escalated_at"],
+            escalated_name=r["escalated_name"],
         ),
         origin=Origin(
             language=r["language"],

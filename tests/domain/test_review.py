@@ -20,6 +20,7 @@ from bot.domain.review import (
     View,
     decide,
     offered,
+    overdue,
 )
 from bot.domain.roles import Action
 
@@ -27,7 +28,7 @@ ANA = Actor(Member("slack", "T1", "U1"), "Ana")
 BEN = Actor(Member("discord", "G1", "7"), "Ben")
 COMMENT = Comment(5, "When is tea back?")
 NOW = 1_000_000.0
-RULES = Rules()
+RULES = Rules(escalates=True)
 
 S, A = DraftState, Action
 
@@ -69,6 +70,10 @@ TABLE = {
     (S.UNCERTAIN, A.ARRIVED): (S.SENT, 3, (Effect.SETTLE_ARRIVED,)),
     (S.UNCERTAIN, A.AGAIN): (S.APPROVED, 3, (Effect.SETTLE_AGAIN,)),
     (S.UNCERTAIN, A.DROP): (S.DROPPED, 3, (Effect.SETTLE_DROP,)),
+    (S.WAITING, A.SNOOZE): (S.WAITING, 3, (Effect.SNOOZE,)),
+    (S.WAITING, A.ESCALATE): (S.WAITING, 3, (Effect.ESCALATE,)),
+    (S.UNCERTAIN, A.ESCALATE): (S.UNCERTAIN, 3, (Effect.ESCALATE,)),
+    (S.FAILED, A.ESCALATE): (S.FAILED, 3, (Effect.ESCALATE,)),
 }
 DECISIONS = [action for action in Action if action not in {A.VIEW, A.PAUSE, A.RESUME}]
 
@@ -208,11 +213,11 @@ def test_a_claim_keeps_nobody_from_holding_a_reply_back() -> None:
 
 OFFERED = {
     S.DRAFTING: (),
-    S.WAITING: (A.APPROVE, A.EDIT, A.REDO, A.REJECT, A.CLAIM, A.ANSWER),
+    S.WAITING: (A.APPROVE, A.EDIT, A.REDO, A.REJECT, A.CLAIM, A.ANSWER, A.SNOOZE, A.ESCALATE),
     S.APPROVED: (A.UNDO,),
     S.SENT: (A.CORRECT, A.TAKEBACK),
-    S.UNCERTAIN: (A.ARRIVED, A.AGAIN, A.DROP),
-    S.FAILED: (A.RETRY, A.DROP),
+    S.UNCERTAIN: (A.ARRIVED, A.AGAIN, A.DROP, A.ESCALATE),
+    S.FAILED: (A.RETRY, A.DROP, A.ESCALATE),
     S.REJECTED: (A.REDO,),
     S.DROPPED: (A.REDO,),
     S.WITHDRAWN: (),
@@ -221,16 +226,63 @@ OFFERED = {
 
 @pytest.mark.parametrize("state", list(S))
 def test_the_card_offers_what_can_be_done(state: DraftState) -> None:
-    assert offered(draft(state), COMMENT) == OFFERED[state]
+    assert offered(draft(state), COMMENT, escalates=True) == OFFERED[state]
     for action in OFFERED[state]:
         changed(draft(state), attempt(action))
 
 
 def test_nothing_is_offered_that_cannot_be_done() -> None:
-    without = (A.REDO, A.REJECT, A.CLAIM, A.ANSWER)
+    without = (A.REDO, A.REJECT, A.CLAIM, A.ANSWER, A.SNOOZE)
     assert offered(draft(text=""), COMMENT) == without
     assert offered(draft(), replace(COMMENT, deleted=True)) == without
     assert offered(draft(S.SENT), COMMENT, can_delete=False) == (A.CORRECT,)
+
+
+def test_a_snoozed_draft_wakes_when_asked_again_and_sleeps_longer_when_told_a_time() -> None:
+    asleep = changed(draft(), attempt(A.SNOOZE)).draft
+    assert (asleep.state, asleep.snoozed_until, asleep.snoozed_name) == (S.WAITING, NOW + 3600, "Ana")
+    assert changed(asleep, attempt(A.SNOOZE, BEN)).draft.snoozed_until == 0
+    longer = changed(asleep, replace(attempt(A.SNOOZE, BEN), seconds=7200.0)).draft
+    assert (longer.snoozed_until, longer.snoozed_name) == (NOW + 7200, "Ben")
+    over = replace(asleep, snoozed_until=NOW)
+    assert changed(over, attempt(A.SNOOZE)).draft.snoozed_until == NOW + 3600
+
+
+@pytest.mark.parametrize("action", [A.APPROVE, A.ANSWER, A.REJECT])
+def test_a_decision_ends_the_sleep(action: Action) -> None:
+    assert changed(draft(snoozed_until=NOW + 60), attempt(action)).draft.snoozed_until == 0
+
+
+def test_help_is_called_once_and_only_where_somebody_hears_it() -> None:
+    called = changed(draft(), attempt(A.ESCALATE)).draft
+    assert (called.escalated_at, called.escalated_name) == (NOW, "Ana")
+    refusal = refused(called, attempt(A.ESCALATE, BEN))
+    assert (refusal.key, refusal.args) == ("review.escalated", {"at": NOW})
+    assert refused(draft(), attempt(A.ESCALATE), Rules()).key == "review.no_escalation"
+    assert A.ESCALATE not in offered(called, COMMENT, escalates=True)
+    assert A.ESCALATE not in offered(draft(), COMMENT)
+
+
+def test_anybody_may_call_for_help_with_what_somebody_else_claimed() -> None:
+    held = draft(claimed_by=BEN.member, claimed_name="Ben", claimed_at=NOW - 1)
+    changed(held, attempt(A.ESCALATE))
+    assert refused(held, attempt(A.SNOOZE)).key == "review.claimed"
+
+
+@pytest.mark.parametrize("state", list(S))
+def test_only_what_waits_for_the_team_is_overdue(state: DraftState) -> None:
+    late = overdue(draft(state), NOW)
+    waits = state in {S.DRAFTING, S.WAITING, S.UNCERTAIN, S.FAILED}
+    assert (late is not None) is waits
+    if late is not None:
+        assert (late.draft.escalated_at, late.draft.escalated_name, late.effects) == (NOW, "", (Effect.ESCALATE,))
+        assert late.draft.state is state
+
+
+def test_what_sleeps_or_was_called_for_is_not_overdue() -> None:
+    assert overdue(draft(snoozed_until=NOW + 1), NOW) is None
+    assert overdue(draft(snoozed_until=NOW), NOW) is not None
+    assert overdue(draft(escalated_at=NOW - 9), NOW) is None
 
 
 def test_the_hash_of_a_comment_changes_with_everything_that_matters() -> None:

@@ -39,6 +39,7 @@ texts = st.sampled_from(["a", "b", "c", "d"])
 people = st.sampled_from(range(len(PEOPLE)))
 
 S, A = DraftState, Action
+SIMPLE = [A.APPROVE, A.CLAIM, A.UNDO, A.RETRY, A.ARRIVED, A.AGAIN, A.DROP, A.SNOOZE, A.ESCALATE]
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Queued:
 
 
 def effects_make_rows(outcome: Changed) -> bool:
-    return set(outcome.effects) <= {Effect.QUEUE_REPLY, Effect.REDRAFT}
+    return set(outcome.effects) <= {Effect.QUEUE_REPLY, Effect.REDRAFT, Effect.SNOOZE, Effect.ESCALATE}
 
 
 class Team(RuleBasedStateMachine):
@@ -89,7 +90,7 @@ class Team(RuleBasedStateMachine):
 
     def act(self, who: int, action: Action, text: str = "") -> None:
         before, (view, seen) = self.draft, self.screens[who]
-        rules = Rules(CLAIM_SECONDS, self.four_eyes)
+        rules = Rules(CLAIM_SECONDS, self.four_eyes, escalates=True)
         outcome = decide(before, self.comment, Attempt(action, PEOPLE[who], view, text), rules, self.now)
         if isinstance(outcome, Refusal):
             assert self.draft is before
@@ -102,7 +103,7 @@ class Team(RuleBasedStateMachine):
         self.keep(who, action, text, outcome)
 
     def check(self, who: int, action: Action, text: str, seen: Seen, outcome: Changed) -> None:
-        if self.claim and action not in {A.CLAIM, A.UNDO} and self.now < self.claim[1] + CLAIM_SECONDS:
+        if self.claim and action not in {A.CLAIM, A.UNDO, A.ESCALATE} and self.now < self.claim[1] + CLAIM_SECONDS:
             assert self.claim[0] == PEOPLE[who].member, "somebody else had claimed it"
         if Effect.QUEUE_REPLY not in outcome.effects:
             return
@@ -144,7 +145,7 @@ class Team(RuleBasedStateMachine):
     def look(self, who: int) -> None:
         self.screens[who] = self.screen()
 
-    @rule(who=people, action=st.sampled_from([A.APPROVE, A.CLAIM, A.UNDO, A.RETRY, A.ARRIVED, A.AGAIN, A.DROP]))
+    @rule(who=people, action=st.sampled_from(SIMPLE))
     def press(self, who: int, action: Action) -> None:
         self.act(who, action)
 
@@ -236,7 +237,7 @@ def nothing(*_: object) -> None:
 def test_each_check_is_needed(check: str, team: type[Team], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(review, check, nothing)
     search = settings(
-        max_examples=400,
+        max_examples=1200,
         stateful_step_count=40,
         deadline=None,
         derandomize=True,

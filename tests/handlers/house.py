@@ -59,7 +59,7 @@ TENANTS = {"slack": "T1", "discord": "G1", "telegram": "1"}
 CAPABILITIES = {
     "slack": Capabilities(4000, 3000),
     "discord": Capabilities(2000, 1800, carries_roles=True),
-    "telegram": Capabilities(4096, 3500, "utf16", forms=False, private=False, deletions=False),
+    "telegram": Capabilities(4096, 3500, "utf16", forms=False, private=False),
 }
 TEAM = {"approver": ["ana", "ben"], "drafter": ["dan"], "admin": ["ada"], "viewer": ["vic"]}
 

@@ -110,6 +110,7 @@ async def everything(house: House, language: str) -> None:
     await taking_back_and_dropping(house)
     await comments_that_change(house)
     await asking(house)
+    await waiting(house)
     await house.command("language", language)
 
 
@@ -173,6 +174,18 @@ async def asking(house: House) -> None:
     await house.command("inbox")
 
 
+async def waiting(house: House) -> None:
+    await house.say()
+    for _ in range(2):
+        await house.press("snooze", draft=10)
+    await house.command("snooze", "10 2h")
+    await house.command("snooze", "10 never")
+    await house.command("escalate", "10")
+    await house.advance(7200)
+    await house.say()
+    await house.advance(7200)
+
+
 UNSAID = {
     # said elsewhere: by doctor, manifest and status, by the model's drafter and its guards, or by no state of today
     "button.view", "button.pause", "button.resume", "why.model", "why.no_answer_text", "why.instruction",
@@ -200,7 +213,9 @@ ELSEWHERE = (
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_every_text_is_said_without_a_fault(path: Path, language: str) -> None:
     others = [one for one in LANGUAGES if one != language]
-    async with living(path, drafter=Moody(), languages=[language, *others]) as house:
+    review = {"escalation": "slack/help", "sla_minutes": 60}
+    channels = {"slack/help": "slack-help"}
+    async with living(path, drafter=Moody(), languages=[language, *others], review=review, channels=channels) as house:
         await everything(house, language)
         said = {key for spoken, key in house.texts.said if spoken == language}
         wanted = {

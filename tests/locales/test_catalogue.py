@@ -133,6 +133,7 @@ def test_every_text_gets_what_its_blanks_need() -> None:
 
 ANNOUNCED = {action.value for action in reviews.FORMS} | {
     *("approve", "claim", "release", "undo", "takeback", "retry", "arrived", "again", "drop"),
+    *("snooze", "wake", "escalate"),
 }
 UNDECIDED = {DraftState.WAITING, DraftState.APPROVED, DraftState.REJECTED}
 """States whose line on the card has a key of its own."""

@@ -162,9 +162,9 @@ async def test_open_drafts_are_those_that_wait_for_a_person(bench: Bench) -> Non
 
         ids.append((await bench.write(unit), state))
     expected = [i for i, s in ids if s in {DraftState.WAITING, DraftState.UNCERTAIN, DraftState.FAILED}]
-    assert [d.id for d in await bench.read(lambda work: work.drafts.open(9))] == expected
-    assert [d.id for d in await bench.read(lambda work: work.drafts.open(1))] == expected[:1]
-    assert [d.ruled.state for d in await bench.read(lambda work: work.drafts.open(9, ANA))] == [DraftState.FAILED]
+    assert [d.id for d in await bench.read(lambda work: work.drafts.open(9, 0.0))] == expected
+    assert [d.id for d in await bench.read(lambda work: work.drafts.open(1, 0.0))] == expected[:1]
+    assert [d.ruled.state for d in await bench.read(lambda work: work.drafts.open(9, 0.0, ANA))] == [DraftState.FAILED]
     assert await bench.read(lambda work: work.drafts.counts()) == {state.value: 1 for state in DraftState}
 
 

@@ -1,4 +1,4 @@
-"""Several processes on one database, and blocks that outlive them"""
+"""Several processes on one database, blocks that outlive them, drafts that sleep or call for help"""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ def upgrade() -> None:
 
     op.add_column("inbox", sa.Column("part", sa.Integer(), server_default="0", nullable=False))
     op.add_column("timers", sa.Column("part", sa.Integer(), server_default="0", nullable=False))
+    for name, kind in (("snoozed", "until"), ("escalated", "at")):
+        op.add_column("drafts", sa.Column(f"{name}_{kind}", sa.Float(), server_default="0", nullable=False))
+        op.add_column("drafts", sa.Column(f"{name}_name", sa.String(), server_default="", nullable=False))
     op.drop_column("outbox", "lease_until")
     op.add_column("outbox", sa.Column("looks", sa.Integer(), server_default="0", nullable=False))
     op.add_column("outbox", sa.Column("look_at", sa.Float(), nullable=True))
