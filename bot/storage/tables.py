@@ -111,13 +111,13 @@ drafts = Table(
     Column("decided_name", String, nullable=False, server_default=""),
     Column("decided_at", Float, nullable=False, server_default="0"),
     Column("reason", Text, nullable=False, server_default=""),
+    Column("error", Text, nullable=False, server_default=""),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
     Column("snoozed_until", Float, nullable=False, server_default="0"),
     Column("snoozed_name", String, nullable=False, server_default=""),
     Column("escalated_at", Float, nullable=False, server_default="0"),
     Column("escalated_name", String, nullable=False, server_default=""),
-    Column("error", Text, nullable=False, server_default=""),
-    Column("created_at", Float, nullable=False),
-    Column("updated_at", Float, nullable=False),
 )
 Index("drafts_state", drafts.c.state, drafts.c.id)
 
