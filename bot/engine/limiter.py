@@ -1,118 +1,263 @@
-"""Pacing of what goes out: token buckets, one for the whole bot and one per destination (RELIABILITY section 4)."""
+"""Pacing of what goes out on one platform (RELIABILITY section 4): who may go now, and what platforms say about it."""
 
 from __future__ import annotations
 
+import logging
+import math
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
 
+from bot.chat.ports import LimitSeen
+from bot.domain.delivery import Urgency
+from bot.engine.breaker import Breaker
+from bot.engine.buckets import PUBLISHED, Pace, Rate
+from bot.engine.place import Place
+from bot.engine.schedule import Candidate, Schedule, urgency_of
+from bot.storage.blocks import Block
 
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """So many messages per so many seconds, of which `burst` may come at once."""
+ALARM_SECONDS = 900.0
+"""A platform that tells us to wait longer than this wants somebody's attention."""
+NO_TIME = 60.0
+"""Seconds to wait when the time that a platform told is no time."""
+MANY = 1000
+"""Destinations that are remembered before those that were quiet are looked for."""
+WHOLE_BOT = ""
+"""Stands for the whole bot where destinations are named."""
 
-    count: float
-    seconds: float
-    burst: float
+__all__ = ["PUBLISHED", "Block", "Candidate", "Limiter", "Pace", "Rate"]
 
+Scope = Literal["destination", "bot"]
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """A platform's published limits: for the whole bot and for one destination."""
-
-    overall: Rate
-    destination: tuple[Rate, ...]
-
-
-SHARE = 0.8
-"""We start at this part of the published figures."""
-
-PUBLISHED = {
-    # Telegram FAQ: 30 messages a second overall, 1 a second in one chat, 20 a minute in one group.
-    "telegram": Pace(Rate(30, 1, 5), (Rate(1, 1, 2), Rate(20, 60, 4))),
-    # Slack rate limits page: chat.postMessage about one a second in a channel, short bursts tolerated.
-    "slack": Pace(Rate(20, 1, 5), (Rate(1, 1, 3),)),
-    # Discord: 50 requests a second; channel buckets are observed to be 5 in 5 seconds, with no more at once.
-    "discord": Pace(Rate(50, 1, 10), (Rate(5, 5, 1),)),
-}
-
-
-class Bucket:
-    """A token bucket; times are monotonic seconds."""
-
-    def __init__(self, rate: Rate, now: float) -> None:
-        self._fill = rate.count * SHARE / rate.seconds
-        self._size = rate.burst
-        self._level = rate.burst
-        self._at = now
-
-    def wait(self, now: float) -> float:
-        """Seconds until a token is there."""
-        self._level = min(self._size, self._level + (now - self._at) * self._fill)
-        self._at = now
-        return max(0.0, (1.0 - self._level) / self._fill)
-
-    def full(self, now: float) -> bool:
-        """Whether nothing has been used lately."""
-        return self.wait(now) == 0.0 and self._level >= self._size
-
-    def take(self) -> None:
-        """Use one token."""
-        self._level -= 1.0
+log = logging.getLogger("herald.limiter")
 
 
 class Limiter:
-    """Paces one bot token. Without a pace it only obeys what the platform says."""
+    """Paces one bot token. Without a pace it only obeys what the platform says. Any thread may call.
 
-    def __init__(self, pace: Pace | None, monotonic: Callable[[], float]) -> None:
+    What `choose` returned counts as under way until exactly one of `went`, `told`, `refused`, `failed_transport` or
+    `unused` is called with it: a limit's window is over for a request only so long after its answer. Forgotten ones
+    are taken for over after a minute.
+    """
+
+    def __init__(
+        self, pace: Pace | None, monotonic: Callable[[], float], now: Callable[[], float] = time.time, name: str = ""
+    ) -> None:
         self._pace = pace
         self._monotonic = monotonic
-        self._overall = Bucket(pace.overall, monotonic()) if pace else None
-        self._places: dict[str, list[Bucket]] = {}
-        self._blocked: dict[str, float] = {}
+        self._now = now
+        self._name = name
+        self._schedule = Schedule()
+        self._breaker = Breaker()
+        self._bot = Place.of_bot(pace, monotonic())
+        self._places: dict[str, Place] = {}
+        self._waiting: set[str] = set()
+        self._reasons: dict[str, str] = {}
+        self._many = MANY
+        self._rest = math.inf
         self._lock = threading.Lock()
 
-    def take(self, destination: str) -> bool:
-        """Use a turn for this destination; False if it has to wait. Any thread may ask."""
+    def choose(self, candidates: Sequence[Candidate], free: int, kept: int = 0) -> list[Candidate]:
+        """Which of these rows go now, at most `free`, the most urgent first; they have their tokens.
+
+        Class goes before class; inside a class the destinations take turns, and each one's rows go in the order in
+        which they are given. So give some rows of each class, leave out the destinations in `waits()` (but not their
+        answers), and do not let one destination fill the list. `kept` of the free senders are left to the three upper
+        classes. Answers are never paced, but use up what others then have to wait for.
+
+        It is no part of a unit of work, which may run twice: choose, then claim, and hand back by `unused` what could
+        not be claimed.
+        """
         with self._lock:
-            if self._wait(destination) > 0:
+            now = self._monotonic()
+            self._rest = math.inf
+            if (down := self._breaker.wait(now)) > 0:
+                self._rest = down
+                return []
+            if self._breaker.broken_at is not None:
+                return self._probe(candidates, free, now)
+            return self._schedule.serve(candidates, free, kept, lambda one: self._go(one, now))
+
+    def _probe(self, candidates: Sequence[Candidate], free: int, now: float) -> list[Candidate]:
+        """One, and rather one that may be repeated: a probe that is lost must not leave a reply in doubt."""
+        harmless = (Urgency.ANSWER, Urgency.ALERT, Urgency.LIVE, Urgency.REPLY, Urgency.BROADCAST)
+        for one in sorted(candidates, key=lambda one: harmless.index(urgency_of(one))):
+            if free > 0 and self._go(one, now):
+                self._breaker.probe(now)
+                return [one]
+        return []
+
+    def _go(self, one: Candidate, now: float) -> bool:
+        urgency = urgency_of(one)
+        place = self._place(one.destination)
+        wait = self._wait(place, urgency, now)
+        if wait > 0:
+            self._rest = min(self._rest, wait)
+            self._waiting.add(one.destination)
+            return False
+        if urgency is not Urgency.ANSWER:
+            place.take(now, live=urgency is Urgency.LIVE)
+            self._waiting.add(one.destination)
+        if self._counts(urgency):
+            self._bot.take(now)
+        return True
+
+    def _wait(self, place: Place, urgency: Urgency, now: float) -> float:
+        if urgency is Urgency.ANSWER:
+            return self._bot.blocked(now) if self._counts(urgency) else 0.0
+        return max(self._bot.wait(now), place.wait(now, live=urgency is Urgency.LIVE))
+
+    def _counts(self, urgency: Urgency) -> bool:
+        """Whether it counts for the whole bot."""
+        return not (urgency is Urgency.ANSWER and self._pace is not None and self._pace.answers_exempt)
+
+    def waits(self) -> dict[str, float]:
+        """Destinations where nothing but answers may go now, with their seconds; "" stands for the whole bot."""
+        with self._lock:
+            now = self._monotonic()
+            waits = {name: self._places[name].wait(now) for name in self._waiting if name in self._places}
+            self._waiting = {name for name, wait in waits.items() if wait > 0}
+            found = {name: waits[name] for name in self._waiting}
+            whole = max(self._bot.wait(now), self._breaker.wait(now))
+            return found | ({WHOLE_BOT: whole} if whole > 0 else {})
+
+    def rest(self) -> float | None:
+        """Seconds until one of those that the last `choose` passed over may go; None if it passed over none."""
+        with self._lock:
+            return self._rest if self._rest < math.inf else None
+
+    def went(self, one: Candidate) -> None:
+        """The platform did it."""
+        self._over(one)
+
+    def refused(self, one: Candidate) -> None:
+        """The platform will not do it: a definite 4xx. Some platforms ban whoever makes too many of them."""
+        self._over(one)
+        with self._lock:
+            self._bot.invalid(self._monotonic())
+
+    def _over(self, one: Candidate) -> None:
+        with self._lock:
+            self._breaker.worked()
+            self._end(one)
+
+    def _end(self, one: Candidate) -> None:
+        now = self._monotonic()
+        urgency = urgency_of(one)
+        if urgency is not Urgency.ANSWER:
+            self._place(one.destination).over(now, live=urgency is Urgency.LIVE)
+        if self._counts(urgency):
+            self._bot.over(now)
+
+    def failed_transport(self, one: Candidate) -> None:
+        """It could not be reached, did not answer in time, or answered with a fault of its own (5xx)."""
+        with self._lock:
+            was = self._breaker.broken_at
+            self._breaker.failed(self._monotonic())
+            self._end(one)
+            if was is None and self._breaker.broken_at is not None:
+                log.warning("%s cannot be reached: nothing is sent but a probe now and then", self._name)
+
+    def unused(self, one: Candidate) -> None:
+        """It was chosen, and nothing was sent after all: its tokens are there again."""
+        with self._lock:
+            self._breaker.unused()
+            urgency = urgency_of(one)
+            if urgency is not Urgency.ANSWER:
+                self._place(one.destination).unused(live=urgency is Urgency.LIVE)
+            if self._counts(urgency):
+                self._bot.unused()
+
+    def told(self, one: Candidate, seconds: float, scope: Scope = "destination", reason: str = "") -> Block:
+        """A 429: wait this long, in full, before anything else goes to its destination or from the whole bot.
+
+        The block is to be kept in the unit that settles the row (`Work.blocks`), and given to `load` at the next start.
+        """
+        with self._lock:
+            self._breaker.worked()
+            self._end(one)
+            self._bot.invalid(self._monotonic())
+            return self._block(WHOLE_BOT if scope == "bot" else one.destination, seconds, reason)
+
+    def _block(self, destination: str, seconds: float, reason: str) -> Block:
+        wait = max(0.0, seconds) if math.isfinite(seconds) else NO_TIME
+        now = self._monotonic()
+        place = self._place(destination)
+        place.block(now, now + wait)
+        self._waiting.add(destination)
+        self._reasons[destination] = reason
+        if wait > ALARM_SECONDS:
+            whom = f"channel {destination}" if destination else "the whole bot"
+            log.error("%s wants us to wait for %.0f s before the next message: %s", self._name, wait, whom)
+        return Block(destination, self._now() + place.blocked(now), reason)
+
+    def seen(self, seen: LimitSeen) -> None:
+        """What an answer said about a limit; before `went` for the same request."""
+        if not (math.isfinite(seen.reset_after) and seen.reset_after >= 0):
+            return
+        with self._lock:
+            self._place(seen.destination).learn(seen, self._monotonic())
+
+    def blocked(self) -> list[Block]:
+        """What we were told to wait for and still do, the longest first."""
+        with self._lock:
+            mono, wall = self._monotonic(), self._now()
+            places = {WHOLE_BOT: self._bot, **{name: self._places[name] for name in self._reasons if name}}
+            found = [
+                Block(name, wall + wait, self._reasons.get(name, ""))
+                for name, place in places.items()
+                if (wait := place.blocked(mono)) > 0
+            ]
+            self._reasons = {block.destination: block.reason for block in found}
+            return sorted(found, key=lambda block: -block.until)
+
+    def load(self, blocks: Iterable[Block]) -> None:
+        """Obey these, too: blocks from before a restart, or that another process was told. May be called again."""
+        with self._lock:
+            mono, wall = self._monotonic(), self._now()
+            for block in blocks:
+                wait = block.until - wall
+                if wait > self._place(block.destination).blocked(mono) + 1:
+                    self._block(block.destination, wait, block.reason)
+
+    def broken_since(self) -> float | None:
+        """Since when (UTC seconds) the platform cannot be reached, or None."""
+        with self._lock:
+            at = self._breaker.broken_at
+            return None if at is None else self._now() - (self._monotonic() - at)
+
+    def take(self, destination: str) -> bool:
+        """As before `choose`: use a turn for this destination; False if it has to wait."""
+        one = Candidate(0, destination, Urgency.BROADCAST)
+        with self._lock:
+            if not self._go(one, self._monotonic()):
                 return False
-            for bucket in self._buckets(destination):
-                bucket.take()
+            self._end(one)
             return True
 
     def paced(self) -> dict[str, float]:
-        """Destinations that have to wait, with their seconds."""
-        with self._lock:
-            known = {*self._places, *self._blocked}
-            return {name: wait for name in known if (wait := self._wait(name)) > 0}
+        """As before `waits`."""
+        return self.waits()
 
     def block(self, destination: str, seconds: float) -> None:
-        """The platform told us to wait this long."""
+        """As before `told`."""
         with self._lock:
-            self._blocked[destination] = max(self._blocked.get(destination, 0.0), self._monotonic() + seconds)
+            self._block(destination, seconds, "")
 
-    def _wait(self, destination: str) -> float:
-        now = self._monotonic()
-        waits = [bucket.wait(now) for bucket in self._buckets(destination)]
-        until = self._blocked.get(destination)
-        if until is not None and until <= now:
-            del self._blocked[destination]
-        return max([*waits, (until or now) - now])
-
-    def _buckets(self, destination: str) -> list[Bucket]:
-        if self._pace is None or self._overall is None:
-            return []
+    def _place(self, destination: str) -> Place:
+        if destination == WHOLE_BOT:
+            return self._bot
         place = self._places.get(destination)
         if place is None:
             self._forget_idle()
-            place = [Bucket(rate, self._monotonic()) for rate in self._pace.destination]
-            self._places[destination] = place
-        return [self._overall, *place]
+            place = self._places[destination] = Place.of_destination(self._pace, destination, self._monotonic())
+        return place
 
     def _forget_idle(self) -> None:
-        """Full buckets say nothing; keep their number small."""
-        if len(self._places) < 1000:
+        """Quiet destinations say nothing; keep their number small."""
+        if len(self._places) < self._many:
             return
         now = self._monotonic()
-        self._places = {name: own for name, own in self._places.items() if not all(b.full(now) for b in own)}
+        self._places = {name: place for name, place in self._places.items() if not place.idle(now)}
+        self._many = max(MANY, 2 * len(self._places))
