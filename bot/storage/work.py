@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, bindparam
 
 from bot.domain.review import View
+from bot.storage.blocks import Blocks
 from bot.storage.cards import Cards, StoredCard, StoredView, read_card
 from bot.storage.comments import Comments, StoredComment, read_comment
 from bot.storage.drafts import Drafts, StoredDraft, read_draft
@@ -84,6 +85,11 @@ class Work:
     def outbox(self) -> Outbox:
         """Messages on their way."""
         return Outbox(self._connection, self.now)
+
+    @cached_property
+    def blocks(self) -> Blocks:
+        """What platforms told us to wait for."""
+        return Blocks(self._connection)
 
     @cached_property
     def timers(self) -> Timers:
