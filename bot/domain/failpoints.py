@@ -68,6 +68,9 @@ class Point(StrEnum):
     STORE_COMMITTED = "store.committed"
     """They are on disk, and nobody has been told."""
 
+    LEASES_RENEWING = "leases.renewing"
+    """Leases have been looked at; nothing of what follows is written."""
+
     ROUTER_PREPARED = "router.prepared"
     """Triage and embedded drafts are made, nothing of them is stored."""
     HANDLER_BEFORE = "handler.before"
@@ -95,6 +98,12 @@ class Point(StrEnum):
     """The request went wrong, or its outcome is unknown; nothing of that is recorded."""
     OUTBOX_SETTLED = "outbox.settled"
     """It is recorded."""
+
+    RECONCILE_DUE = "reconcile.due"
+    """A look-up is counted, and about to be made."""
+    RECONCILE_LOOKED = "reconcile.looked"
+    """The platform has said whether the message is there; nothing of that is recorded."""
+    RECONCILE_SETTLED = "reconcile.settled"
 
     STOP_DRAINING = "stop.draining"
     """The program stops, and waits for what is being sent."""

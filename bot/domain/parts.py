@@ -45,5 +45,6 @@ def share(me: str, workers: Collection[str], holders: Mapping[int, str]) -> Shar
     if len(mine) >= quota:
         return Share(give=tuple(mine[quota:]))
     free = [part for part in range(PARTS) if part not in holders]
-    start = rank * len(free) // len(ranks)  # those who look at the same moment begin at different places
+    # Those who look at the same moment begin at different places.
+    start = rank * (len(free) // len(ranks)) + min(rank, len(free) % len(ranks))
     return Share(take=tuple((free[start:] + free[:start])[: quota - len(mine)]))
