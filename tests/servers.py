@@ -246,10 +246,10 @@ class Postgres(Server):
         with ThreadPoolExecutor(1) as beside:  # the test's own loop may be running in this thread
             return beside.submit(asyncio.run, _admin(self.url(database), statements)).result()
 
-    def create(self) -> str:
-        """The name of a new, empty database."""
+    def create(self, template: str = "template1") -> str:
+        """The name of a new database: empty, or a copy of another one that nobody uses."""
         name = f"test_{next(self._numbers)}"
-        self.admin(f"CREATE DATABASE {name}")
+        self.admin(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
         return name
 
     def drop(self, name: str) -> None:

@@ -9,13 +9,16 @@ from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 
-from sqlalchemy import Index
+import sqlalchemy as sa
+from sqlalchemy import Connection, Index
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from bot.chat.ports import StoreUnavailable
 from bot.domain.failpoints import Point, reach
+from bot.storage.faults import reason
+from bot.storage.links import Deadlines, run_alone, without_secrets
 from bot.storage.tables import metadata
 
 HEAD = "0002"
@@ -105,14 +108,71 @@ def _name(index: Index) -> str:
 
 def upgrade(path: Path) -> None:
     """Run the migrations that a file lacks."""
+    _run_alembic(str(path), f"sqlite:///{path}", None)
+
+
+def _run_alembic(name: str, url: str, connection: Connection | None) -> None:
+    """To the newest revision, over this connection or one of its own."""
     from alembic import command
     from alembic.config import Config
     from alembic.util.exc import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.set_main_option("sqlalchemy.url", f"sqlite:///{path}".replace("%", "%%"))
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    config.attributes["connection"] = connection
     try:
         command.upgrade(config, "head")
     except CommandError as error:
-        raise StoreUnavailable(f"{path} was written by a newer Herald: update the program ({error})") from error
+        raise StoreUnavailable(f"{name} was written by a newer Herald: update the program ({error})") from error
+
+
+_LOCK = 0x4865_7261_6C64
+"""The advisory lock under which a server's schema is changed ("Herald"): others wait and find it done."""
+_PATIENCE = Deadlines(statement=900, lock=600)
+"""A large table takes its time, and so does waiting for whoever migrates it."""
+
+
+def migrate_server(url: str) -> None:
+    """Bring a PostgreSQL database to the present schema, in one transaction: a crash leaves it as it was.
+
+    Several processes may do so at once: one works, the others wait for it. Raises StoreUnavailable with what to do.
+    Blocks: call it in a thread.
+    """
+    name = without_secrets(url)
+    try:
+        run_alone(url, lambda connection: bring_up(connection, name), _PATIENCE, isolation="READ COMMITTED")
+    except DBAPIError as error:
+        advice = "Restore a backup into an empty database, or name another one"
+        raise StoreUnavailable(f"{name} cannot be used: {reason(error)}. {advice}") from error
+
+
+def bring_up(connection: Connection, name: str) -> None:
+    """The same within a transaction that sees what others commit meanwhile (READ COMMITTED)."""
+    if server_revision(connection) == HEAD:
+        return  # the usual case: without waiting for anybody
+    connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    found = server_revision(connection)
+    if found == HEAD:
+        return
+    reach(Point.MIGRATING)
+    if found is None:
+        metadata.create_all(connection, checkfirst=False)
+        connection.execute(sa.text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+        connection.execute(sa.text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
+    else:
+        upgrade_server(connection, name)
+    reach(Point.MIGRATED)
+
+
+def upgrade_server(connection: Connection, name: str) -> None:
+    """Run the migrations that a database on a server lacks, in the transaction that is open."""
+    _run_alembic(name, "", connection)
+
+
+def server_revision(connection: Connection) -> str | None:
+    """The migration that a database on a server is at, or None where Herald has not been."""
+    if connection.execute(sa.text("SELECT to_regclass('alembic_version')")).scalar() is None:
+        return None
+    found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    return None if found is None else str(found)

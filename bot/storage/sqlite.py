@@ -22,7 +22,8 @@ from sqlalchemy.pool import NullPool
 
 from bot.chat.ports import StoreUnavailable
 from bot.domain.failpoints import Point, reach
-from bot.storage.store import UNUSABLE, Unit, attempt, outcome
+from bot.storage.faults import is_database, reason
+from bot.storage.store import Unit, attempt, outcome
 
 T = TypeVar("T")
 
@@ -120,10 +121,8 @@ class SqliteStore:
             error: Exception | None = None
             try:
                 result = job.unit(connection)
-            except UNUSABLE as fault:
-                error = StoreUnavailable(str(getattr(fault, "orig", fault)))
             except Exception as fault:  # handed to the caller
-                error = fault
+                error = StoreUnavailable(reason(fault)) if is_database(fault, connection) else fault
             self._finish([(job, result, error)], set())
         connection.close()
 
@@ -160,7 +159,7 @@ class SqliteStore:
         except Exception as error:  # the writer must outlive whatever happens to its transaction
             with suppress(DBAPIError):
                 connection.exec_driver_sql("ROLLBACK")
-            fault = StoreUnavailable(str(getattr(error, "orig", error)))
+            fault = StoreUnavailable(reason(error))
             done = [(job, None, fault) for job in group]
             connection.info["topics"] = set()
         self._finish(done, connection.info["topics"])

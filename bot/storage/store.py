@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.util import await_only
+
+from bot.storage.faults import is_database
 
 T = TypeVar("T")
 Unit = Callable[[Connection], T]
-
-UNUSABLE = (OperationalError, sqlite3.OperationalError)
-"""Faults of the disk, the file or the server, from SQLAlchemy or past it."""
 
 
 class Store(Protocol):
@@ -32,7 +31,7 @@ class Store(Protocol):
         """Run a unit; returns after its commit. Raises StoreUnavailable, or what the unit raised.
 
         Units may run again from their beginning when the database asks for that, so they have no effect but their
-        statements.
+        statements. Units that are not waited for one after the other run in any order.
         """
 
     async def write_many(self, units: Sequence[Unit[T]]) -> list[T | Exception]:
@@ -61,9 +60,9 @@ def attempt(connection: Connection, unit: Unit[T]) -> tuple[T | None, Exception 
     _savepoint(connection, "SAVEPOINT unit")
     try:
         result = unit(connection)
-    except UNUSABLE:  # the database, not the unit: the whole group fails
-        raise
     except Exception as error:  # handed to the caller
+        if is_database(error, connection):  # not the unit: the whole group fails
+            raise
         _savepoint(connection, "ROLLBACK TO unit")
         _savepoint(connection, "RELEASE unit")
         return None, error
@@ -76,5 +75,5 @@ def _savepoint(connection: Connection, statement: str) -> None:
     driver = connection.connection.driver_connection
     if isinstance(driver, sqlite3.Connection):
         driver.execute(statement)
-    else:
-        connection.exec_driver_sql(statement)
+    elif driver is not None:
+        await_only(driver.execute(statement))

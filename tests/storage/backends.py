@@ -2,27 +2,60 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-from bot.storage.schema import migrate
+import pytest
+from servers import Postgres
+
+from bot.storage.postgres import PostgresStore
+from bot.storage.schema import migrate, migrate_server
 from bot.storage.sqlite import SqliteStore
 from bot.storage.store import Store
 
-Backend = Callable[[Path], AbstractAsyncContextManager[Store]]
+Backend = Callable[[Path, pytest.FixtureRequest], AbstractAsyncContextManager[Store]]
 
 
 @asynccontextmanager
-async def sqlite(folder: Path) -> AsyncIterator[Store]:
+async def sqlite(folder: Path, _: pytest.FixtureRequest) -> AsyncIterator[Store]:
     """A SQLite file."""
-    store = SqliteStore(fresh(folder / "herald.db"))
+    async with _open(SqliteStore(fresh(folder / "herald.db"))) as store:
+        yield store
+
+
+@asynccontextmanager
+async def postgres(_: Path, request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    """A database on a PostgreSQL server that the tests started."""
+    server: Postgres = request.getfixturevalue("postgres")
+    name = await asyncio.to_thread(fresh_on, server)
+    try:
+        async with _open(PostgresStore(server.url(name))) as store:
+            yield store
+    finally:
+        await asyncio.to_thread(server.drop, name)
+
+
+@asynccontextmanager
+async def _open(store: Store) -> AsyncIterator[Store]:
     await store.open()
     try:
         yield store
     finally:
         await store.close()
+
+
+TEMPLATE = "herald_template"
+
+
+def fresh_on(server: Postgres) -> str:
+    """The name of a migrated, empty database; migrated once and copied from then on."""
+    if not server.admin(f"SELECT 1 FROM pg_database WHERE datname = '{TEMPLATE}'"):
+        server.admin(f"CREATE DATABASE {TEMPLATE}")
+        migrate_server(server.url(TEMPLATE))
+    return server.create(TEMPLATE)
 
 
 _templates: list[Path] = []
@@ -40,4 +73,4 @@ def fresh(path: Path) -> Path:
     return path
 
 
-BACKENDS: dict[str, Backend] = {"sqlite": sqlite}
+BACKENDS: dict[str, Backend] = {"sqlite": sqlite, "postgres": postgres}

@@ -38,7 +38,7 @@ class Bench:
 
 @pytest.fixture(params=list(BACKENDS))
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    async with BACKENDS[request.param](tmp_path) as made:
+    async with BACKENDS[request.param](tmp_path, request) as made:
         yield made
 
 
