@@ -88,25 +88,27 @@ class Limiter:
                 return [one]
         return []
 
-    def _go(self, one: Candidate, now: float) -> bool:
+    def _go(self, one: Candidate, now: float) -> bool | None:
         urgency = urgency_of(one)
-        place = self._place(one.destination)
-        wait = self._wait(place, urgency, now)
-        if wait > 0:
-            self._rest = min(self._rest, wait)
-            self._waiting.add(one.destination)
+        answer = urgency is Urgency.ANSWER
+        if (whole := self._bot.blocked(now) if answer else self._bot.wait(now)) > 0 and self._counts(urgency):
+            self._rest = min(self._rest, whole)
+            return None
+        if not answer and not self._take(one, urgency is Urgency.LIVE, now):
             return False
-        if urgency is not Urgency.ANSWER:
-            place.take(now, live=urgency is Urgency.LIVE)
-            self._waiting.add(one.destination)
         if self._counts(urgency):
             self._bot.take(now)
         return True
 
-    def _wait(self, place: Place, urgency: Urgency, now: float) -> float:
-        if urgency is Urgency.ANSWER:
-            return self._bot.blocked(now) if self._counts(urgency) else 0.0
-        return max(self._bot.wait(now), place.wait(now, live=urgency is Urgency.LIVE))
+    def _take(self, one: Candidate, live: bool, now: float) -> bool:
+        place = self._place(one.destination)
+        wait = place.wait(now, live=live)
+        self._waiting.add(one.destination)
+        if wait > 0:
+            self._rest = min(self._rest, wait)
+            return False
+        place.take(now, live=live)
+        return True
 
     def _counts(self, urgency: Urgency) -> bool:
         """Whether it counts for the whole bot."""

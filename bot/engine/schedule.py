@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from bot.domain.delivery import Urgency
 
+Go = Callable[["Candidate"], bool | None]
+"""Whether the first candidate of a destination goes now; None: nobody of its class may."""
 MANY = 10_000
 """Destinations whose turn is remembered."""
 
@@ -34,8 +36,8 @@ class Turns:
         self._turns: dict[str, int] = {}
         self._next = itertools.count()
 
-    def serve(self, candidates: Iterable[Candidate], room: int, go: Callable[[Candidate], bool]) -> list[Candidate]:
-        """Those that went, at most `room`. `go` says whether the first candidate of a destination goes now."""
+    def serve(self, candidates: Iterable[Candidate], room: int, go: Go) -> list[Candidate]:
+        """Those that went, at most `room`."""
         waiting: dict[str, deque[Candidate]] = {}
         for one in candidates:
             waiting.setdefault(one.destination, deque()).append(one)
@@ -45,7 +47,10 @@ class Turns:
         while heap and len(went) < room:
             _, name = heapq.heappop(heap)
             queue = waiting[name]
-            if not go(queue[0]):
+            goes = go(queue[0])
+            if goes is None:
+                break
+            if not goes:
                 continue
             went.append(queue.popleft())
             self._turns[name] = next(self._next)
@@ -71,9 +76,7 @@ class Schedule:
     def __init__(self) -> None:
         self._classes = {urgency: Turns() for urgency in Urgency}
 
-    def serve(
-        self, candidates: Iterable[Candidate], room: int, kept: int, go: Callable[[Candidate], bool]
-    ) -> list[Candidate]:
+    def serve(self, candidates: Iterable[Candidate], room: int, kept: int, go: Go) -> list[Candidate]:
         """Those that went, the most urgent first. Of `room` senders `kept` are only for the three upper classes."""
         classes: dict[Urgency, list[Candidate]] = {urgency: [] for urgency in Urgency}
         for one in candidates:
