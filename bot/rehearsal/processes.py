@@ -9,7 +9,7 @@ import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from bot.rehearsal.errors import RehearsalError
 
@@ -25,6 +25,32 @@ _LINE_BYTES = 4 * 1024 * 1024
 _HOME = Path(__file__).resolve().parents[2]
 
 
+class Child(Protocol):
+    """What is asked of a started process; asyncio's own are like that."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code once it has ended, negative for a signal."""
+
+    @property
+    def stdout(self) -> asyncio.StreamReader | None:
+        """What it writes."""
+
+    @property
+    def stderr(self) -> asyncio.StreamReader | None:
+        """What it complains about."""
+
+    async def wait(self) -> int:
+        """Wait for its end; the exit code."""
+
+    def send_signal(self, signal: int) -> None:
+        """Send it a signal. Raises ProcessLookupError where it has ended."""
+
+
 class Process:
     """A child process whose output is read all the time, its last lines kept, and all of it written to `log`."""
 
@@ -33,7 +59,7 @@ class Process:
         self._arguments = arguments
         self._environment = environment
         self._log = log
-        self._child: asyncio.subprocess.Process | None = None
+        self._child: Child | None = None
         self._readers: list[asyncio.Task[None]] = []
         self._last: deque[str] = deque(maxlen=_KEPT_LINES)
         self._found: asyncio.Future[str] | None = None
@@ -61,22 +87,25 @@ class Process:
             raise RehearsalError(f"the {self.name} runs already")
         self._last.clear()
         self._found = asyncio.get_running_loop().create_future()
+        self._child = await self._spawn(self._arguments, self._environment)
+        self._readers = [
+            asyncio.create_task(self._read(self._child.stdout, ready)),
+            asyncio.create_task(self._read(self._child.stderr, None)),
+        ]
+        return await self._until_ready(self._found, ready)
+
+    async def _spawn(self, arguments: Sequence[str], environment: Mapping[str, str]) -> Child:
         # A session of its own: Ctrl-C reaches only the player, which ends its processes in order.
-        self._child = await asyncio.create_subprocess_exec(
+        return await asyncio.create_subprocess_exec(
             sys.executable,
-            *self._arguments,
-            env=dict(self._environment),
+            *arguments,
+            env=dict(environment),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             limit=_LINE_BYTES,
             start_new_session=True,
         )
-        self._readers = [
-            asyncio.create_task(self._read(self._child.stdout, ready)),
-            asyncio.create_task(self._read(self._child.stderr, None)),
-        ]
-        return await self._until_ready(self._found, ready)
 
     async def _until_ready(self, found: asyncio.Future[str], ready: str) -> str:
         ended = asyncio.create_task(self._wait())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +16,11 @@ from bot.rehearsal.client import ControlClient
 from bot.rehearsal.config import bot_settings, sample_settings
 from bot.rehearsal.errors import RehearsalError
 from bot.rehearsal.journal import Changed, Created, Pressed, decode
-from bot.rehearsal.processes import READY_LINE, SANDBOX_LINE, Process, clean_environment, sandbox_process
+from bot.rehearsal.processes import READY_LINE, SANDBOX_LINE, Child, Process, clean_environment, sandbox_process
 from bot.rehearsal.scenario import PLATFORMS
 from bot.rehearsal.toml_text import to_toml
+
+from .forked import Nursery
 
 PATIENCE = 60.0
 """Seconds until something that must happen counts as not happening; nothing here is fast or slow by this."""
@@ -37,11 +39,17 @@ async def until(what: str, look: Callable[[], object], seconds: float = PATIENCE
 
 
 class Bot(Process):
-    """One run of the bot."""
+    """One run of the bot, forked from a nursery where one is given."""
 
-    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(self, environment: Mapping[str, str], log: Path, nursery: Nursery | None = None) -> None:
         super().__init__("bot", ("-m", "bot", "run"), clean_environment() | dict(environment), log)
         self.log = log
+        self._nursery = nursery
+
+    async def _spawn(self, arguments: Sequence[str], environment: Mapping[str, str]) -> Child:
+        if self._nursery is None:
+            return await super()._spawn(arguments, environment)
+        return await self._nursery.spawn(arguments, environment)
 
     @property
     def code(self) -> int | None:
@@ -86,15 +94,19 @@ class World:
     environment: dict[str, str]
     said: dict[str, str] = field(default_factory=dict)
     bots: list[Bot] = field(default_factory=list)
+    nursery: Nursery | None = None
+    data: str = "data"
+    """The data directory of runs that are started from now on."""
 
     @property
     def database(self) -> Path:
-        return self.folder / "data" / "herald.db"
+        return self.folder / self.data / "herald.db"
 
     def bot(self, points: str = "", **environment: str) -> Bot:
         """The next run of the bot, not started yet."""
-        given = {**self.environment, **environment} | ({VARIABLE: points} if points else {})
-        self.bots.append(Bot(given, self.folder / f"bot{len(self.bots)}.log"))
+        given = {**self.environment, "HERALD_DATA_DIR": str(self.folder / self.data), **environment}
+        given |= {VARIABLE: points} if points else {}
+        self.bots.append(Bot(given, self.folder / f"bot{len(self.bots)}.log", self.nursery))
         return self.bots[-1]
 
     async def say(self, text: str, member: str = "lin") -> str:
