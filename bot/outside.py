@@ -22,8 +22,19 @@ def make_platform(name: str, settings: Settings, now: Callable[[], float] = time
     if name == "slack":
         from bot.integrations.slack import SlackConfig, SlackPlatform
 
-        tokens = settings.slack.bot_token.get_secret_value(), settings.slack.app_token.get_secret_value()
-        return SlackPlatform(SlackConfig(*tokens, settings.slack.api_url, watched, timeout))
+        slack = settings.slack
+        app = SlackConfig(
+            slack.bot_token.get_secret_value(),
+            slack.app_token.get_secret_value(),
+            slack.api_url,
+            watched,
+            timeout,
+            mode=slack.mode,
+            signing_secret=slack.signing_secret.get_secret_value(),
+            app_id=slack.app_id,
+            connections=slack.connections,
+        )
+        return SlackPlatform(app, now=now)
     from bot.integrations.discord import DiscordConfig, DiscordPlatform
 
     token = settings.discord.token.get_secret_value()

@@ -14,6 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
+from bot.chat.ports import NotSent, SendError
 from bot.integrations.slack.errors import classify, refusal
 
 sdk_log = logging.getLogger("herald.slack.sdk")
@@ -21,6 +22,9 @@ sdk_log = logging.getLogger("herald.slack.sdk")
 sdk_log.setLevel(logging.WARNING)
 
 Call = Callable[[AsyncWebClient], Awaitable[AsyncSlackResponse]]
+
+POST = "chat.postMessage"
+"""The one method that Slack limits by channel; every other limit holds for a method in the whole workspace."""
 
 
 class Api:
@@ -31,6 +35,7 @@ class Api:
         self._token, self._url = token, url
         self._session: aiohttp.ClientSession | None = None
         self._web: AsyncWebClient | None = None
+        self._paused: dict[str, float] = {}
 
     @property
     def web(self) -> AsyncWebClient:
@@ -43,13 +48,25 @@ class Api:
                 self._web.proxy = None
         return self._web
 
-    async def call(self, call: Call) -> AsyncSlackResponse:
-        """Make one call, once, within the deadline. Raises NotSent, Refused, Unclear."""
+    async def call(self, method: str, call: Call) -> AsyncSlackResponse:
+        """Make one call, once, within the deadline. Raises NotSent, Refused, Unclear.
+
+        A method that Slack told us to leave alone is not called before that time is over.
+        """
+        now = asyncio.get_running_loop().time()
+        if (left := self._paused.get(method, now) - now) > 0:
+            raise NotSent(f"Slack asked to wait with {method}", retry_after=left)
         try:
             async with asyncio.timeout(self.timeout):
                 return await call(self.web)
         except Exception as error:
-            raise classify(error) from error
+            failure = classify(error)
+            self._note(method, failure)
+            raise failure from error
+
+    def _note(self, method: str, failure: SendError) -> None:
+        if method != POST and isinstance(failure, NotSent) and failure.retry_after is not None:
+            self._paused[method] = asyncio.get_running_loop().time() + failure.retry_after
 
     async def respond(self, url: str, text: str, blocks: list[dict[str, object]]) -> None:
         """Answer privately through a response_url (5 uses, 30 minutes). Raises as `call`."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from bot.chat.ports import Refused, SendError, SetupFault
 from bot.domain.places import Channel
 from bot.integrations.slack.api import Api
+from bot.integrations.slack.config import SlackConfig
 from bot.integrations.slack.errors import UNAUTHORIZED
 from bot.integrations.slack.manifest import SCOPES
 from bot.integrations.slack.parse import at, string
@@ -14,18 +15,21 @@ from bot.integrations.slack.parse import at, string
 _OPTIONAL = frozenset({"groups:history", "groups:read", "im:history"})
 """Scopes that only private channels and direct messages need: where those are configured, reading them fails below."""
 
+MOST_CONNECTIONS = 10
+"""Socket Mode connections of one app (docs.slack.dev, "Using Socket Mode"). One is replaced before it is closed."""
+
 _MISSING = frozenset({"channel_not_found", "invalid_channel"})
 
 
-async def check(api: Api, app_token: str, channels: Sequence[Channel]) -> list[SetupFault]:
+async def check(api: Api, config: SlackConfig, channels: Sequence[Channel]) -> list[SetupFault]:
     """All faults that can be seen from here; nothing is sent to any channel."""
     try:
-        who = await api.call(lambda web: web.auth_test())
+        who = await api.call("auth.test", lambda web: web.auth_test())
     except SendError as error:
-        return [_token(error, "slack.token"), *await _app_token(api, app_token)]
+        return [_token(error, "slack.token"), *await _delivery(api, config)]
     team = string(who.data, "team_id")
     faults = _scopes(who.headers.get("x-oauth-scopes") or who.headers.get("X-OAuth-Scopes"))
-    faults += await _app_token(api, app_token)
+    faults += await _delivery(api, config)
     for channel in dict.fromkeys(channel.home for channel in channels):
         faults += await _channel(api, channel, team)
     return faults
@@ -45,11 +49,22 @@ def _scopes(granted: object) -> list[SetupFault]:
     return [SetupFault("slack.scope", {"missing": ", ".join(missing)})] if missing else []
 
 
-async def _app_token(api: Api, app_token: str) -> list[SetupFault]:
-    try:
-        await api.call(lambda web: web.apps_connections_open(app_token=app_token))
-    except SendError as error:
-        return [_token(error, "slack.app_token")]
+async def _delivery(api: Api, config: SlackConfig) -> list[SetupFault]:
+    """Whether events can come: by as many connections as are wanted, or as signed requests."""
+    if config.mode == "http":
+        return [] if config.signing_secret else [SetupFault("slack.signing_secret", {})]
+    wanted = {"wanted": str(config.connections)}
+    for allowed in range(config.connections):
+        try:
+            await api.call("apps.connections.open", lambda web: web.apps_connections_open(app_token=config.app_token))
+        except SendError as error:
+            if allowed == 0:
+                return [_token(error, "slack.app_token")]
+            if isinstance(error, Refused):
+                return [SetupFault("slack.connections", wanted | {"allowed": str(allowed), "reason": str(error)})]
+            return []  # asked to wait: nothing is known about the others
+    if config.connections >= MOST_CONNECTIONS:
+        return [SetupFault("slack.no_spare", wanted | {"most": str(MOST_CONNECTIONS)})]
     return []
 
 
@@ -58,7 +73,7 @@ async def _channel(api: Api, channel: Channel, team: str) -> list[SetupFault]:
     if channel.tenant and channel.tenant != team:
         return [SetupFault("slack.tenant", args | {"tenant": channel.tenant, "team": team})]
     try:
-        answer = await api.call(lambda web: web.conversations_info(channel=channel.channel_id))
+        answer = await api.call("conversations.info", lambda web: web.conversations_info(channel=channel.channel_id))
     except Refused as error:
         if error.code in _MISSING:
             return [SetupFault("slack.channel", args)]

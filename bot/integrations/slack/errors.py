@@ -5,6 +5,7 @@ Source of the lists: the error tables of chat.postMessage and chat.update (docs.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import aiohttp
@@ -18,7 +19,10 @@ UNAUTHORIZED = "unauthorized"
 GONE = "gone"
 """The `code` of a refusal because the message is not there (any more)."""
 
-_LIMITED = frozenset({"ratelimited", "rate_limited"})
+NO_TIME_GIVEN = 30.0
+"""Seconds to wait after a rate limit that does not say how long: half of the minute that Slack counts in."""
+
+_LIMITED = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
 _UNAUTHORIZED = frozenset(
     {"invalid_auth", "account_inactive", "token_revoked", "token_expired", "not_authed", "not_allowed_token_type"}
 )
@@ -60,10 +64,11 @@ def _answered(error: SlackApiError) -> SendError:
     return refusal(status, string(getattr(response, "data", None), "error"), getattr(response, "headers", {}))
 
 
-def _retry_after(headers: Any) -> float | None:  # noqa: ANN401 - the SDK's mapping
-    value = next((headers[key] for key in ("Retry-After", "retry-after") if key in headers), None)
-    value = value[0] if isinstance(value, list) else value
+def _retry_after(headers: Any) -> float:  # noqa: ANN401 - the SDK's mapping
+    value: Any = next((headers[key] for key in ("Retry-After", "retry-after") if key in headers), None)
+    value = value[0] if isinstance(value, list) and value else value
     try:
-        return max(0.0, float(value)) if value is not None else None
-    except ValueError:
-        return None
+        seconds = float(value)
+    except (TypeError, ValueError):
+        return NO_TIME_GIVEN
+    return max(1.0, seconds) if math.isfinite(seconds) else NO_TIME_GIVEN

@@ -6,9 +6,9 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections import OrderedDict
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import Any
 
 from aiohttp import ClientError
@@ -17,15 +17,15 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.response import BoltResponse
 from slack_sdk.socket_mode.request import SocketModeRequest
 
-from bot.chat.events import ButtonPressed, CommandInvoked, Event, FormSubmitted, MessagePosted, ReplyHandle
+from bot.chat.events import ButtonPressed, CommandInvoked, Event, FormSubmitted, MessagePosted
 from bot.chat.messages import Answer, FieldErrors, Form, Notice, OpenForm
 from bot.chat.ports import Incoming, SendError, Sink
 from bot.domain.failpoints import Point, reach
-from bot.domain.places import Channel
 from bot.integrations.slack import render
 from bot.integrations.slack.api import Api, sdk_log
 from bot.integrations.slack.backfill import Backfill
-from bot.integrations.slack.parse import external_id, items, string
+from bot.integrations.slack.parse import STAMP, external_id, items, string
+from bot.integrations.slack.people import People
 from bot.integrations.slack.socket import Socket
 from bot.integrations.slack.tasks import Tasks
 
@@ -37,14 +37,8 @@ NAME_SECONDS = 0.4
 """How long an answer waits for a name: a form must open within three seconds of the click."""
 
 
-@dataclass(frozen=True, slots=True)
-class People:
-    """How payloads are read, how names are learnt, and how one person is told something."""
-
-    read: Callable[[object], Event | None]
-    learn: Callable[[str], Awaitable[None]]
-    names: Mapping[str, str]
-    notify: Callable[[Notice, Channel, ReplyHandle], Awaitable[None]]
+TRIGGERS = 1000
+"""How many forms that were opened are remembered: Slack opens only one for each click, also when it tells it twice."""
 
 
 class Inbound:
@@ -54,13 +48,14 @@ class Inbound:
         self._api, self._source, self._sink, self._backfill = api, source, sink, backfill
         self._people = people
         self._tasks = Tasks()
+        self._used: OrderedDict[str, None] = OrderedDict()
         # The middleware stands before authorization and calls nothing after it: no listener, no auth.test of Bolt's
         # own, and no acknowledgement before `accept` has returned.
         self._bolt = AsyncApp(
             client=api.web,
             logger=sdk_log,
             name="herald",
-            before_authorize=self._middleware,
+            before_authorize=self.receive,
             ssl_check_enabled=False,
             request_verification_enabled=False,
         )
@@ -71,7 +66,7 @@ class Inbound:
             answer = await run_async_bolt_app(self._bolt, request)
         except Exception as error:  # Bolt reads more of a payload than we do and stumbles over forged ones
             log.warning("Bolt cannot read a payload (%s); it is stored as it is", type(error).__name__)
-            answer = await self._middleware(request.payload)
+            answer = await self.receive(request.payload)
         if answer.status != 200:
             await socket.drop()
             return
@@ -86,14 +81,10 @@ class Inbound:
         """Wait for forms that are being opened, at most so many seconds."""
         await self._tasks.close(grace)
 
-    async def _middleware(self, body: dict[str, Any]) -> BoltResponse:
-        """Bolt's global middleware; status 503 where nothing was stored."""
-        event = self._people.read(body)
-        if isinstance(event, MessagePosted) and not event.author_is_bot and event.author_name == event.author.user_id:
-            await self._people.learn(event.author.user_id)
-            event = self._people.read(body)
-        elif isinstance(event, Asked):
-            event = await self._named(event)
+    async def receive(self, body: dict[str, Any]) -> BoltResponse:
+        """Store a payload and say how it is answered (also Bolt's global middleware); 503 where nothing was stored."""
+        body.pop(STAMP, None)  # ours to write
+        event = await self._read(body)
         try:
             (answer,) = await self._sink.accept([self._incoming(body, event)])
         except Exception as error:  # StoreUnavailable; the sink's own fault must not cost the event either
@@ -102,23 +93,30 @@ class Inbound:
             self._missed(event)
             return BoltResponse(status=503)
         if string(body, "type") == "app_rate_limited":
-            self._backfill.gap()
+            self._backfill.limited()
         return self._respond(body, event, answer)
 
-    async def _named(self, event: Asked) -> Asked:
-        """The event with the name that people see; its payload has the handle, which stands if there is no time."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(NAME_SECONDS):
-                await self._people.learn(event.member.user_id)
-        name = self._people.names.get(event.member.user_id)
-        return replace(event, member_name=name) if name else event
+    async def _read(self, body: dict[str, Any]) -> Event | None:
+        """The event, with the name that people see where it can be had in time."""
+        event = self._people.read(body)
+        if isinstance(event, MessagePosted):
+            if event.author_is_bot or event.author_name != event.author.user_id:
+                return event
+            await self._people.learn(event.author.user_id)
+        elif isinstance(event, Asked):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(NAME_SECONDS):
+                    await self._people.learn(event.member.user_id)
+        else:
+            return event
+        return self._people.read(body)
 
     def _incoming(self, body: dict[str, Any], event: Event | None) -> Incoming:
-        raw = _dump(body)
+        key = external_id(body, _dump(body))
         position = None
         if isinstance(event, MessagePosted):
             position = self._backfill.position(event.channel.channel_id, event.message_id)
-        return Incoming(self._source, external_id(body, raw), raw, event, position)
+        return Incoming(self._source, key, _dump(body if event is None else self._people.stamp(body)), event, position)
 
     def _missed(self, event: Event | None) -> None:
         if isinstance(event, MessagePosted):
@@ -127,18 +125,26 @@ class Inbound:
     def _respond(self, body: dict[str, Any], event: Event | None, answer: Answer) -> BoltResponse:
         if isinstance(event, FormSubmitted):
             return BoltResponse(status=200, body=_form_answer(body, event, answer))
-        if isinstance(event, CommandInvoked | ButtonPressed):
+        if isinstance(event, CommandInvoked | ButtonPressed) and self._is_first(string(body, "trigger_id")):
             if isinstance(answer, OpenForm):
                 self._tasks.start(self._open(string(body, "trigger_id"), event, answer.form))
             elif isinstance(answer, FieldErrors):
                 self._tasks.start(self._tell(event, "\n".join(answer.errors.values())))
         return BoltResponse(status=200)
 
+    def _is_first(self, trigger: str) -> bool:
+        if trigger in self._used:
+            return False
+        self._used[trigger] = None
+        while len(self._used) > TRIGGERS:
+            self._used.popitem(last=False)
+        return True
+
     async def _open(self, trigger: str, event: Asked, form: Form) -> None:
         # A trigger lives for three seconds: the acknowledgement goes out first, this call right behind it.
         try:
             view = render.modal(form, event.channel)
-            await self._api.call(lambda web: web.views_open(trigger_id=trigger, view=view))
+            await self._api.call("views.open", lambda web: web.views_open(trigger_id=trigger, view=view))
         except (SendError, ValueError) as error:
             log.warning("a form could not be opened: %s", error)
             await self._tell(event, form.failed)

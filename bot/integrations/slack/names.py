@@ -45,7 +45,7 @@ class Names:
         now = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(PATIENCE):
-                answer = await self._api.call(lambda web: web.users_info(user=user))
+                answer = await self._api.call("users.info", lambda web: web.users_info(user=user))
         except Refused:
             self._remember(user, None)
         except NotSent as error:

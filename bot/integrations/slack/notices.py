@@ -7,7 +7,7 @@ from bot.chat.messages import Notice
 from bot.chat.ports import Refused
 from bot.domain.places import Channel
 from bot.integrations.slack import render
-from bot.integrations.slack.api import Api
+from bot.integrations.slack.api import POST, Api
 from bot.integrations.slack.errors import UNAUTHORIZED
 from bot.integrations.slack.parse import string
 
@@ -31,9 +31,10 @@ async def notify(api: Api, notice: Notice, at: Channel, reply: ReplyHandle) -> N
 async def _ephemeral(api: Api, notice: Notice, at: Channel, content: render.Block) -> None:
     user, thread = notice.member.user_id, at.thread_id
     await api.call(
+        "chat.postEphemeral",
         lambda web: web.chat_postEphemeral(
             channel=at.channel_id, user=user, thread_ts=thread, parse="none", link_names=False, **content
-        )
+        ),
     )
 
 
@@ -47,12 +48,13 @@ async def _elsewhere(api: Api, notice: Notice, reply: ReplyHandle, content: rend
         else:
             return
     user = notice.member.user_id
-    opened = await api.call(lambda web: web.conversations_open(users=user))
+    opened = await api.call("conversations.open", lambda web: web.conversations_open(users=user))
     await _post(api, string(opened.data, "channel", "id"), content, None)
 
 
 async def _post(api: Api, channel: str, content: render.Block, thread: str | None) -> None:
     await api.call(
+        POST,
         lambda web: web.chat_postMessage(
             channel=channel,
             thread_ts=thread,
@@ -62,5 +64,5 @@ async def _post(api: Api, channel: str, content: render.Block, thread: str | Non
             unfurl_links=False,
             unfurl_media=False,
             **content,
-        )
+        ),
     )

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.chat.events import (
@@ -32,6 +32,9 @@ BACKFILL = "herald_backfill"
 """`type` of the raw form in which back-filled messages are stored: `{type, team_id, channel, event}`."""
 DELIVERY = "herald_delivery"
 """The `event_type` of the metadata that carries the delivery id of our own messages."""
+STAMP = "herald"
+"""The key under which a stored payload says what Slack did not: `{name, team_url}`, so that any process reads the same
+from it, also one that has never asked Slack."""
 LINK = "link:"
 """Prefix of the action ids of buttons that only open a page: Slack reports clicks on them, we have no use for them."""
 
@@ -58,13 +61,31 @@ def parse(payload: object, context: Context) -> Event | None:
     team = team_of(payload)
     if not team or is_foreign(payload, context):
         return None
+    if fields(payload, STAMP):
+        context = _stamped(payload, context)
     kind = string(payload, "type")
     if kind == "event_callback" and string(payload, "event", "type") == "message":
         return _message(payload, team, context)
     if kind == BACKFILL:
         return _posted(payload, string(payload, "channel"), team, context)
     asked = {"block_actions": _pressed, "view_submission": _submitted, "": _command}.get(kind)
-    return asked(payload, team) if asked else None
+    event = asked(payload, team) if asked else None
+    known = context.names.get(event.member.user_id) if event else None
+    # A name that nobody knows is kept as the id: then the handle that the payload has says more.
+    return replace(event, member_name=whole(known)) if event and known not in (None, event.member.user_id) else event
+
+
+def stamped(payload: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """The payload as it is stored, with what is known about it besides: its author's name, and where links lead."""
+    told = {"name": context.names.get(author_of(payload), ""), "team_url": context.team_url}
+    kept = {key: value for key, value in told.items() if value}
+    return {key: value for key, value in payload.items() if key != STAMP} | ({STAMP: kept} if kept else {})
+
+
+def _stamped(payload: object, context: Context) -> Context:
+    name, url = string(payload, STAMP, "name"), string(payload, STAMP, "team_url")
+    names = {author_of(payload): name} if name else context.names
+    return replace(context, names=names, team_url=url or context.team_url)
 
 
 def is_foreign(payload: object, context: Context) -> bool:
@@ -78,6 +99,11 @@ def is_foreign(payload: object, context: Context) -> bool:
 def team_of(payload: object) -> str:
     """The id of the workspace that a payload speaks of, or an empty string."""
     return string(payload, "team_id") or string(payload, "team", "id")
+
+
+def author_of(payload: object) -> str:
+    """The id of the user who caused it, or an empty string."""
+    return string(payload, "event", "user") or string(payload, "user_id") or string(payload, "user", "id")
 
 
 def external_id(payload: object, raw: str) -> str:

@@ -30,7 +30,7 @@ Block = dict[str, Any]
 
 def post(message: Outgoing, to: Channel, key: str) -> Block:
     """The arguments of chat.postMessage; `key` travels in the metadata and comes back on our message."""
-    thread = to.thread_id or (None if isinstance(message, Card) else message.reply_to)
+    thread = thread_of(message, to)
     return {
         "channel": to.channel_id,
         **_content(message),
@@ -40,6 +40,11 @@ def post(message: Outgoing, to: Channel, key: str) -> Block:
         "unfurl_media": False,
         "metadata": {"event_type": DELIVERY, "event_payload": {"id": key}},
     }
+
+
+def thread_of(message: Outgoing, to: Channel) -> str | None:
+    """The root of the thread that a message goes to; None where it stands in the channel."""
+    return to.thread_id or (None if isinstance(message, Card) else message.reply_to)
 
 
 def update(message: Outgoing, at: Channel, message_id: str) -> Block:

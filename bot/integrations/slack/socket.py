@@ -1,7 +1,8 @@
-"""The Socket Mode side: one connection open at any time, the next one before the last is closed.
+"""The Socket Mode side: connections that stand at any time, the next one before the last is closed.
 
 The SDK's client reconnects in place: it closes the old connection first, keeps trying a url whose ticket is spent, and
-forgets the tasks that handle messages. So a `Socket` is used for one connection only, and a `Link` replaces it.
+forgets the tasks that handle messages. So a `Socket` is used for one connection only, and `Links` replace it. There are
+several, since Slack closes each of them now and then: it delivers to any that stands.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import WSMsgType
@@ -32,7 +34,11 @@ GRACE = 2.0
 """Seconds that events already received get to be stored and acknowledged before their connection is closed."""
 STEADY = 30.0
 """Seconds after which a connection counts as good and the next failure is retried at once."""
+BRIEF = 5.0
+"""A connection that Slack has replaced sooner counts as a failure, or we would open one after the other."""
 MAX_PAUSE = 30.0
+CROWDED = 60.0
+"""Seconds until the next try after Slack said that there are too many connections."""
 
 Handle = Callable[["Socket", SocketModeRequest], Awaitable[None]]
 
@@ -45,7 +51,7 @@ class Socket(SocketModeClient):
         if is_direct(url):
             self.proxy = None
         self.wss_uri = url
-        self.app_id = ""
+        self.app_id, self.reason = "", ""
         self.lost, self.greeted = asyncio.Event(), asyncio.Event()
         self._handle, self._tasks = handle, Tasks()
         self.message_listeners.append(self._greeting)
@@ -65,8 +71,13 @@ class Socket(SocketModeClient):
         self.message_receiver = asyncio.ensure_future(self.receive_messages())
 
     async def connect_to_new_endpoint(self, force: bool = False) -> None:
-        """What the SDK calls on a `disconnect` frame and on a stale connection: leave it to the Link."""
+        """What the SDK calls on a `disconnect` frame and on a stale connection: leave it to the Links."""
         self.lost.set()
+
+    @property
+    def is_too_many(self) -> bool:
+        """Whether Slack closes it because there are more than it allows."""
+        return self.reason == "too_many_websockets"
 
     async def receive_messages(self) -> None:
         """Read until the connection ends, and say so at once (the SDK's own loop notices a cut seconds later)."""
@@ -93,6 +104,8 @@ class Socket(SocketModeClient):
         except (ValueError, RecursionError):
             log.warning("a frame from Slack is not JSON")
             return
+        if string(message, "type") == "disconnect":
+            self.reason = string(message, "reason") or "unknown"
         self._tasks.start(self.run_message_listeners(message, raw))
 
     async def drop(self) -> None:
@@ -136,55 +149,119 @@ def read_frame(raw: str) -> dict[str, Any]:
     return message
 
 
-class Link:
-    """Keeps one Socket open. `opened(app_id, gap)` is called for each; `gap`: for a while there was none."""
+class _TooMany(Unclear):
+    """Slack closes a connection because there are more than it allows."""
 
-    def __init__(self, api: Api, app_token: str, handle: Handle, opened: Callable[[str, bool], None]) -> None:
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Whom a Links tells how things stand."""
+
+    opened: Callable[[str, bool], None]
+    """A connection stands, of the app with this id; True: before it there was none."""
+    lost: Callable[[], None]
+    """The last one is gone: nothing comes in."""
+    doubted: Callable[[], None]
+    """One went without a word while others stand: something may be late."""
+
+
+class Links:
+    """Keeps several Sockets open, each replaced before it is closed."""
+
+    def __init__(self, api: Api, app_token: str, handle: Handle, told: Told, count: int) -> None:
         self._api, self._app_token = api, app_token
-        self._handle, self._opened = handle, opened
-        self._socket: Socket | None = None
+        self._handle, self._told, self._count = handle, told, count
+        self._current: dict[int, Socket] = {}
         self._unclosed: set[Socket] = set()
+        self._is_lost = False
+
+    @property
+    def alive(self) -> int:
+        """How many connections Slack can deliver over."""
+        return sum(socket.alive for socket in self._current.values())
 
     async def run(self) -> None:
         """Until cancelled. Raises PlatformDown when Slack refuses the app-level token."""
-        failures = 0
         try:
-            while True:
-                if failures > 1:
-                    await asyncio.sleep(min(MAX_PAUSE, 0.25 * 2.0 ** min(failures - 1, 10)))
-                since = asyncio.get_running_loop().time()
-                if await self._replace() and self._socket is not None:
-                    await self._socket.lost.wait()
-                steady = asyncio.get_running_loop().time() - since > STEADY
-                failures = 0 if steady or self._is_handover() else failures + 1
+            async with asyncio.TaskGroup() as group:
+                for number in range(self._count):
+                    group.create_task(self._keep(number))
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None
         finally:
             # Also those whose closing a cancellation interrupted.
             await asyncio.gather(*map(self._close, list(self._unclosed)))
+
+    def renew(self) -> None:
+        """Replace all connections, each by one that stands before it goes."""
+        for socket in self._current.values():
+            socket.lost.set()
+
+    async def _keep(self, number: int) -> None:
+        """Keep one connection open."""
+        failures = 0
+        while True:
+            if failures > 1:
+                await asyncio.sleep(min(MAX_PAUSE, 0.25 * 2.0 ** min(failures - 1, 10)))
+            since = asyncio.get_running_loop().time()
+            if await self._replace(number):
+                await self._current[number].lost.wait()
+                if self._current[number].is_too_many:
+                    await self._step_back(number)
+            self._look_at(number)
+            lived = asyncio.get_running_loop().time() - since
+            is_handover = number in self._current and self._current[number].alive and lived > BRIEF
+            failures = 0 if lived > STEADY or is_handover else failures + 1
+
+    def _look_at(self, number: int) -> None:
+        if not self.alive:
+            if not self._is_lost:
+                self._is_lost = True
+                self._told.lost()
+        elif number in self._current and not self._current[number].alive:
+            self._told.doubted()
+
+    async def _step_back(self, number: int) -> None:
+        """Slack has more connections of this app than it allows: this one goes, and waits for a place."""
+        old = self._current.pop(number, None)
+        log.warning(
+            "Slack allows no more Socket Mode connections for this app (%d of ours stand): stop what else uses its "
+            "app-level token, or lower slack.connections",
+            self.alive,
+        )
+        if old is not None:
+            await self._close(old)
+        if self.alive:
+            await asyncio.sleep(CROWDED)
 
     async def _close(self, socket: Socket) -> None:
         await socket.close()
         self._unclosed.discard(socket)
 
-    def _is_handover(self) -> bool:
-        return self._socket is not None and self._socket.alive
-
-    async def _replace(self) -> bool:
+    async def _replace(self, number: int) -> bool:
         """Open a new connection and close the old one after it; False when it did not come about."""
         try:
             fresh = await self._open()
+        except _TooMany:
+            await self._step_back(number)
+            return False
         except SendError as error:
             log.warning("no Socket Mode connection: %s", error)
             return False
-        old, self._socket = self._socket, fresh
-        gap = old is None or not old.alive
-        self._opened(fresh.app_id, gap)
+        gap = not self.alive
+        old = self._current.get(number)
+        self._current[number] = fresh
+        self._is_lost = False
+        self._told.opened(fresh.app_id, gap)
         if old is not None:
             await self._close(old)
         return True
 
     async def _open(self) -> Socket:
         try:
-            answer = await self._api.call(lambda web: web.apps_connections_open(app_token=self._app_token))
+            answer = await self._api.call(
+                "apps.connections.open", lambda web: web.apps_connections_open(app_token=self._app_token)
+            )
         except Refused as error:
             raise PlatformDown(f"Slack refuses the app-level token: {error}. {FIX}") from error
         socket = Socket(self._app_token, self._api.web, string(answer.data, "url"), self._handle)
@@ -198,7 +275,7 @@ class Link:
             raise Unclear(f"no WebSocket ({type(error).__name__})") from error
         if not socket.greeted.is_set():
             await self._close(socket)
-            raise Unclear("Slack closed the connection before it said hello")
+            raise _TooMany if socket.is_too_many else Unclear("Slack closed the connection before it said hello")
         return socket
 
 

@@ -44,9 +44,20 @@ def test_a_message_that_is_not_there_is_gone() -> None:
 
 @pytest.mark.parametrize(
     ("headers", "seconds"),
-    [({"Retry-After": "30"}, 30.0), ({"retry-after": ["2"]}, 2.0), ({"Retry-After": "soon"}, None), ({}, None)],
+    [
+        ({"Retry-After": "30"}, 30.0),
+        ({"retry-after": ["2"]}, 2.0),
+        ({"Retry-After": "82721"}, 82721.0),
+        ({"Retry-After": "0"}, 1.0),
+        ({"Retry-After": "-5"}, 1.0),
+        ({"Retry-After": "soon"}, 30.0),
+        ({"Retry-After": "inf"}, 30.0),
+        ({"Retry-After": "nan"}, 30.0),
+        ({"Retry-After": []}, 30.0),
+        ({}, 30.0),
+    ],
 )
-def test_the_time_to_wait_is_what_slack_said(headers: dict[str, object], seconds: float | None) -> None:
+def test_the_time_to_wait_is_what_slack_said(headers: dict[str, object], seconds: float) -> None:
     error = refusal(429, "ratelimited", headers)
     assert isinstance(error, NotSent)
     assert error.retry_after == seconds

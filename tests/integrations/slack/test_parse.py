@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from bot.chat.events import (
     MessagePosted,
 )
 from bot.domain.places import Channel, Member
-from bot.integrations.slack.parse import Context, Opened, external_id, microseconds, parse, timestamp
+from bot.integrations.slack.parse import Context, Opened, external_id, microseconds, parse, stamped, timestamp
 from tests.integrations.slack.payloads import CONTEXT, click, command, event, submission
 
 ANA = Member("slack", "T1", "U1")
@@ -129,7 +130,7 @@ def test_a_command() -> None:
     assert parse(command(), CONTEXT) == CommandInvoked(
         channel=C1,
         member=ANA,
-        member_name="ana",
+        member_name="Ana",
         name="poll",
         text='"Tea & cake?" a b',
         reply={"response_url": "https://hooks.slack.com/commands/1"},
@@ -144,7 +145,7 @@ def test_a_command_in_a_direct_conversation_is_private() -> None:
 
 def test_a_click() -> None:
     assert parse(click(), CONTEXT) == ButtonPressed(
-        C1, ANA, "ana", TS, "v1|x|approve|m", {"response_url": "https://hooks.slack.com/actions/1"}
+        C1, ANA, "Ana", TS, "v1|x|approve|m", {"response_url": "https://hooks.slack.com/actions/1"}
     )
 
 
@@ -166,8 +167,41 @@ def test_a_form() -> None:
     }
     metadata = Opened("v1|x|edit|m", "C1", ROOT).write()
     assert parse(submission(metadata, values), CONTEXT) == FormSubmitted(
-        Channel("slack", "T1", "C1", ROOT), ANA, "ana", "v1|x|edit|m", {"text": "a < b", "why": "tone", "note": ""}
+        Channel("slack", "T1", "C1", ROOT), ANA, "Ana", "v1|x|edit|m", {"text": "a < b", "why": "tone", "note": ""}
     )
+
+
+def test_a_person_that_nobody_knows_is_called_by_the_handle() -> None:
+    for names in ({}, {"U1": "U1"}):
+        pressed = parse(click(), Context(team_id="T1", names=names))
+        assert isinstance(pressed, ButtonPressed)
+        assert pressed.member_name == "ana"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        event(),
+        event(thread_ts=ROOT),
+        event(bot_id="B1", user="U0BOT"),
+        command(),
+        click(),
+        submission(Opened("p", "C1").write(), {}),
+        {"type": "herald_backfill", "team_id": "T1", "channel": "C1", "event": event()["event"]},
+    ],
+)
+def test_what_is_stored_reads_the_same_in_a_process_that_never_asked_slack(payload: dict[str, Any]) -> None:
+    stored = json.loads(json.dumps(stamped(payload, CONTEXT)))
+    there = parse(stored, Context())
+    assert there is not None
+    assert there == parse(payload, CONTEXT)
+
+
+def test_a_stamp_of_somebody_else_is_written_over() -> None:
+    forged = event() | {"herald": {"name": "The Admin", "team_url": "https://evil.example/"}}
+    there = parse(stamped(forged, CONTEXT), Context())
+    assert isinstance(there, MessagePosted)
+    assert (there.author_name, there.url) == ("Ana", "https://acme.slack.com/archives/C1/p1700000000000100")
 
 
 @pytest.mark.parametrize("metadata", ["", "null", "[]", '{"p": 1, "c": "C1"}', '{"p": "x"}', "[" * 100_000])
