@@ -50,14 +50,26 @@ class World:
         self._after = 0
 
     async def post(self, path: str, body: Mapping[str, object]) -> object:
-        """A control call."""
+        """A control call. Raises Slow when it is refused: nothing would be measured."""
         async with self.session.post(self.base + path, json=body) as answer:
+            if answer.status != 200:
+                raise Slow(f"{path}: {answer.status} {await answer.text()}")
             return await answer.json()
 
     async def environment(self) -> dict[str, str]:
         """What points a bot here."""
         async with self.session.get(f"{self.base}/control/info") as answer:
             return dict((await answer.json())["env"])
+
+    async def say_many(self, platform: str, says: list[dict[str, str]]) -> None:
+        """Members write all of these at once."""
+        await self.post("/control/say_many", {"platform": platform, "says": says})
+
+    async def populate(self, platform: str, count: int) -> list[str]:
+        """So many places to write to: private chats on Telegram, channels elsewhere; their ids."""
+        answer = await self.post("/control/populate", {"platform": platform, "count": count})
+        assert isinstance(answer, dict)
+        return [str(one) for one in answer["ids"]]
 
     async def say(self, texts: list[str], platform: str = "telegram") -> None:
         """Members write these, twenty-five of them in turn."""
@@ -81,9 +93,10 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def sandbox() -> AsyncIterator[World]:
-    """A sandbox without limits."""
-    arguments = ["-m", "bot.sandbox", "--port", "0", "--limits", "none"]
+async def sandbox(journal: Path | None = None, limits: str = "none") -> AsyncIterator[World]:
+    """A sandbox; without limits unless it is to enforce those that are `published`."""
+    arguments = ["-m", "bot.sandbox", "--port", "0", "--limits", limits]
+    arguments += ["--journal", str(journal)] if journal else []
     async with process(arguments, "sandbox listening on ", {}) as (_, line), aiohttp.ClientSession() as session:
         yield World(line.removeprefix("sandbox listening on ").strip(), session)
 
@@ -110,9 +123,9 @@ def _others(platforms: tuple[str, ...]) -> list[str]:
     return [f"HERALD_{name.upper()}__" for name in ("slack", "discord", "telegram") if name not in platforms]
 
 
-async def until(folder: Path, query: str, wanted: int) -> float:
-    """The moment at which a query over the bot's database first counts this many."""
-    end = time.monotonic() + DEADLINE
+async def until(folder: Path, query: str, wanted: int, seconds: float = DEADLINE) -> float:
+    """The moment at which a query over the bot's database first counts this many; at most so many seconds from now."""
+    end = time.monotonic() + seconds
     database = folder / "data" / "herald.db"
     while time.monotonic() < end:
         with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
@@ -128,7 +141,7 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def resident_mb(pid: int) -> float:
-    """Resident memory of a process in MB."""
+def resident_mb(pid: int, field: str = "VmRSS") -> float:
+    """Resident memory of a process in MB; with `VmHWM` the most that it ever was."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
