@@ -200,6 +200,7 @@ ELSEWHERE = (
     "manifest.",
     "database.",
     "status.wants.",
+    "alarm.",
     "flag.",
     "draft.unusable.",
     "state.",
