@@ -324,14 +324,17 @@ class Wakeup(Protocol):
 
 
 class SharedPace(Protocol):
-    """Rate buckets that several processes share."""
+    """Rate buckets that several processes share. After anything was forgotten they all begin empty."""
 
     async def take(self, bucket: str, rate: float, burst: float, count: int) -> float:
-        """Take `count` tokens of a bucket that fills with `rate` a second up to `burst`; a bucket not known is empty.
+        """Take `count` tokens of a bucket that fills with `rate` a second up to `burst`.
 
         0.0: they are taken. Otherwise nothing is taken, and in so many seconds they may be there.
         Raises PaceUnavailable.
         """
+
+    async def empty(self) -> None:
+        """Have all buckets begin empty: something was sent that they do not know of. Raises PaceUnavailable."""
 
 
 class PaceUnavailable(Exception):
