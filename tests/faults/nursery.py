@@ -1,8 +1,8 @@
 """A process that has imported the whole program once and forks bots on demand: a start costs a tenth of a fresh one.
 
-A child runs what `python -m bot ARGUMENTS` runs, by the same entry point, with exactly the environment it is given, in a
-session of its own, its output on the pipes that came with the order, and ends like any interpreter. It differs from a
-fresh process in what is imported already, the model of languages included, and in sharing the hash seed. Nothing else
+A child runs what `python -m bot ARGUMENTS` runs, by the same entry point, with exactly the environment it is given,
+in a session of its own, its output on the pipes that came with the order, and ends like any interpreter. It differs
+from a fresh process in what is imported already, the model of languages included, and in the hash seed. Nothing else
 may be there before a fork: one thread, no event loop, no signal handler, no connection; random states are seeded anew
 by Python itself (`random` registers that with `os.fork`).
 

@@ -49,7 +49,8 @@ def _is_open(link: Path) -> bool:
 
 
 if __name__ == "__main__":
-    print(json.dumps(found()), flush=True)
+    sys.stdout.write(json.dumps(found()) + "\n")
+    sys.stdout.flush()
     if "wait" in sys.argv:
         signal.pause()
     sys.exit(7)

@@ -1,0 +1,207 @@
+"""The people of the fault run: members who ask, an approver who approves everything, and what they know of it.
+
+Every comment carries a word of its own, and so does the reply that it must get, whoever drafts it. The approver looks
+at the cards as people see them and presses what they offer; asked whether a reply arrived, they look into the channel
+(the sandbox's journal) and say so. Nothing here asks the bot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bot.rehearsal.errors import RehearsalError
+from bot.rehearsal.journal import Created, decode
+
+from .world import APPROVER, World
+
+QUESTION = "When will tin {} be restocked?"
+ANSWER = "Tin {} is restocked on Friday. It is kept for you until Sunday."
+WORD = re.compile(r"\bq\d+x\b")
+KNOWN = 250
+"""So many answers the knowledge base holds at a time."""
+LOOK = 0.25
+AGAIN = 5.0
+"""Seconds after which a button that is still there is pressed again."""
+IN_DOUBT = ("arrived", "again", "drop")
+STATE = (
+    "SELECT outbox.state FROM outbox JOIN drafts ON drafts.id = outbox.draft_id JOIN comments ON comments.id ="
+    " drafts.comment_id WHERE outbox.kind = 'reply' AND comments.message_id = ?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """What a member asked, and what must be answered."""
+
+    message_id: str
+    word: str
+
+    @property
+    def answer(self) -> str:
+        return ANSWER.format(self.word)
+
+
+@dataclass
+class Journal:
+    """The sandbox's journal as far as it was read: all messages of the bot in the community's channel."""
+
+    file: Path
+    channel: str
+    replies: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    """Texts by message id, by what they answer (empty: nothing)."""
+    made: set[str] = field(default_factory=set)
+    _at: int = 0
+
+    def read(self) -> None:
+        """Take in what was written since."""
+        for row in self._new():
+            found = decode(row)
+            if isinstance(found, Created) and found.message.channel == self.channel:
+                self.made.add(found.message.message_id)
+                self.replies[found.answers or ""][found.message.message_id] = found.text
+
+    def _new(self) -> Iterator[dict[str, Any]]:
+        with self.file.open("rb") as file:
+            file.seek(self._at)
+            data = file.read()
+        whole = data[: data.rfind(b"\n") + 1]
+        self._at += len(whole)
+        for line in whole.splitlines():
+            if b'"direction": "request"' in line:
+                yield json.loads(line)
+
+
+@dataclass
+class Crowd:
+    """All people of one platform."""
+
+    world: World
+    chance: random.Random
+    knowledge: Path
+    model: bool = False
+    """Whether a language model is told what to answer, too."""
+    comments: dict[str, Comment] = field(default_factory=dict)
+    doubtful: dict[str, str] = field(default_factory=dict)
+    """Comments whose reply was put to a person with three buttons, and the state that the database had it in."""
+    presses: int = 0
+    repeated: int = 0
+    _number: int = 0
+    _known: int = 0
+    _pressed: dict[tuple[str, str], float] = field(default_factory=dict)
+    _clicks: set[asyncio.Task[None]] = field(default_factory=set)
+    _below: str | None = None
+    journal: Journal = field(init=False)
+
+    def __post_init__(self) -> None:
+        channel = str(self.world.settings["channels"][f"{self.world.platform}/community"])
+        self.journal = Journal(self.world.folder / "journal.jsonl", channel)
+
+    def teach(self) -> None:
+        """Write the knowledge base for the next comments; those that are under way stay in it."""
+        first = max(0, self._number - KNOWN // 5)
+        self._known = first + KNOWN
+        lines = [
+            {"id": f"tin-{n}", "question": QUESTION.format(f"q{n}x"), "answer": ANSWER.format(f"q{n}x"), "lang": "en"}
+            for n in range(first, self._known)
+        ]
+        fresh = self.knowledge.with_suffix(".new")
+        fresh.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+        fresh.replace(self.knowledge)
+
+    async def ask(self) -> None:
+        """One member asks."""
+        number, self._number = self._number, self._number + 1
+        if self._number >= self._known - 10:
+            self.teach()
+        word = f"q{number}x"
+        if self.model:
+            reply = {"reply": ANSWER.format(word), "language": "en", "sources": [f"tin-{number}"]}
+            told = {"match": word, "reply": reply | {"needs_human": False, "reason": ""}}
+            await self.world.control.post("model", told)
+        message = await self.world.say(QUESTION.format(word), f"m{self.chance.randrange(20)}")
+        self.comments[message] = Comment(message, word)
+
+    async def talk(self, pause: tuple[float, float] = (0.05, 0.25), open_at_most: int = 12) -> None:
+        """Ask and ask until cancelled, a little at a time."""
+        while True:
+            if len(self.unanswered()) < open_at_most:
+                await self.ask()
+            await asyncio.sleep(self.chance.uniform(*pause))
+
+    def unanswered(self) -> list[Comment]:
+        """Comments that have no reply in the channel."""
+        self.journal.read()
+        return [one for one in self.comments.values() if not self.journal.replies.get(one.message_id)]
+
+    async def approve(self) -> None:
+        """Look at the cards and press what they offer, until cancelled."""
+        try:
+            while True:
+                with suppress(RehearsalError):
+                    await self._look()
+                await asyncio.sleep(LOOK)
+        finally:
+            for click in self._clicks:
+                click.cancel()
+            await asyncio.gather(*self._clicks, return_exceptions=True)
+
+    async def offered(self) -> list[tuple[str, frozenset[str], str]]:
+        """Cards that ask for a press: message id, actions, text. Only what was posted since `forget` is looked at."""
+        found = []
+        for message in await self._cards():
+            actions = frozenset(part for button in message["buttons"] for part in str(button["id"]).split("|"))
+            if "approve" in actions or actions >= set(IN_DOUBT):
+                found.append((str(message["id"]), actions, str(message["text"])))
+        return found
+
+    async def forget(self) -> None:
+        """All is settled: do not look at the cards of before any more."""
+        cards = await self._cards()
+        self._below = str(cards[-1]["id"]) if cards else self._below
+
+    async def _cards(self) -> list[dict[str, Any]]:
+        query = {"platform": self.world.platform, "channel": "review", "member": APPROVER, "after": self._below}
+        answer = await self.world.control.get("channel", query)
+        return list(answer["messages"])
+
+    async def _look(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for message, actions, text in await self.offered():
+            word = WORD.search(text)
+            if word is None:
+                continue
+            action = "approve" if "approve" in actions else self._judged(word.group())
+            if action is None:
+                continue
+            before = self._pressed.get((message, action))
+            if before is None or now - before > AGAIN:
+                self._pressed[message, action] = now
+                self.presses += 1
+                self.repeated += before is not None
+                click = asyncio.create_task(self._press(message, action))
+                self._clicks.add(click)
+                click.add_done_callback(self._clicks.discard)
+
+    def _judged(self, word: str) -> str | None:
+        """Whether the reply to that comment is in the channel, for a card that asks."""
+        comment = next((one for one in self.comments.values() if one.word == word), None)
+        if comment is None:
+            return None
+        self.journal.read()
+        if comment.message_id not in self.doubtful:
+            rows = self.world.rows(STATE, comment.message_id)
+            self.doubtful[comment.message_id] = ", ".join(str(state) for (state,) in rows)
+        return "arrived" if self.journal.replies.get(comment.message_id) else "again"
+
+    async def _press(self, message: str, action: str) -> None:
+        with suppress(RehearsalError):  # the bot may be dead, or the card have changed meanwhile
+            await self.world.click(message, action)
