@@ -249,7 +249,7 @@ class Postgres(Server):
     def create(self, template: str = "template1") -> str:
         """The name of a new database: empty, or a copy of another one that nobody uses."""
         name = f"test_{next(self._numbers)}"
-        self.admin(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        self.admin(f"CREATE DATABASE {name} TEMPLATE {template}")
         return name
 
     def drop(self, name: str) -> None:

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -82,7 +82,23 @@ def make_engine(url: str, deadlines: Deadlines) -> AsyncEngine:
         "postgresql+asyncpg://", async_creator=connect, poolclass=NullPool, isolation_level="AUTOCOMMIT"
     )
     sa.event.listen(engine.sync_engine, "handle_error", _stay_broken)
+    sa.event.listen(engine.sync_engine, "before_cursor_execute", _storable, retval=True)
     return engine
+
+
+NUL, REPLACEMENT = "\x00", "\ufffd"
+
+
+def storable(value: Any) -> Any:  # noqa: ANN401 - any parameter
+    """A parameter as PostgreSQL can keep it: its texts have every character but NUL, which nobody types."""
+    return value.replace(NUL, REPLACEMENT) if isinstance(value, str) and NUL in value else value
+
+
+def _storable(*event: Any) -> tuple[str, Any]:  # noqa: ANN401 - SQLAlchemy's event
+    _, _, statement, parameters, _, many = event
+    if many:
+        return statement, [tuple(map(storable, row)) for row in parameters]
+    return statement, tuple(map(storable, parameters))
 
 
 def _stay_broken(context: ExceptionContext) -> None:

@@ -212,11 +212,9 @@ class PostgresStore:
         outcomes = iter(done.outcomes)
         for job in group:
             job.end([next(outcomes) for _ in job.units])
-        if done.topics:
-            loop = asyncio.get_running_loop()
-            loop.call_soon(self.woken, done.topics)
-            if self.on_wake is not None:
-                loop.call_soon(self.on_wake, done.topics)
+        self.woken(done.topics)
+        if done.topics and self.on_wake is not None:
+            self.on_wake(done.topics)
 
     async def _look(self, link: Link, group: list[_Job]) -> None:
         """Reads may be repeated at will: once more where the connection was found broken."""

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
+import asyncpg
 import pytest
 from servers import Postgres
 
@@ -30,12 +31,8 @@ async def sqlite(folder: Path, _: pytest.FixtureRequest) -> AsyncIterator[Store]
 async def postgres(_: Path, request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     """A database on a PostgreSQL server that the tests started."""
     server: Postgres = request.getfixturevalue("postgres")
-    name = await asyncio.to_thread(fresh_on, server)
-    try:
-        async with _open(PostgresStore(server.url(name))) as store:
-            yield store
-    finally:
-        await asyncio.to_thread(server.drop, name)
+    async with _open(PostgresStore(await asyncio.to_thread(emptied, server))) as store:
+        yield store
 
 
 @asynccontextmanager
@@ -47,15 +44,23 @@ async def _open(store: Store) -> AsyncIterator[Store]:
         await store.close()
 
 
-TEMPLATE = "herald_template"
+SHARED = "herald_shared"
+_EMPTY = """DO $$ DECLARE one text; BEGIN
+    FOR one IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
+        EXECUTE 'DELETE FROM ' || one;
+    END LOOP;
+    PERFORM setval(quote_ident(sequencename)::regclass, 1, false) FROM pg_sequences;
+END $$"""
 
 
-def fresh_on(server: Postgres) -> str:
-    """The name of a migrated, empty database; migrated once and copied from then on."""
-    if not server.admin(f"SELECT 1 FROM pg_database WHERE datname = '{TEMPLATE}'"):
-        server.admin(f"CREATE DATABASE {TEMPLATE}")
-        migrate_server(server.url(TEMPLATE))
-    return server.create(TEMPLATE)
+def emptied(server: Postgres) -> str:
+    """The URL of a migrated, empty database: the same one each time, which is much faster than a new one."""
+    try:
+        server.admin(_EMPTY, database=SHARED)
+    except asyncpg.InvalidCatalogNameError:
+        server.admin(f"CREATE DATABASE {SHARED}")
+        migrate_server(server.url(SHARED))
+    return server.url(SHARED)
 
 
 _templates: list[Path] = []
