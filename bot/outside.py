@@ -17,7 +17,14 @@ def make_platform(name: str, settings: Settings, now: Callable[[], float] = time
         from bot.integrations.telegram import TelegramConfig, TelegramPlatform
 
         token = settings.telegram.token.get_secret_value()
-        config = TelegramConfig(token, settings.telegram.api_url, watched, request_timeout=timeout)
+        config = TelegramConfig(
+            token,
+            settings.telegram.api_url,
+            watched,
+            request_timeout=timeout,
+            webhook_url=settings.telegram.webhook_url,
+            webhook_secret=settings.telegram.webhook_secret.get_secret_value(),
+        )
         return TelegramPlatform(config, now=now)
     if name == "slack":
         from bot.integrations.slack import SlackConfig, SlackPlatform

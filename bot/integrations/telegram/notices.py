@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
+from collections.abc import Callable
 
-from bot.chat.events import ReplyHandle
+from bot.chat.events import CommandInvoked, Event, MessagePosted, ReplyHandle
 from bot.chat.messages import Notice
 from bot.chat.ports import Refused, SendError
 from bot.domain.places import Channel
@@ -21,7 +23,45 @@ ANSWERABLE = 14.0
 """Seconds after a press within which Telegram still takes the answer (about 15, not documented)."""
 
 
-async def notify(client: Client, notice: Notice, at: Channel, reply: ReplyHandle, now: float) -> None:
+REMEMBERED = 2000
+SHUT_FOR = 3600.0
+"""Seconds for which somebody who does not take private messages is not sent any."""
+
+
+class Shut:
+    """People who do not take private messages from the bot, because they never opened a conversation with it.
+
+    So it is tried once, and not at every notice. Whoever writes to the bot privately has opened one. `now` is
+    monotonic; each process has its own.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._until: OrderedDict[str, float] = OrderedDict()
+
+    def __contains__(self, user: str) -> bool:
+        return self._until.get(user, 0.0) > self._now()
+
+    def add(self, user: str) -> None:
+        """Their conversation is shut."""
+        self._until[user] = self._now() + SHUT_FOR
+        self._until.move_to_end(user)
+        while len(self._until) > REMEMBERED:
+            self._until.popitem(last=False)
+
+    def heard(self, event: Event | None) -> None:
+        """What they wrote to the bot alone opens it."""
+        if isinstance(event, MessagePosted):
+            self._opened(event.author.user_id, event.channel)
+        elif isinstance(event, CommandInvoked):
+            self._opened(event.member.user_id, event.channel)
+
+    def _opened(self, user: str, place: Channel) -> None:
+        if place.channel_id == user:  # a private conversation has the number of the person
+            self._until.pop(user, None)
+
+
+async def notify(client: Client, notice: Notice, at: Channel, reply: ReplyHandle, now: float, shut: Shut) -> None:
     """Tell it; `now` in UTC seconds. Raises NotSent, Refused, Unclear."""
     query = _open_query(reply, now)
     fits = notice.toast or units(notice.text) <= MAX_ANSWER
@@ -29,7 +69,7 @@ async def notify(client: Client, notice: Notice, at: Channel, reply: ReplyHandle
         return
     if notice.toast or not notice.text:
         return
-    reached = await _privately(client, notice)
+    reached = await _privately(client, notice, shut)
     if query and not fits:
         answered = await _point(client, query, notice.hint)
         if reached or answered:
@@ -71,9 +111,11 @@ async def _point(client: Client, query: str, hint: str) -> bool:
         return False
 
 
-async def _privately(client: Client, notice: Notice) -> bool:
+async def _privately(client: Client, notice: Notice, shut: Shut) -> bool:
     """Write to the person; False when they never opened a conversation with the bot, or closed it."""
     user = notice.member.user_id
+    if user in shut:
+        return False
     if not (user.isascii() and user.isdigit()):
         return False  # an anonymous administrator's id is the group's: a message to it would be public
     text = cut(notice.text, MAX_TEXT)
@@ -82,6 +124,7 @@ async def _privately(client: Client, notice: Notice) -> bool:
     except Refused as refused:
         if refused.code not in ("forbidden", "no-chat", "no-member"):
             raise
+        shut.add(user)
         return False
     return True
 

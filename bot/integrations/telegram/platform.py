@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from bot.chat.events import Event, ReplyHandle
 from bot.chat.messages import Notice, Outgoing
-from bot.chat.ports import Capabilities, CommandSpec, Refused, SetupFault, Sink, Unclear
+from bot.chat.ports import Capabilities, CommandSpec, Hook, Refused, SetupFault, Sink, Unclear
 from bot.domain.places import Channel, Member
 from bot.integrations.telegram import notices, render, setup
 from bot.integrations.telegram.client import Client
+from bot.integrations.telegram.clocks import Clocks
+from bot.integrations.telegram.intake import Intake
+from bot.integrations.telegram.notices import Shut
 from bot.integrations.telegram.parse import PLATFORM, UpdateReader
 from bot.integrations.telegram.poll import Poller
+from bot.integrations.telegram.pulse import Pulse
+from bot.integrations.telegram.webhook import PATH, Address, Webhook, secret_for
 
 ADMINISTRATOR = "administrator@"
 
@@ -22,7 +28,8 @@ ADMINISTRATOR = "administrator@"
 class TelegramConfig:
     """What a Telegram bot needs: its token, where its Bot API is, and the ids of the chats it watches.
 
-    `poll_timeout` are the seconds that one poll may wait for updates, `request_timeout` those of any other call.
+    `poll_timeout` are the seconds that one poll may wait for updates, `request_timeout` those of any other call. With
+    `webhook_url` updates are not polled: Telegram delivers them there.
     """
 
     token: str = field(repr=False)
@@ -30,18 +37,29 @@ class TelegramConfig:
     watched: tuple[str, ...] = ()
     poll_timeout: int = 10
     request_timeout: float = 10.0
+    webhook_url: str = ""
+    webhook_secret: str = field(default="", repr=False)
 
 
 class TelegramPlatform:
-    """One Telegram bot. Satisfies Platform, Deletes, Notifies, ReadsRoles, Registers and ChecksSetup."""
+    """One Telegram bot. Satisfies Platform, Deletes, Notifies, ReadsRoles, Registers, HearsHttp and ChecksSetup."""
 
-    def __init__(self, config: TelegramConfig, now: Callable[[], float] = time.time) -> None:
-        """Open nothing yet. `now` is a wall clock in UTC seconds: Telegram's time, so without a rehearsal's offset."""
+    def __init__(
+        self, config: TelegramConfig, now: Callable[[], float] = time.time, clocks: Clocks | None = None
+    ) -> None:
+        """Open nothing yet. `now` is a wall clock in UTC seconds; `clocks` (the same `now` and the machine's where they
+        are not given) are what receiving goes by."""
         self.tenant = config.token.partition(":")[0]
         self._config = config
         self._now = now
+        self._clocks = clocks or Clocks(now)
         self._client = Client(config.token, config.api_url, config.request_timeout)
         self._reader = UpdateReader(self.tenant)
+        self._shut = Shut(self._clocks.monotonic)
+        self._pulse = Pulse(self.tenant, self._clocks)
+        self._intake = Intake(self._reader, self._pulse, self._clocks, self._shut.heard)
+        address = Address(config.webhook_url, secret_for(config.token, config.webhook_secret))
+        self._webhook = Webhook(self._client, self._intake, self._pulse, address, self._clocks)
 
     @property
     def name(self) -> str:
@@ -67,11 +85,20 @@ class TelegramPlatform:
 
     def parse(self, raw: str) -> Event | None:
         """Read a stored update again; None where it is of no use. Never raises."""
-        return self._reader.read(raw)
+        event = self._reader.read(raw)
+        self._shut.heard(event)
+        return event
 
     async def run(self, sink: Sink, ready: Callable[[], None]) -> None:
-        """Poll until cancelled; nothing is confirmed that the sink has not taken. Raises PlatformDown."""
-        await Poller(self._client, self._reader, self._config.poll_timeout, self._now).run(sink, ready)
+        """Receive until cancelled; nothing is confirmed that the sink has not taken. Raises PlatformDown."""
+        if self._config.webhook_url:
+            await self._webhook.run(self._reader, sink, ready)
+        poller = Poller(self._client, self._reader, self._intake, self._pulse, self._clocks)
+        await poller.run(sink, self._config.poll_timeout, ready)
+
+    def hooks(self, sink: Sink) -> Mapping[str, Hook]:
+        """What answers Telegram's deliveries, where a webhook is wanted."""
+        return {PATH: partial(self._webhook.answer, sink)} if self._config.webhook_url else {}
 
     async def send(self, message: Outgoing, to: Channel, key: str) -> str:
         """Send a message; its id. Telegram takes no key of ours: an unclear send cannot be looked up.
@@ -102,7 +129,7 @@ class TelegramPlatform:
 
     async def notify(self, notice: Notice, at: Channel, reply: ReplyHandle) -> None:
         """Tell one person: by the callback answer, else a private message, else the hint in the chat."""
-        await notices.notify(self._client, notice, at, reply, self._now())
+        await notices.notify(self._client, notice, at, reply, self._now(), self._shut)
 
     async def holds(self, member: Member, role: str) -> bool:
         """Whether the member is an administrator of the chat in `administrator@<chat id>`. Raises SendError."""
@@ -124,7 +151,7 @@ class TelegramPlatform:
     async def check(self, channels: Sequence[Channel]) -> list[SetupFault]:
         """Faults of the token, the webhook, privacy mode and the bot's rights in these and the watched channels."""
         ours = [channel for channel in channels if (channel.platform, channel.tenant) == (PLATFORM, self.tenant)]
-        return await setup.check(self._client, ours, self._config.watched)
+        return await setup.check(self._client, ours, self._config.watched, self._config.webhook_url)
 
     async def close(self) -> None:
         """Let go of connections."""

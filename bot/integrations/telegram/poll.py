@@ -5,204 +5,102 @@ python-telegram-bot's own poller confirms first and loses whatever its queue hol
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import json
 import logging
-import random
-import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
 
-from bot.chat.ports import (
-    Incoming,
-    NotSent,
-    PlatformDown,
-    Position,
-    Refused,
-    SendError,
-    Sink,
-    StoreUnavailable,
-    Unclear,
-)
+from bot.chat.ports import Sink, Unclear
 from bot.domain.failpoints import Point, reach
 from bot.integrations.telegram.client import Client
-from bot.integrations.telegram.parse import STAMP, UpdateReader, mended
-
-T = TypeVar("T")
+from bot.integrations.telegram.clocks import Clocks
+from bot.integrations.telegram.intake import KINDS, Intake
+from bot.integrations.telegram.parse import UpdateReader
+from bot.integrations.telegram.patience import IMPATIENT_FOR, Gap, Patience
+from bot.integrations.telegram.pulse import Pulse
 
 log = logging.getLogger("herald.telegram")
 
-KINDS = [
-    "message",
-    "edited_message",
-    "channel_post",
-    "edited_channel_post",
-    "callback_query",
-    "message_reaction",
-    "poll",
-    "poll_answer",
-    "my_chat_member",
-    "chat_member",
-]
-"""What we ask for. Reactions and members' comings and goings are sent only to those who name them."""
-
-FIRST_DELAY = 0.25
-IMPATIENT_FOR = 60.0
-"""Seconds of an outage in which we try again within EARLY_CAP, so that a restart of the other side goes unnoticed."""
-EARLY_CAP = 2.0
-LATE_CAP = 15.0
-CONFLICT_DELAYS = (5.0, 15.0, 30.0, 60.0)
-CONFLICT_OVER = 300.0
-"""Seconds without a conflict after which the next one is a new one: two pollers take turns in succeeding."""
+PAGE = 100
+"""The most updates that Telegram gives at once."""
 
 
-class Backoff:
-    """How long to wait before the next try, by how often and for how long tries have failed. `now` is monotonic."""
-
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
-        self._since: float | None = None
-        self.failures = 0
-
-    def failed(self) -> float:
-        """Count a failure; the seconds to wait, with jitter, at most 2 in the first minute and 15 later."""
-        if self._since is None:
-            self._since = self._now()
-        cap = EARLY_CAP if self._now() - self._since < IMPATIENT_FOR else LATE_CAP
-        delay = min(cap, FIRST_DELAY * 2.0 ** min(self.failures, 10))
-        self.failures += 1
-        return delay * random.uniform(0.5, 1.0)  # noqa: S311  (spreads load, guards nothing)
-
-    def succeeded(self) -> None:
-        """Forget the outage."""
-        self._since, self.failures = None, 0
+def webhook_fact(tenant: str) -> str:
+    """The name of the fact that holds the address of the webhook that we have set, or nothing."""
+    return f"telegram:{tenant}:webhook"
 
 
 class Poller:
     """Polls for one bot and hands every batch to a sink in one piece."""
 
-    def __init__(self, client: Client, reader: UpdateReader, seconds: int, now: Callable[[], float]) -> None:
-        """Take the longest wait of one poll in seconds, and a wall clock in UTC seconds for `herald_received_at`."""
-        self._client = client
-        self._reader = reader
-        self._seconds = seconds
-        self._now = now
-        self._backoff = Backoff()
-        self._conflicts = 0
-        self._last_conflict = -CONFLICT_OVER
-        self._source = f"telegram:{reader.tenant}"
+    def __init__(self, client: Client, reader: UpdateReader, intake: Intake, pulse: Pulse, clocks: Clocks) -> None:
+        self._client, self._reader, self._intake, self._pulse, self._clocks = client, reader, intake, pulse, clocks
         self._confirmed: int | None = None
 
-    async def run(self, sink: Sink, ready: Callable[[], None]) -> None:
-        """Poll until cancelled. Raises PlatformDown for a refused token and for a bot that has a webhook."""
-        await self._again(self._meet)
+    async def run(self, sink: Sink, seconds: int, ready: Callable[[], None]) -> None:
+        """Poll until cancelled, each time for at most so many seconds.
+
+        Raises PlatformDown for a refused token and for a webhook that is not ours.
+        """
+        gap = Gap(sink, self._pulse.source)
+        patience = Patience(self._reader.tenant, gap, self._clocks)
+        await patience.until_done(partial(meet, self._client, self._reader))
+        fresh = await patience.until_done(partial(self._take_over, sink))
         ready()
-        offset = await self._again(partial(sink.position, self._source))
+        if await patience.until_done(partial(self._pulse.recall, sink)) > IMPATIENT_FOR:
+            await gap.open()
+        offset = None if fresh else await patience.until_done(partial(self._position, sink))
         while True:
-            offset = await self._again(partial(self._round, sink, offset))
+            offset, is_all = await patience.until_done(partial(self._round, sink, seconds, offset))
+            self._compare(patience)
+            if is_all:
+                await gap.close()
+            await self._pulse.asked(sink)
 
-    async def _again(self, attempt: Callable[[], Coroutine[None, None, T]]) -> T:
-        """Try until it works, waiting in between as each failure demands."""
-        while True:
-            try:
-                result = await attempt()
-            except (SendError, StoreUnavailable) as error:
-                await asyncio.sleep(self._delay(error))
-            else:
-                self._recovered()
-                return result
+    async def _position(self, sink: Sink) -> int | None:
+        return None if self._pulse.is_over() else await sink.position(self._pulse.cursor)
 
-    async def _meet(self) -> None:
-        me = await self._client.ask("getMe")
-        self._reader.username = str(me.get("username") or "") or None
+    async def _take_over(self, sink: Sink) -> bool:
+        """Remove the webhook that we have set ourselves, and nothing that waits; whether there was one."""
+        fact = webhook_fact(self._reader.tenant)
+        ours = await sink.recall(fact)
+        if not ours:
+            return False
+        if (await self._client.ask("getWebhookInfo")).get("url") == ours:
+            await self._client.call("deleteWebhook", drop_pending_updates=False)
+            log.info("telegram bot %s: its webhook is removed; polling instead", self._reader.tenant)
+        await sink.remember(fact, "")
+        return True
 
-    async def _round(self, sink: Sink, offset: int | None) -> int | None:
-        """One poll and its storing; the offset of the next, which confirms this one."""
+    async def _round(self, sink: Sink, seconds: int, offset: int | None) -> tuple[int | None, bool]:
+        """One poll and its storing; the offset of the next, which confirms this one, and whether that was all."""
+        if self._pulse.is_over():
+            offset = None
         if offset != self._confirmed:
             reach(Point.TELEGRAM_CONFIRMING)
-        updates = await self._client.updates(offset, self._seconds, KINDS)
+        updates = await self._client.updates(offset, seconds, KINDS)
         if offset != self._confirmed:
             self._confirmed = offset
             reach(Point.TELEGRAM_CONFIRMED)
         if not updates:
-            return offset
-        batch = [self._incoming(update) for update in updates]
+            return offset, True
+        batch = [self._intake.take(update, self._pulse.cursor) for update in updates]
         await sink.accept(batch)
         values = [incoming.position.value for incoming in batch if incoming.position]
         if not values:
             raise Unclear("a batch of updates without numbers, which cannot be confirmed")
-        return max(values)
+        return max(values), len(updates) < PAGE
 
-    def _incoming(self, update: object) -> Incoming:
-        if isinstance(update, dict) and "callback_query" in update:
-            update = update | {STAMP: self._now()}
-        raw, update = _stored(update)
-        number = _number(update)
-        if number is None:
-            return Incoming(self._source, f"unnumbered-{hashlib.sha256(raw.encode()).hexdigest()[:32]}", raw, None)
-        event = self._reader.event(update)
-        return Incoming(self._source, str(number), raw, event, Position(self._source, number + 1))
-
-    def _delay(self, error: Exception) -> float:
-        match error:
-            case Refused(code="unauthorized"):
-                raise PlatformDown(
-                    f"Telegram refuses the token of bot {self._reader.tenant}: get a valid one from @BotFather "
-                    "(/token) and set HERALD_TELEGRAM__TOKEN"
-                ) from None
-            case Refused(code="409") if "webhook" in str(error).lower():
-                raise PlatformDown(
-                    f"a webhook is set for Telegram bot {self._reader.tenant}, so it cannot be polled: remove it with "
-                    "the Bot API's deleteWebhook, or stop the program that set it"
-                ) from None
-            case Refused(code="409"):
-                return self._conflict()
-            case NotSent(retry_after=float(seconds)):
-                log.warning("telegram bot %s: rate limited, waiting %.0f s", self._reader.tenant, seconds)
-                return seconds
-        if self._backoff.failures == 0:
-            log.warning("telegram bot %s: %s; trying again until it works", self._reader.tenant, _reason(error))
-        return self._backoff.failed()
-
-    def _conflict(self) -> float:
-        now = time.monotonic()
-        if now - self._last_conflict >= CONFLICT_OVER:
-            self._conflicts = 0
+    def _compare(self, patience: Patience) -> None:
+        """After a conflict: what another poller has taken is not there any more."""
+        if patience.conflicts:
             log.warning(
-                "telegram bot %s: another process polls with this token; stop it, or revoke the token at @BotFather if "
-                "it was stolen",
+                "telegram bot %s: updates come again; what the other process has taken meanwhile is lost to us",
                 self._reader.tenant,
             )
-        delay = CONFLICT_DELAYS[min(self._conflicts, len(CONFLICT_DELAYS) - 1)]
-        self._conflicts += 1
-        self._last_conflict = now
-        return delay
-
-    def _recovered(self) -> None:
-        if self._backoff.failures:
-            log.info("telegram bot %s: connected again", self._reader.tenant)
-        self._backoff.succeeded()
+            patience.conflicts = 0
 
 
-def _stored(update: object) -> tuple[str, object]:
-    """The text to store, and the update as it will be read from it."""
-    try:
-        raw = json.dumps(update, ensure_ascii=False, separators=(",", ":"))
-        raw.encode()
-    except UnicodeEncodeError:
-        update = mended(update)
-        raw = json.dumps(update, ensure_ascii=False, separators=(",", ":"))
-    return raw, update
-
-
-def _number(update: object) -> int | None:
-    number = update.get("update_id") if isinstance(update, dict) else None
-    return number if type(number) is int and 0 <= number < 2**62 else None
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, StoreUnavailable):
-        return "updates cannot be stored and stay with Telegram"
-    return f"polling failed ({error})"
+async def meet(client: Client, reader: UpdateReader) -> None:
+    """Learn the bot's name, by which commands are addressed. Raises SendError."""
+    me = await client.ask("getMe")
+    reader.username = str(me.get("username") or "") or None

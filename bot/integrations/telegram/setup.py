@@ -38,11 +38,16 @@ def _entry(command: CommandSpec, language: str) -> dict[str, str]:
     return {"command": command.name, "description": cut(text, MAX_DESCRIPTION)}
 
 
-async def check(client: Client, channels: Sequence[Channel], watched: Sequence[str]) -> list[SetupFault]:
-    """What is wrong with the token, the webhook, privacy mode, and the bot's rights in these channels. Never raises."""
+async def check(
+    client: Client, channels: Sequence[Channel], watched: Sequence[str], webhook: str = ""
+) -> list[SetupFault]:
+    """What is wrong with the token, the webhook, privacy mode, and the bot's rights in these channels. Never raises.
+
+    `webhook` is the address that updates shall be delivered to; empty where they are polled.
+    """
     try:
         me = await client.ask("getMe")
-        faults = await _webhook(client)
+        faults = await _webhook(client, webhook)
         for chat_id in dict.fromkeys([channel.channel_id for channel in channels] + list(watched)):
             faults += await _chat(client, me, chat_id, watched=chat_id in watched)
     except SendError as error:
@@ -59,10 +64,17 @@ def _connection(error: SendError) -> SetupFault:
     return SetupFault("telegram.unreachable", {"reason": str(error)})
 
 
-async def _webhook(client: Client) -> list[SetupFault]:
-    url = str((await client.ask("getWebhookInfo")).get("url") or "")
+async def _webhook(client: Client, wanted: str) -> list[SetupFault]:
+    info = await client.ask("getWebhookInfo")
+    url = str(info.get("url") or "")
     # Only the host: the rest of the address may be somebody's secret.
-    return [SetupFault("telegram.webhook", {"host": urlsplit(url).hostname or "?"})] if url else []
+    if url and not wanted:
+        return [SetupFault("telegram.webhook", {"host": urlsplit(url).hostname or "?"})]
+    failed = info.get("last_error_date")
+    if url and url == wanted and isinstance(failed, int) and info.get("pending_update_count"):
+        reason = str(info.get("last_error_message"))[:200]
+        return [SetupFault("telegram.deliveries", {"host": urlsplit(url).hostname or "?", "reason": reason})]
+    return []
 
 
 async def _chat(client: Client, me: dict[str, Any], chat_id: str, *, watched: bool) -> list[SetupFault]:

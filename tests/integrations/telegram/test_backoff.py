@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.integrations.telegram.poll import Backoff
+from bot.integrations.telegram.patience import Backoff
 
 
 def test_waits_grow_to_two_seconds_in_the_first_minute_and_to_fifteen_later() -> None:

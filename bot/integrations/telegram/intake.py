@@ -1,0 +1,65 @@
+"""From an update as Telegram sends it to an event on its way to the store, however it came."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+
+from bot.chat.events import Event
+from bot.chat.ports import Incoming, Position
+from bot.integrations.telegram.clocks import Clocks
+from bot.integrations.telegram.parse import STAMP, UpdateReader, mended
+from bot.integrations.telegram.pulse import Pulse
+
+KINDS = [
+    "message",
+    "edited_message",
+    "channel_post",
+    "edited_channel_post",
+    "callback_query",
+    "message_reaction",
+    "poll",
+    "poll_answer",
+    "my_chat_member",
+    "chat_member",
+]
+"""What we ask for. Reactions and members' comings and goings are sent only to those who name them."""
+
+
+class Intake:
+    """Takes updates of one bot; `read` hears of every event."""
+
+    def __init__(
+        self, reader: UpdateReader, pulse: Pulse, clocks: Clocks, read: Callable[[Event | None], None]
+    ) -> None:
+        self._reader, self._pulse, self._clocks, self._read = reader, pulse, clocks, read
+
+    def take(self, update: object, cursor: str) -> Incoming:
+        """The update as it is stored, moving this cursor."""
+        if isinstance(update, dict) and "callback_query" in update:
+            update = update | {STAMP: self._clocks.now()}
+        raw, update = _stored(update)
+        source, number = self._pulse.source, _number(update)
+        self._pulse.heard()
+        if number is None:
+            return Incoming(source, f"unnumbered-{hashlib.sha256(raw.encode()).hexdigest()[:32]}", raw, None)
+        event = self._reader.event(update)
+        self._read(event)
+        return Incoming(source, self._pulse.key(number), raw, event, Position(cursor, number + 1))
+
+
+def _stored(update: object) -> tuple[str, object]:
+    """The text to store, and the update as it will be read from it."""
+    try:
+        raw = json.dumps(update, ensure_ascii=False, separators=(",", ":"))
+        raw.encode()
+    except UnicodeEncodeError:
+        update = mended(update)
+        raw = json.dumps(update, ensure_ascii=False, separators=(",", ":"))
+    return raw, update
+
+
+def _number(update: object) -> int | None:
+    number = update.get("update_id") if isinstance(update, dict) else None
+    return number if type(number) is int and 0 <= number < 2**62 else None
