@@ -100,8 +100,8 @@ class Claims:
     names: frozenset[str] = frozenset()
     leaving: frozenset[str] = frozenset()
     """Parts that others are to have: not used any more, and given up once nothing of them is under way."""
-    workers: int = 1
-    """Workers that live, as far as can be seen."""
+    living: frozenset[str] = frozenset()
+    """The names of all leases that somebody holds who is not known to be dead, as last read."""
     _until: float = float("-inf")
 
     def __post_init__(self) -> None:
@@ -109,7 +109,7 @@ class Claims:
 
     def holds(self, name: str, now: float) -> bool:
         """Whether it may be used at this moment."""
-        return name in self.names and name not in self.leaving and self.trusted(now)
+        return name in self.names and self.trusted(now)
 
     def parts(self, now: float) -> frozenset[int]:
         """The parts that may be used at this moment."""
@@ -120,6 +120,10 @@ class Claims:
     def trusted(self, now: float) -> bool:
         """Whether the last renewal may still be believed in."""
         return now < self._until
+
+    def giving(self, names: Collection[str]) -> None:
+        """These are about to be given up: whatever comes of it, they are not ours until a renewal says so."""
+        self.names -= frozenset(names)
 
     def renewed(self, names: Collection[str], since: float) -> None:
         """All these, and nothing else, were ours in a renewal that began at `since`."""
@@ -133,8 +137,8 @@ class Claims:
         rows = {lease.name: lease for lease in leases}
         free = {lease.name for lease in leases if self._watch.free(lease, now) and lease.holder != self.me}
         held = {name: row.holder for name, row in rows.items() if name not in free}
-        self.names = frozenset(name for name in self.names if held.get(name) == self.me)
         wanted = self.wanted | ({PRESENCE + self.me} if self.worker else set())
+        self.living = frozenset(held)
         take = [name for name in sorted(wanted) if held.get(name) is None]
         give = {name for name, holder in held.items() if holder == self.me and not name.startswith((PART, PRESENCE))}
         give -= self.wanted
@@ -148,7 +152,6 @@ class Claims:
     def _share(self, held: Mapping[str, str]) -> tuple[list[str], frozenset[str]]:
         """The parts to take and those to leave, so that all living workers have equally many."""
         workers = {name.removeprefix(PRESENCE) for name in held if name.startswith(PRESENCE)} | {self.me}
-        self.workers = len(workers)
         holders = {int(name.removeprefix(PART)): holder for name, holder in held.items() if name.startswith(PART)}
         mine = share(self.me, workers, holders)
         return [f"{PART}{part}" for part in mine.take], frozenset(f"{PART}{part}" for part in mine.give)
@@ -193,9 +196,18 @@ class Keeper:
         self._busy = busy
 
     @property
-    def workers(self) -> int:
-        """How many workers live, this one included, as far as can be seen."""
-        return self._claims.workers
+    def me(self) -> str:
+        """This process's name among the others."""
+        return self._claims.me
+
+    def held(self, prefix: str) -> frozenset[str]:
+        """What follows `prefix` in the names of the leases that living processes hold, as last read.
+
+        Empty while this process cannot trust its own leases.
+        """
+        if not self._claims.trusted(self._seconds()):
+            return frozenset()
+        return frozenset(name.removeprefix(prefix) for name in self._claims.living if name.startswith(prefix))
 
     def holds(self, name: str) -> bool:
         """Whether this process may use it at this moment."""
@@ -211,7 +223,7 @@ class Keeper:
         self._claims.wanted.discard(name)
         self._woken.set()
 
-    async def held(self, name: str) -> None:
+    async def gained(self, name: str) -> None:
         """Wait until this process holds it."""
         while not self.holds(name):
             await self._change()
@@ -263,6 +275,7 @@ class Keeper:
             leases.forget(plan.forget)
             return leases.beat(me)
 
+        self._claims.giving(plan.give)
         reach(Point.LEASES_RENEWING)
         names = await self._store.write(unit)
         self._claims.renewed(names, since)
