@@ -9,12 +9,22 @@ how many calls are hit: by default 1, or without limit where `seconds` says how 
 platform's pending faults of that kind (with `match`: those with that `match` only), and ends deafness. `match` is a
 text that the path or the decoded body of a call must hold; without it calls that only wait for events are not hit.
 
+A `swallow_reply` is carried out at once, and never answered; with `late`, only so many seconds after its client has
+left, as a request that was held up on the way. Deliveries over HTTP are hit by faults that name them: see `hooks.py`.
+
+`POST /control/endpoint` is the platform's web page where an app's owner types in the address that Slack (`kind` is
+`events`, `interactivity` or `commands`; all without it) or Discord posts to; Telegram is told by `setWebhook`.
+`POST /control/populate` makes places to write to: private chats that their members have started on Telegram, channels
+on Slack and Discord. `POST /control/say_many` is many `say`s of one platform in one call: `says` lists their fields.
+`GET /control/info` also tells the enforced rate limits, under `limits`.
+
 `GET /control/channel` takes `after=` too, a message's id: only what stands below that message is answered
 (everything where it is not there any more), so that a look at a channel of thousands costs little.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -57,17 +67,28 @@ _FIELDS: dict[str, dict[str, str]] = {
     "delete": _MESSAGE,
     "member": {**_PERSON, "name": TEXT, "roles": ITEMS, "joined_at": ANY, "is_bot": FLAG, "left": FLAG},
     "raw": {"platform": ID, "tenant": ID, "event": ANY},
-    "fault": {"platform": ID, "tenant": ID, "kind": ID, "times": NUMBER, "seconds": NUMBER, "match": TEXT},
+    "fault": {
+        "platform": ID, "tenant": ID, "kind": ID, "times": NUMBER, "seconds": NUMBER, "match": TEXT, "late": NUMBER,
+    },
+    "endpoint": {"platform": ID, "tenant": ID, "url": TEXT, "kind": ID},
+    "populate": {"platform": ID, "tenant": ID, "count": NUMBER, "prefix": ID},
+    "say_many": {"platform": ID, "tenant": ID, "says": ITEMS},
     "model": {"tenant": ID, "match": TEXT, "reply": ANY, "status": NUMBER, "delay": NUMBER},
     "advance": {"tenant": ID, "seconds": NUMBER},
     "channel": {"platform": ID, "channel": ID, "member": ID, "after": ID, "tenant": ID},
     "journal": {"after": ID, "tenant": ID},
     "info": {"tenant": ID},
-}
+}  # fmt: skip
 _OPTIONAL = {
     "tenant", "reply_to", "attachment", "remove", "name", "roles", "joined_at", "is_bot", "left",
-    "times", "seconds", "match", "reply", "status", "delay", "after",
+    "times", "seconds", "match", "reply", "status", "delay", "after", "late", "prefix",
 }  # fmt: skip
+
+_OPTIONAL_THERE = {("channel", "member"), ("endpoint", "kind")}
+_MOST = 100_000
+"""How many places or messages one call may make."""
+_BREATH = 50
+"""After so many messages at once, the loop sees to the others."""
 
 
 def read_fields(call: str, given: Json) -> Call:
@@ -82,8 +103,7 @@ def read_fields(call: str, given: Json) -> Call:
         raise ControlError(f"/control/{call} has no field {', '.join(unknown)}; it takes {', '.join(known)}")
     fields = {name: _plain(known[name], value) for name, value in given.items() if value is not None or name == "event"}
     required = {name for name in known if name not in _OPTIONAL or (call, name) == ("advance", "seconds")}
-    if call == "channel":
-        required.discard("member")
+    required -= {name for place, name in _OPTIONAL_THERE if place == call}
     if missing := sorted(required - fields.keys()):
         raise ControlError(f"/control/{call} needs {', '.join(missing)}")
     for name, value in fields.items():
@@ -117,7 +137,10 @@ def read_fault(call: Mapping[str, Json]) -> Fault:
     if kind == "deaf" and count != 0:
         count = None
     until = time.monotonic() + seconds if lasts and seconds is not None else None
-    return Fault(kind, times=count, seconds=seconds, match=call.get("match") or None, until=until)
+    late = call.get("late")
+    if late is not None and kind != "swallow_reply":
+        raise ControlError("late says when a swallow_reply is carried out; no other kind takes it")
+    return Fault(kind, times=count, seconds=seconds, match=call.get("match") or None, until=until, late=late)
 
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode
@@ -144,6 +167,9 @@ class Control:
             "fault": self._fault,
             "model": self._model,
             "advance": self._advance,
+            "endpoint": self._endpoint,
+            "populate": self._populate,
+            "say_many": self._say_many,
         }
         for name in ("command", "click", "submit", "vote", "react", "edit", "delete"):
             acts[name] = self._person(name)
@@ -198,6 +224,29 @@ class Control:
         fields = {name: value for name, value in call.items() if name not in ("platform", "member", "tenant")}
         return self._platform(call).member(call["member"], fields, call.get("tenant"))
 
+    async def _endpoint(self, call: Call) -> Json:
+        answer = await self._platform(call).endpoint(call["url"].strip(), call.get("kind"))
+        return {} if answer is None else answer
+
+    async def _populate(self, call: Call) -> Json:
+        count = call["count"]
+        if count != int(count) or not 1 <= count <= _MOST:
+            raise ControlError(f"count is a whole number from 1 to {_MOST}")
+        prefix = call.get("prefix", "crowd")
+        return {"ids": self._platform(call).populate(int(count), prefix, call.get("tenant"))}
+
+    async def _say_many(self, call: Call) -> Json:
+        about = {name: call[name] for name in ("platform", "tenant") if name in call}
+        if len(call["says"]) > _MOST:
+            raise ControlError(f"at most {_MOST} messages in one call")
+        says = [read_fields("say", {**one, **about} if isinstance(one, dict) else one) for one in call["says"]]
+        ids = []
+        for number, one in enumerate(says, 1):
+            ids.append((await self._say(one))["message_id"])
+            if number % _BREATH == 0:
+                await asyncio.sleep(0)
+        return {"message_ids": ids}
+
     async def _raw(self, call: Call) -> Json:
         answer = await self._platform(call).raw(call["event"])
         return {} if answer is None else answer
@@ -223,7 +272,8 @@ class Control:
 
     async def _info(self, _call: Call) -> Json:
         env = self.environment()
-        return {**env, "env": env, "channels": self.channels()}
+        limits = {name: dict(platform.published) for name, platform in self._platforms.items()}
+        return {**env, "env": env, "channels": self.channels(), "limits": limits}
 
     async def _channel(self, call: Call) -> Json:
         place = self._placed(call)
@@ -235,7 +285,7 @@ class Control:
         after = call.get("after", "0")
         if not after.isdecimal():
             raise ControlError(f"after is the seq of a journal row, not {after!r}")
-        return self._frame.journal.after(int(after))
+        return Encoded("[" + ", ".join(self._frame.journal.after(int(after))) + "]")
 
 
 def _endpoint(name: str, act: Callable[[Call], Awaitable[Any]]) -> Handler:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from array import array
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from operator import is_
 from pathlib import Path
 from typing import IO, Any, Literal, Protocol
@@ -24,6 +27,11 @@ Json = Any
 FaultKind = Literal["429", "500", "slow", "swallow_reply", "reset", "disconnect", "deaf", "invalid_session"]
 
 
+KEPT_CHARACTERS = 16_000_000
+"""How much of the journal is kept in memory, as JSON text."""
+KEPT_MESSAGES = 40_000
+"""How many messages each platform keeps; of more, the oldest are forgotten, so that a load test may run for long."""
+_EVERY = 256
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -54,13 +62,26 @@ class Clock:
 
 
 class Journal:
-    """Everything that went over the wire, in order; one JSON object a line when a file is given."""
+    """Everything that went over the wire, in order; one JSON object a line when a file is given.
+
+    Beside the rows of the platforms' own wires there is one for each HTTP request by which a platform told the bot of
+    something: `"platform": "hook"`, its path `/slack/events` and the like, its body what identifies the delivery, and
+    `status` and `response` what the bot answered (null: nothing). The event itself has its own row before that.
+
+    In memory only the newest rows are kept, up to `KEPT_CHARACTERS` of JSON text; older ones are read from the file,
+    and are gone where there is none.
+    """
 
     def __init__(self, clock: Clock, path: Path | None = None) -> None:
         self._clock = clock
-        # A lone surrogate, as only garbage has it, is written as the JSON escape that it came as.
-        self._file: IO[str] | None = path.open("a", encoding="utf-8", errors="backslashreplace") if path else None
-        self.rows: list[dict[str, Json]] = []
+        self._path = path
+        self._file: IO[bytes] | None = path.open("ab") if path else None
+        self._position = self._file.tell() if self._file else 0
+        self._marks = array("Q")
+        """Where in the file each row begins whose number is a multiple of `_EVERY`, from row 0 (there is none) on."""
+        self._count = 0
+        self._kept: deque[str] = deque()
+        self._characters = 0
 
     def request(  # noqa: PLR0913 - the columns of a row
         self,
@@ -96,16 +117,46 @@ class Journal:
         row = {"platform": platform, "direction": "event", "type": kind, "body": body}
         self._write(row | ({"injected": True} if injected else {}))
 
-    def after(self, seq: int) -> list[dict[str, Json]]:
-        """The rows whose `seq` is larger than the given one (the first row has 1)."""
-        return self.rows[seq:]
+    def hook(self, path: str, body: Json, status: int | None, response: Json, fault: str | None = None) -> None:
+        """Write down what the bot answered to a delivery over HTTP (`status` None: nothing that was understood)."""
+        self.request("hook", "POST", path, query={}, body=body, status=status, response=response, fault=fault)
+
+    @property
+    def rows(self) -> list[dict[str, Json]]:
+        """The rows that are kept in memory."""
+        return [json.loads(line) for line in self._kept]
+
+    def after(self, seq: int) -> list[str]:
+        """The rows as JSON text whose `seq` is larger than the given one (the first row has 1)."""
+        first = self._count - len(self._kept)
+        if seq >= first:
+            return list(islice(self._kept, seq - first, None))
+        return [*self._from_file(seq, first), *self._kept]
+
+    def _from_file(self, seq: int, until: int) -> Iterator[str]:
+        """The rows numbered `seq` + 1 to `until`."""
+        if self._path is None:
+            return
+        with self._path.open("rb") as file:
+            file.seek(self._marks[seq // _EVERY])
+            lines = islice(file, seq % _EVERY, until - seq // _EVERY * _EVERY)
+            yield from (line.decode("utf-8").rstrip("\n") for line in lines)
 
     def _write(self, row: dict[str, Json]) -> None:
-        row = {"seq": len(self.rows) + 1, "at": round(self._clock.now(), 6), **row}
-        self.rows.append(row)
+        if self._count % _EVERY == 0:
+            self._marks.append(self._position)
+        self._count += 1
+        line = _encode({"seq": self._count, "at": round(self._clock.now(), 6), **row})
         if self._file:
-            self._file.write(_encode(row) + "\n")
+            # A lone surrogate, as only garbage has it, is written as the JSON escape that it came as.
+            data = line.encode("utf-8", "backslashreplace") + b"\n"
+            self._position += len(data)
+            self._file.write(data)
             self._file.flush()
+        self._kept.append(line)
+        self._characters += len(line)
+        while self._characters > KEPT_CHARACTERS:
+            self._characters -= len(self._kept.popleft())
 
     def close(self) -> None:
         """Close the file."""
@@ -122,6 +173,8 @@ class Fault:
     seconds: float | None = None
     match: str | None = None
     until: float | None = None
+    late: float | None = None
+    """With `swallow_reply`: the call is carried out only so many seconds after its client has left."""
 
 
 @dataclass
@@ -193,6 +246,8 @@ class SeenCache:
         if kept is not None and all(map(is_, kept[0], parts)):
             return kept[1]
         seen = make()
+        if len(self._kept) >= 2 * KEPT_MESSAGES:
+            self._kept.clear()
         self._kept[key] = (parts, seen)
         return seen
 
@@ -218,6 +273,9 @@ class Platform(Protocol):
 
     name: str
     faults: Faults
+    published: Mapping[str, Json]
+    """The rate limits that are enforced, as numbers: `calls` in `seconds`, with `burst` where it is a bucket; empty
+    where none are."""
 
     def routes(self) -> list[web.RouteDef]:
         """The platform's own HTTP and WebSocket routes."""
@@ -227,6 +285,13 @@ class Platform(Protocol):
 
     def channels(self) -> dict[str, str | int]:
         """Channel ids by short name (`community`, `review`, `general`) in the default tenant."""
+
+    async def endpoint(self, url: str, kind: str | None) -> Json:
+        """Deliver what happens by HTTP to `url` ("": no longer); `kind` says which deliveries, None all. Answers what
+        the platform's web page would show; raises `ControlError` where the address does not prove itself."""
+
+    def populate(self, count: int, prefix: str, tenant: str | None) -> list[str]:
+        """Make `count` places that the bot may write to, each with its own budget of messages; their channel ids."""
 
     def member(self, member: str, fields: Mapping[str, Json], tenant: str | None) -> dict[str, str]:
         """Add or change a member; answers `{"member_id", "tenant"}`."""

@@ -14,16 +14,20 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from bot.sandbox.discord import components as parts
-from bot.sandbox.discord import forms
+from bot.sandbox.discord import forms, views
 from bot.sandbox.discord.backend import Backend
+from bot.sandbox.discord.endpoint import SECONDS, Endpoint
 from bot.sandbox.discord.gateway import Gateway
+from bot.sandbox.discord.limits import PUBLISHED
 from bot.sandbox.discord.model import Flag, Message, Poll
 from bot.sandbox.discord.people import People, visible_text
 from bot.sandbox.discord.rest import Rest
 from bot.sandbox.frame import ControlError, Fault, Faults, Frame, Json, Seen, SeenCache
+from bot.sandbox.hooks import Hooks
 
 _TICK_SECONDS = 0.5
 _DEAF_SECONDS = 60.0
+_CHANNELS_A_GUILD = 500
 
 
 class DiscordServer:
@@ -34,10 +38,15 @@ class DiscordServer:
     def __init__(self, frame: Frame) -> None:
         self.faults = Faults()
         self._frame = frame
+        self.published: Mapping[str, Json] = PUBLISHED if frame.limits else {}
         self._backend = Backend(frame)
         self._world = self._backend.world
         self._people = People(self._backend)
         self._rest = Rest(frame, self._backend, self.faults)
+        self._endpoint = Endpoint(frame, self._world, Hooks(frame, self.name, self.faults, SECONDS))
+        self._endpoint.answer = self._rest.inline
+        self.endpoint = self._endpoint.set
+        self._backend.deliver = self._endpoint.deliver
         self._gateway = Gateway(frame, self._world, self._backend.hub)
         self._looks = SeenCache()
         self._ticking: asyncio.Task[None] | None = None
@@ -48,7 +57,7 @@ class DiscordServer:
             web.route("*", "/api/v{version:\\d+}/{tail:.*}", self._rest.handle),
             web.get("/gateway", self._connect),
             web.get("/gateway/", self._connect),
-            web.get("/discord/attachments/{channel}/{attachment}/{filename}", self._attachment),
+            web.get("/discord/attachments/{channel}/{attachment}/{filename}", self._rest.attachment),
         ]
 
     async def _connect(self, request: web.Request) -> web.StreamResponse:
@@ -63,23 +72,32 @@ class DiscordServer:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._rest.closing.wait(), _TICK_SECONDS)
 
-    async def _attachment(self, request: web.Request) -> web.StreamResponse:
-        found = self._world.attachments.get(request.match_info["attachment"])
-        if found is None:
-            return web.Response(status=404, text="This content is no longer available.")
-        return web.Response(body=found.data, headers={"Content-Type": found.content_type})
-
     def environment(self) -> dict[str, str]:
-        """Where the bot finds this Discord, and its token."""
+        """Where the bot finds this Discord, its token, and the key that signs what is posted to it."""
         return {
             "HERALD_DISCORD__API_URL": f"{self._frame.base}/api/v10",
             "HERALD_DISCORD__GATEWAY_URL": self._gateway.url,
             "HERALD_DISCORD__TOKEN": self._world.token,
+            "HERALD_DISCORD__PUBLIC_KEY": self._world.public_key,
         }
 
     def channels(self) -> dict[str, str | int]:
         """The ids of the default guild's channels by short name."""
         return dict(self._world.default.channels)
+
+    def populate(self, count: int, prefix: str, tenant: str | None) -> list[str]:
+        """Text channels, at most 500 in each guild, as on Discord: further guilds are named after the prefix."""
+        home = self._backend.guild(tenant)
+        made: list[str] = []
+        for number in range(1, count + 1):
+            name = f"{prefix}-{number}"
+            if name not in home.channels and len(home.channels) >= _CHANNELS_A_GUILD:
+                home = self._backend.guild(f"{prefix} from {number}")
+            known, channel = name in home.channels, self._world.make_channel(home, name)
+            if not known:
+                self._backend.hub.dispatch("CHANNEL_CREATE", views.channel(channel))
+            made.append(channel.id)
+        return made
 
     def member(self, member: str, fields: Mapping[str, Json], tenant: str | None) -> dict[str, Json]:
         """Add or change a member; answers its id, the guild's id and the ids of its roles by name."""
@@ -118,8 +136,11 @@ class DiscordServer:
         return self._people.delete(call)
 
     async def raw(self, event: Json) -> Json:
-        """Push `{"t", "d"}` as the next dispatch of every session, or any other frame as it stands."""
-        if isinstance(event, dict) and isinstance(event.get("t"), str) and event.get("op", 0) == 0:
+        """Push `{"t", "d"}` as the next dispatch of every session, or any other frame as it stands; an interaction is
+        posted to the application's endpoint where it has one."""
+        if isinstance(event, dict) and event.get("t") == "INTERACTION_CREATE" and self._endpoint.is_set:
+            self._endpoint.inject(event.get("d"))
+        elif isinstance(event, dict) and isinstance(event.get("t"), str) and event.get("op", 0) == 0:
             self._backend.hub.dispatch(event["t"], event.get("d"), injected=True)
         else:
             self._backend.hub.raw(event if isinstance(event, str) else json.dumps(event))
@@ -160,6 +181,7 @@ class DiscordServer:
     async def close(self) -> None:
         """Close gateway connections, let go of held requests, and end the ticking."""
         self._rest.closing.set()
+        await self._endpoint.close()
         for link in list(self._backend.hub.links):
             link.end(1001)
         if self._ticking:

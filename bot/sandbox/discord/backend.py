@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.sandbox.discord import content, views
@@ -48,6 +49,8 @@ class Backend:
         self.forms: dict[str, Interaction] = {}
         """Open modals, by the id of the interaction that was answered with them."""
         self._nonces: dict[tuple[str, str | int], Sent] = {}
+        self.deliver: Callable[[Interaction, Json], None] = lambda _it, _body: None
+        """Posts an interaction to the application's endpoint, where it has one."""
 
     def now(self) -> float:
         """The sandbox's time, UTC seconds since 1970."""

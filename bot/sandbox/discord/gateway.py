@@ -17,12 +17,14 @@ from collections.abc import Callable
 from aiohttp import WSMsgType, web
 
 from bot.sandbox.discord import views
-from bot.sandbox.discord.sessions import Hub, Intent, Link
+from bot.sandbox.discord.limits import SESSIONS_PER_DAY
+from bot.sandbox.discord.sessions import Hub, Intent, Link, Session
 from bot.sandbox.discord.world import World
 from bot.sandbox.frame import Frame, Json
 
 HEARTBEAT_MS = 41_250
-SESSIONS_PER_DAY = 1000
+GUILDS_PER_SHARD = 2500
+"""A session that would have more is closed with 4011."""
 _FRAMES_PER_MINUTE = 120
 _LARGEST_FRAME = 4096
 _CLOSE_SECONDS = 2.0
@@ -172,21 +174,32 @@ class Conversation:
             raise GatewayClose(4002, "Error while decoding payload.")
         if shard is not None and not _valid_shard(shard):
             raise GatewayClose(4010, "Invalid shard.")
+        pair = (shard[0], shard[1]) if shard is not None else None
         if self._hub.starts_left(SESSIONS_PER_DAY) <= 0:
-            raise GatewayClose(4004, "1,000 sessions within a day: Discord would have reset the token.")
-        session = self._hub.start(intents, self.link)
-        self._hub.send_to(session, "READY", self._ready(session.id, shard))
+            self._hub.reset_token()
+            raise GatewayClose(4004, "1,000 sessions within a day: the token was reset.")
+        if not self._hub.may_identify(pair):
+            self.link.send(9, False)
+            return
+        self._start(intents, pair)
+
+    def _start(self, intents: int, shard: tuple[int, int] | None) -> None:
+        session = self._hub.start(intents, self.link, shard)
+        guilds = [guild for guild in self._world.guilds.values() if session.hears(int(guild.id))]
+        if len(guilds) > GUILDS_PER_SHARD:
+            raise GatewayClose(4011, "Sharding required.")
+        self._hub.send_to(session, "READY", self._ready(session, [guild.id for guild in guilds]))
         if intents & Intent.GUILDS:
             everybody = bool(intents & Intent.GUILD_PRESENCES)
-            for guild in self._world.guilds.values():
+            for guild in guilds:
                 self._hub.send_to(session, "GUILD_CREATE", views.gateway_guild(self._world, guild, everybody=everybody))
 
-    def _ready(self, session_id: str, shard: Json) -> Json:
+    def _ready(self, session: Session, guilds: list[str]) -> Json:
         ready = {
             "v": 10,
             "user": views.me(self._world.bot),
-            "guilds": [{"id": guild_id, "unavailable": True} for guild_id in self._world.guilds],
-            "session_id": session_id,
+            "guilds": [{"id": guild_id, "unavailable": True} for guild_id in guilds],
+            "session_id": session.id,
             "session_type": "normal",
             "resume_gateway_url": self._url,
             "application": {"id": self._world.application_id, "flags": views.APPLICATION_FLAGS},
@@ -195,7 +208,7 @@ class Conversation:
             "private_channels": [],
             "presences": [],
         }
-        return ready | ({"shard": shard} if shard is not None else {})
+        return ready | ({"shard": list(session.shard)} if session.shard is not None else {})
 
     def _resume(self, data: Json) -> None:
         if self.link.session is not None:
@@ -230,5 +243,6 @@ class Conversation:
 
 
 def _valid_shard(shard: Json) -> bool:
-    """One shard is enough for a local server: only [0, 1] is taken."""
-    return bool(shard == [0, 1])
+    """`[id, count]`, the id below the count."""
+    pair = isinstance(shard, list) and len(shard) == 2 and all(type(part) is int for part in shard)
+    return pair and 0 <= shard[0] < shard[1]

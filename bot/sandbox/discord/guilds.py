@@ -5,10 +5,12 @@ from __future__ import annotations
 from bot.sandbox.discord import views
 from bot.sandbox.discord.calls import Call, Reply, handles
 from bot.sandbox.discord.errors import ApiError, invalid_form, missing_access, unknown
-from bot.sandbox.discord.gateway import SESSIONS_PER_DAY
+from bot.sandbox.discord.limits import MAX_CONCURRENCY, SESSIONS_PER_DAY
 from bot.sandbox.discord.model import Member
 from bot.sandbox.frame import Json
 
+_GUILDS_A_SHARD = 1000
+"""One shard is recommended for so many guilds."""
 _GUILD = "/guilds/{guild_id}"
 _COMMANDS = "/applications/{application_id}/commands"
 _GUILD_COMMANDS = "/applications/{application_id}/guilds/{guild_id}/commands"
@@ -49,9 +51,15 @@ def get_gateway(call: Call) -> Reply:
 @handles("GET", "/gateway/bot")
 def get_gateway_bot(call: Call) -> Reply:
     """Get Gateway Bot."""
-    left = call.backend.hub.starts_left(SESSIONS_PER_DAY)
-    limit = {"total": SESSIONS_PER_DAY, "remaining": left, "reset_after": 86_400_000, "max_concurrency": 1}
-    return 200, {"url": _gateway(call), "shards": 1, "session_start_limit": limit}
+    hub = call.backend.hub
+    limit = {
+        "total": SESSIONS_PER_DAY,
+        "remaining": max(0, hub.starts_left(SESSIONS_PER_DAY)),
+        "reset_after": hub.starts_reset_after(),
+        "max_concurrency": MAX_CONCURRENCY,
+    }
+    shards = -(-len(call.world.guilds) // _GUILDS_A_SHARD)
+    return 200, {"url": _gateway(call), "shards": shards, "session_start_limit": limit}
 
 
 @handles("GET", "/users/@me/guilds")

@@ -14,7 +14,7 @@ from bot.sandbox.discord.calls import Call, Reply, handles
 from bot.sandbox.discord.compose import amend, compose
 from bot.sandbox.discord.errors import ApiError, FormErrors, invalid_form, missing_permissions, unknown
 from bot.sandbox.discord.model import Channel, Flag, Interaction, Message, User
-from bot.sandbox.frame import Json
+from bot.sandbox.frame import KEPT_MESSAGES, Json
 
 COMMAND, COMPONENT, MODAL_SUBMIT = 2, 3, 5
 MESSAGE, DEFER, DEFER_UPDATE, UPDATE, MODAL = 4, 5, 6, 7, 9
@@ -45,11 +45,23 @@ def begin(
         made.source = cause.source
         made.metadata["triggering_interaction_metadata"] = cause.metadata
     known = backend.interactions
-    while known and (oldest := next(iter(known.values()))).created < backend.now() - TOKEN_SECONDS:
+    while known and (
+        (oldest := next(iter(known.values()))).created < backend.now() - TOKEN_SECONDS or len(known) >= KEPT_MESSAGES
+    ):
         del known[oldest.token]
     known[made.token] = made
-    backend.dispatch(channel, "INTERACTION_CREATE", views.interaction(backend.world, made))
+    body = views.interaction(backend.world, made)
+    if backend.world.interactions_url:
+        backend.deliver(made, body)
+    else:
+        backend.dispatch(channel, "INTERACTION_CREATE", body)
     return made
+
+
+def heard(backend: Backend, channel: Channel) -> bool:
+    """Whether the bot is there to hear of an interaction in that channel."""
+    guild_id = int(channel.guild.id) if channel.guild else 0
+    return bool(backend.world.interactions_url) or backend.hub.listening(guild_id)
 
 
 @handles("POST", "/interactions/{interaction_id}/{interaction_token}/callback")

@@ -1,6 +1,8 @@
-"""Discord's rate limits: a bucket for every route and channel, and fifty requests a second over all.
+"""Discord's rate limits: a bucket for every route and channel, fifty requests a second over all, and the ban.
 
-Discord publishes the global limit only and tells the others by header; the figures here are what bots have seen.
+Discord publishes the global limit, the ban and the session starts ("Rate Limits" and "Gateway" in its documentation),
+and tells of buckets by header only: their figures here are what bots have seen. A bucket is a window that begins with
+its first request; when it ends (`X-RateLimit-Reset`) all places are free again. The global limit holds for any second.
 """
 
 from __future__ import annotations
@@ -10,9 +12,17 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from bot.sandbox.discord.errors import ApiError
-from bot.sandbox.frame import Clock
+from bot.sandbox.frame import Clock, Json
 
-_GLOBAL_PER_SECOND = 50
+GLOBAL = (50, 1.0)
+INVALID = (10_000, 600.0)
+"""So many answers of 401, 403 or 429 (but of a shared limit) in so many seconds, and the address is banned."""
+BAN_SECONDS = 3600.0
+"""How long a ban lasts: Discord does not say; bots have seen an hour and a day."""
+SESSIONS_PER_DAY = 1000
+MAX_CONCURRENCY = 1
+IDENTIFY_SECONDS = 5.0
+"""In so many seconds `MAX_CONCURRENCY` shards may identify."""
 _USUAL = (10, 10.0)
 _BUCKETS = {
     # (verb, path): how many requests in how many seconds
@@ -24,35 +34,69 @@ _BUCKETS = {
     ("POST", "/webhooks/{webhook_id}/{webhook_token}"): (5, 2.0),
 }
 _OLD_EDITS = (5, 60.0)
+_MANY_BUCKETS = 20_000
+
+
+def _shown(limit: tuple[int, float]) -> dict[str, Json]:
+    return {"calls": limit[0], "seconds": limit[1]}
+
+
+PUBLISHED: dict[str, Json] = {
+    "all": _shown(GLOBAL) | {"not_counted": ["/interactions/", "/webhooks/"]},
+    "routes": {f"{verb} {template}": _shown(limit) for (verb, template), limit in _BUCKETS.items()},
+    "other_routes": _shown(_USUAL),
+    "old_edits": _shown(_OLD_EDITS) | {"code": 30046, "for": "edits of messages older than an hour, in each channel"},
+    "invalid": _shown(INVALID) | {"ban_seconds": BAN_SECONDS},
+    "identify": {"calls": MAX_CONCURRENCY, "seconds": IDENTIFY_SECONDS, "per_day": SESSIONS_PER_DAY},
+}
 
 
 @dataclass
 class Bucket:
-    """How many requests fit into a window of so many seconds, and when the latest came."""
+    """How many requests fit into a window of so many seconds, and how many came since it began."""
 
     limit: int
     window: float
-    taken: deque[float] = field(default_factory=deque)
+    began: float = float("-inf")
+    taken: int = 0
 
     def take(self, now: float) -> float:
         """Take one place; 0.0, or the seconds until there is one."""
-        while self.taken and self.taken[0] <= now - self.window:
-            self.taken.popleft()
-        if len(self.taken) >= self.limit:
-            return self.taken[0] + self.window - now
-        self.taken.append(now)
+        if now >= self.began + self.window:
+            self.began, self.taken = now, 0
+        if self.taken >= self.limit:
+            return self.began + self.window - now
+        self.taken += 1
         return 0.0
 
     def headers(self, now: float, name: str) -> dict[str, str]:
         """The headers by which Discord tells about the bucket."""
-        reset = self.taken[0] + self.window if self.taken else now
+        reset = self.began + self.window
         return {
             "X-RateLimit-Limit": str(self.limit),
-            "X-RateLimit-Remaining": str(self.limit - len(self.taken)),
+            "X-RateLimit-Remaining": str(self.limit - self.taken),
             "X-RateLimit-Reset": f"{reset:.3f}",
             "X-RateLimit-Reset-After": f"{max(0.0, reset - now):.3f}",
             "X-RateLimit-Bucket": name,
         }
+
+
+@dataclass
+class Sliding:
+    """So many in any stretch of so many seconds."""
+
+    limit: int
+    seconds: float
+    taken: deque[float] = field(default_factory=deque)
+
+    def take(self, now: float) -> float:
+        """Take one place; 0.0, or the seconds until there is one."""
+        while self.taken and self.taken[0] <= now - self.seconds:
+            self.taken.popleft()
+        if len(self.taken) >= self.limit:
+            return self.taken[0] + self.seconds - now
+        self.taken.append(now)
+        return 0.0
 
 
 class Limits:
@@ -61,7 +105,9 @@ class Limits:
     def __init__(self, clock: Clock, *, enforced: bool) -> None:
         self._clock = clock
         self.enforced = enforced
-        self._all = Bucket(_GLOBAL_PER_SECOND, 1.0)
+        self._all = Sliding(*GLOBAL)
+        self._invalid = Sliding(*INVALID)
+        self._banned_until = 0.0
         self._buckets: dict[tuple[str, ...], Bucket] = {}
 
     def take(self, verb: str, template: str, major: str) -> dict[str, str]:
@@ -74,7 +120,7 @@ class Limits:
             raise limited(wait, is_global=True)
         if template.startswith("/interactions/"):
             return {}
-        bucket = self._buckets.setdefault((verb, template, major), Bucket(*_BUCKETS.get((verb, template), _USUAL)))
+        bucket = self._bucket((verb, template, major), _BUCKETS.get((verb, template), _USUAL), now)
         name = hashlib.sha256(f"{verb}{template}".encode()).hexdigest()[:32]
         if wait := bucket.take(now):
             raise limited(wait, headers=bucket.headers(now, name))
@@ -84,12 +130,30 @@ class Limits:
         """Count an edit of a message older than an hour; raises 429 with code 30046."""
         if not self.enforced:
             return
-        bucket = self._buckets.setdefault(("old edits", channel_id), Bucket(*_OLD_EDITS))
-        if wait := bucket.take(self._clock.now()):
+        now = self._clock.now()
+        if wait := self._bucket(("old edits", channel_id), _OLD_EDITS, now).take(now):
             error = limited(wait)
             words = "Maximum number of edits to messages older than 1 hour reached. Try again later"
             error.body.update({"message": words, "code": 30046})
             raise error
+
+    def answered(self, status: int, scope: str | None) -> None:
+        """Count an answer, if it is one of those that lead to the ban."""
+        if not self.enforced or status not in (401, 403, 429) or scope == "shared":
+            return
+        now = self._clock.now()
+        if self._invalid.take(now):
+            self._banned_until = now + BAN_SECONDS
+
+    @property
+    def banned(self) -> float:
+        """For how many seconds nothing is answered any more; 0 without a ban."""
+        return max(0.0, self._banned_until - self._clock.now())
+
+    def _bucket(self, key: tuple[str, ...], limit: tuple[int, float], now: float) -> Bucket:
+        if len(self._buckets) > _MANY_BUCKETS:
+            self._buckets = {k: b for k, b in self._buckets.items() if b.began + b.window > now}
+        return self._buckets.setdefault(key, Bucket(*limit))
 
 
 def limited(seconds: float, *, is_global: bool = False, headers: dict[str, str] | None = None) -> ApiError:
@@ -106,3 +170,10 @@ def limited(seconds: float, *, is_global: bool = False, headers: dict[str, str] 
     error.headers |= {"X-RateLimit-Global": "true"} if is_global else {}
     error.headers |= headers or {}
     return error
+
+
+BANNED = """<!DOCTYPE html>
+<html><head><title>Access denied | discord.com used Cloudflare to restrict access</title></head>
+<body><h1>Error 1015</h1><p>You are being rate limited.</p></body></html>
+"""
+"""What a banned address is answered with (429): it comes from Cloudflare, in HTML and without a `Via` header."""

@@ -152,7 +152,7 @@ class Poll:
     finalized: bool = False
 
 
-@dataclass
+@dataclass(slots=True, eq=False)
 class Message:
     """A message; lists and dictionaries are in the form of Discord's answers."""
 

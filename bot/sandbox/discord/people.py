@@ -139,7 +139,7 @@ class People:
     async def _ask(
         self, kind: int, user: User, channel: Channel, data: dict[str, Json], cause: Interaction | Message | None
     ) -> Interaction | None:
-        heard = self._backend.hub.listening
+        heard = interactions.heard(self._backend, channel)
         asked = interactions.begin(self._backend, kind, user, channel, data, cause)
         if not heard:
             return None
@@ -147,7 +147,7 @@ class People:
             await asyncio.wait_for(asked.answered.wait(), interactions.ANSWER_SECONDS)
         except TimeoutError:
             return None
-        return asked
+        return asked if asked.answer is not None else None
 
     async def submit(self, call: Said) -> Json:
         """A member sends a form; what the client objects to comes back as `errors`, and the form stays open."""

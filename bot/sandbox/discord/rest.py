@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import socket
 import struct
 from dataclasses import dataclass, field
@@ -27,8 +28,10 @@ from bot.sandbox.discord.errors import (
     not_found,
     unauthorized,
 )
-from bot.sandbox.discord.limits import Limits, limited
+from bot.sandbox.discord.limits import BANNED, Limits, limited
+from bot.sandbox.discord.model import Interaction
 from bot.sandbox.frame import Fault, FaultKind, Faults, Frame, Json
+from bot.sandbox.misbehave import lag
 
 HANDLER_MODULES = (channels, guilds, interactions, threads)
 """Importing them fills the table of handlers."""
@@ -90,18 +93,42 @@ class Rest:
         if request.match_info["version"] != "10":
             return _respond(Answer(400, {"message": "Invalid API version", "code": 50041}, {}))
         fault = self._fault(received, ("reset", "429", "500"))
+        if self._limits.banned:
+            return self._banned(received)
         if fault:
             return self._misbehave(request, received, fault)
         if slow := self._fault(received, ("slow",)):
             # The work is done after the wait, so that it may happen when the client has long given up.
             await self._hold(slow.seconds or _SLOW_SECONDS)
         swallow = self._fault(received, ("swallow_reply",))
-        answer = self._answer(request, received)
+        await lag(request, swallow, self.closing)
+        answer = self._answer(received, request.headers.get("Authorization"))
+        self._limits.answered(answer.status, answer.headers.get("X-RateLimit-Scope"))
         kind = swallow.kind if swallow else slow.kind if slow else None
-        self._write(request, received, answer.status, answer.body, kind)
+        self._write(received, answer.status, answer.body, kind)
         if swallow:
             await self._until_gone(request)
         return _respond(answer)
+
+    async def attachment(self, request: web.Request) -> web.StreamResponse:
+        """The bytes of an uploaded file."""
+        found = self._backend.world.attachments.get(request.match_info["attachment"])
+        if found is None:
+            return web.Response(status=404, text="This content is no longer available.")
+        return web.Response(body=found.data, headers={"Content-Type": found.content_type})
+
+    def inline(self, it: Interaction, body: Json) -> bool:
+        """Take the initial response that the answer to a posted interaction was; False where it is refused."""
+        received = Received("POST", f"/interactions/{it.id}/{it.token}/callback", {}, body)
+        answer = self._answer(received, None)
+        self._write(received, answer.status, answer.body, None)
+        return answer.status < 300
+
+    def _banned(self, received: Received) -> web.Response:
+        """What Cloudflare answers in Discord's place."""
+        self._write(received, 429, None, None)
+        headers = {"Retry-After": str(math.ceil(self._limits.banned)), "Server": "cloudflare"}
+        return web.Response(text=BANNED, status=429, content_type="text/html", headers=headers)
 
     def _fault(self, received: Received, kinds: tuple[FaultKind, ...]) -> Fault | None:
         if not received.is_login:
@@ -114,31 +141,31 @@ class Rest:
 
     def _misbehave(self, request: web.Request, received: Received, fault: Fault) -> web.StreamResponse:
         if fault.kind == "reset":
-            self._write(request, received, None, None, "reset")
+            self._write(received, None, None, "reset")
             _cut(request)
             return web.Response()
         error = ApiError(500, 0, "500: Internal Server Error")
         if fault.kind == "429":
             error = limited(fault.seconds or 1.0)
-        self._write(request, received, error.status, error.body, fault.kind)
+        self._write(received, error.status, error.body, fault.kind)
         return _respond(Answer(error.status, error.body, error.headers))
 
-    def _answer(self, request: web.Request, received: Received) -> Answer:
+    def _answer(self, received: Received, authorization: str | None) -> Answer:
         headers: dict[str, str] = {}
         try:
-            status, body = self._carry_out(request, received, headers)
+            status, body = self._carry_out(received, authorization, headers)
         except ApiError as error:
             return Answer(error.status, error.body, headers | error.headers)
         return Answer(status, body, headers)
 
-    def _carry_out(self, request: web.Request, received: Received, headers: dict[str, str]) -> tuple[int, Json]:
+    def _carry_out(self, received: Received, authorization: str | None, headers: dict[str, str]) -> tuple[int, Json]:
         found = self._description.find(received.verb, received.path)
         if found is None:
             raise not_found()
         operation = found.operation
         if operation is None:
             raise method_not_allowed()
-        if not operation.open and request.headers.get("Authorization") != f"Bot {self._backend.world.token}":
+        if not operation.open and authorization != f"Bot {self._backend.world.token}":
             raise unauthorized()
         major = next((found.parameters[key] for key in _MAJOR if key in found.parameters), "")
         headers.update(self._limits.take(received.verb, operation.template, major))
@@ -165,10 +192,8 @@ class Rest:
             self._description.check_body(operation, body)
         return body
 
-    def _write(
-        self, request: web.Request, received: Received, status: int | None, body: Json, fault: str | None
-    ) -> None:
-        path = f"/api/v{request.match_info['version']}{_redacted(received.path)}"
+    def _write(self, received: Received, status: int | None, body: Json, fault: str | None) -> None:
+        path = f"/api/v10{_redacted(received.path)}"
         self._frame.journal.request(
             "discord",
             received.verb,

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
+from bot.sandbox.discord.limits import IDENTIFY_SECONDS, MAX_CONCURRENCY
 from bot.sandbox.discord.world import World
 from bot.sandbox.frame import Frame, Json
 
@@ -58,6 +59,9 @@ def needed_intent(kind: str, *, direct: bool) -> int:
     return 0
 
 
+_ABOUT_GUILDS = ("GUILD_CREATE", "GUILD_UPDATE", "GUILD_DELETE")
+
+
 @dataclass
 class Event:
     """One dispatch; `journalled` once it has been written down."""
@@ -67,6 +71,14 @@ class Event:
     direct: bool = False
     injected: bool = False
     journalled: bool = False
+
+    @property
+    def guild_id(self) -> int:
+        """The guild that it is about; 0 for what is in no guild, which shard 0 hears."""
+        if self.direct or not isinstance(self.body, dict):
+            return 0
+        found = str(self.body.get("id" if self.kind in _ABOUT_GUILDS else "guild_id"))
+        return int(found) if found.isdecimal() else 0
 
 
 class Link:
@@ -98,6 +110,8 @@ class Session:
     """What lives on between connections."""
 
     intents: int
+    shard: tuple[int, int] | None = None
+    """Which of how many shards it is; None hears everything."""
     id: str = field(default_factory=lambda: secrets.token_hex(16))
     seq: int = 0
     link: Link | None = None
@@ -105,9 +119,15 @@ class Session:
     """When its connection ended, by the sandbox's clock."""
     sent: deque[tuple[int, float, str, Event]] = field(default_factory=lambda: deque(maxlen=REPLAY_EVENTS))
 
+    def hears(self, guild_id: int) -> bool:
+        """Whether that guild is on its shard (documentation, "Sharding"); 0 is for direct conversations."""
+        return self.shard is None or (guild_id >> 22) % self.shard[1] == self.shard[0]
+
     def visible(self, event: Event, bot_id: str) -> Json:
         """The event's body for this session, or None if its intents leave it out; without the message content
         intent, others' messages that neither mention the bot nor are direct are emptied."""
+        if not self.hears(event.guild_id):
+            return None
         wanted = needed_intent(event.kind, direct=event.direct)
         if not event.injected and wanted and not self.intents & wanted:
             return None
@@ -129,12 +149,12 @@ class Hub:
         self.sessions: dict[str, Session] = {}
         self.links: set[Link] = set()
         self.identified: deque[float] = deque()
+        self._turns: dict[int, float] = {}
 
-    @property
-    def listening(self) -> bool:
-        """Whether anybody gets, or by resuming can still get, what is dispatched."""
+    def listening(self, guild_id: int) -> bool:
+        """Whether anybody gets, or by resuming can still get, what is dispatched about that guild (0: none)."""
         self._forget_old()
-        return bool(self.sessions)
+        return any(session.hears(guild_id) for session in self.sessions.values())
 
     def dispatch(self, kind: str, body: Json, *, direct: bool = False, injected: bool = False) -> None:
         """Push an event to every session that wants it; without any session it is lost, as on Discord."""
@@ -170,10 +190,26 @@ class Hub:
             link.outgoing.put_nowait(text)
         self._frame.journal.event("discord", "raw", text, injected=True)
 
-    def start(self, intents: int, link: Link) -> Session:
+    def may_identify(self, shard: tuple[int, int] | None) -> bool:
+        """Whether another shard of the same turn has not identified just before, where limits are enforced."""
+        turn, now = (shard[0] if shard else 0) % MAX_CONCURRENCY, self._frame.clock.now()
+        if self._frame.limits and now < self._turns.get(turn, 0.0) + IDENTIFY_SECONDS:
+            return False
+        self._turns[turn] = now
+        return True
+
+    def reset_token(self) -> None:
+        """Too many session starts: every session ends, and the token is good no longer."""
+        self._world.reset_token()
+        self.sessions.clear()
+        for link in list(self.links):
+            link.session = None
+            link.end(4004)
+
+    def start(self, intents: int, link: Link, shard: tuple[int, int] | None = None) -> Session:
         """A new session on that connection."""
         self.identified.append(self._frame.clock.now())
-        session = Session(intents, link=link)
+        session = Session(intents, shard, link=link)
         self.sessions[session.id] = session
         link.session = session
         return session
@@ -184,6 +220,11 @@ class Hub:
         while self.identified and self.identified[0] < day_ago:
             self.identified.popleft()
         return limit - len(self.identified)
+
+    def starts_reset_after(self) -> int:
+        """Milliseconds until the count of session starts is less by one; a day where there were none."""
+        oldest = self.identified[0] if self.identified else self._frame.clock.now()
+        return int((oldest + 86_400 - self._frame.clock.now()) * 1000)
 
     def resume(self, session_id: str, seq: int, link: Link) -> bool:
         """Attach a connection to a session and replay what came after `seq`; False when that is not possible."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections import deque
 from dataclasses import dataclass, field
 
 from bot.sandbox.discord.model import (
@@ -18,7 +19,7 @@ from bot.sandbox.discord.model import (
     named_snowflake,
     snowflake_at,
 )
-from bot.sandbox.frame import Clock
+from bot.sandbox.frame import KEPT_MESSAGES, Clock
 
 CHANNELS = ("community", "review", "general")
 DEFAULT_TENANT = "Community"
@@ -43,17 +44,29 @@ class World:
     channels: dict[str, Channel] = field(default_factory=dict)
     attachments: dict[str, Attachment] = field(default_factory=dict)
     polls: list[tuple[Message, Poll]] = field(default_factory=list)
+    interactions_url: str = ""
+    """Where interactions are posted to; "": they are dispatched over the gateway."""
+    public_key: str = "0" * 64
+    """With which the application verifies what is posted to it."""
     _last_id: int = 0
+    _resets: int = 0
+    _by_name: dict[str, User] = field(default_factory=dict)
+    _posted: deque[Message] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         self.bot = User(named_snowflake("bot"), "Herald", bot=True)
-        self.users[self.bot.id] = self.bot
+        self.users[self.bot.id] = self._by_name[self.bot.name] = self.bot
         self.default = self.make_guild(DEFAULT_TENANT)
 
     @property
     def token(self) -> str:
-        """The bot's token, in Discord's form; good for this local server only."""
-        return ".".join((base64.b64encode(self.bot.id.encode()).decode().rstrip("="), "Gsandb", "local-server-only"))
+        """The bot's token, in Discord's form; good for this local server only, and until it is reset."""
+        secret = "local-server-only" + (f"-{self._resets}" if self._resets else "")
+        return ".".join((base64.b64encode(self.bot.id.encode()).decode().rstrip("="), "Gsandb", secret))
+
+    def reset_token(self) -> None:
+        """Make a new token; the one before is refused from now on."""
+        self._resets += 1
 
     @property
     def application_id(self) -> str:
@@ -88,16 +101,24 @@ class World:
         self.guilds[guild.id] = guild
         return guild
 
+    def make_channel(self, guild: Guild, name: str) -> Channel:
+        """A new text channel, or the one of that name."""
+        channel_id = named_snowflake("channel", guild.name, name)
+        if channel_id not in self.channels:
+            position = len(guild.channels)
+            made = Channel(channel_id, ChannelType.TEXT, name, guild, self.clock.now(), position)
+            self.channels[channel_id], guild.channels[name] = made, channel_id
+        return self.channels[channel_id]
+
     def user(self, name: str) -> User:
         """The user of that name or id; made when there is none."""
         if name in self.users:
             return self.users[name]
-        found = next((u for u in self.users.values() if u.name == name), None)
-        if found:
-            return found
+        if name in self._by_name:
+            return self._by_name[name]
         is_id = name.isdecimal() and len(name) >= 15
         user = User(name if is_id else named_snowflake("user", name), f"user-{name[-4:]}" if is_id else name)
-        self.users[user.id] = user
+        self.users[user.id] = self._by_name[user.name] = user
         return user
 
     def member(self, guild: Guild, name: str) -> Member:
@@ -140,10 +161,14 @@ class World:
         return (1 << 53) - 1 if bits & Permission.ADMINISTRATOR else bits
 
     def add_message(self, message: Message) -> None:
-        """Put a new message into its channel."""
+        """Put a new message into its channel; the oldest of more than `KEPT_MESSAGES` is forgotten."""
         channel = message.channel
         channel.messages[message.id] = message
         channel.last_message_id = message.id
         channel.sent += 1
         if message.poll:
             self.polls.append((message, message.poll))
+        self._posted.append(message)
+        if len(self._posted) > KEPT_MESSAGES:
+            oldest = self._posted.popleft()
+            oldest.channel.messages.pop(oldest.id, None)

@@ -11,15 +11,17 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from bot.sandbox.frame import ControlError, Fault, Faults, Frame, Json, Seen, SeenCache
-from bot.sandbox.slack import buttons, connections, files, responses
+from bot.sandbox.frame import ControlError, Fault, Faults, Frame, Json, Seen
+from bot.sandbox.slack import connections, files, responses
 from bot.sandbox.slack.api import WebApi
 from bot.sandbox.slack.arguments import Arguments
-from bot.sandbox.slack.core import Core, Place
+from bot.sandbox.slack.core import Core
 from bot.sandbox.slack.interactions import Interactions
+from bot.sandbox.slack.limits import PUBLISHED
+from bot.sandbox.slack.looks import Looks
 from bot.sandbox.slack.people import People
 from bot.sandbox.slack.responses import ResponseUrls
-from bot.sandbox.slack.state import CHANNEL_NAMES, Member, Message
+from bot.sandbox.slack.state import CHANNEL_NAMES
 from bot.sandbox.slack.views import Views
 
 _DEAF_SECONDS = 30.0
@@ -34,16 +36,17 @@ class SlackServer:
 
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
-        self.core = Core(frame)
+        self.published: Mapping[str, Json] = PUBLISHED if frame.limits else {}
+        self._tokens = {kind: _token(kind) for kind in ("bot", "app", "signing")}
+        self.core = Core(frame, self._tokens["signing"])
         self._views = Views(frame.clock)
         arguments = Arguments()
-        self._tokens = {kind: _token(kind) for kind in ("bot", "app", "signing")}
         self.api = WebApi(self.core, self._views, arguments, self._tokens["bot"], self._tokens["app"])
-        self.faults: Faults = self.api.faults
+        self.faults: Faults = self.core.faults
         self._responses = ResponseUrls(self.core, arguments)
         self._people = People(self.core)
         self._interactions = Interactions(self.core, self._people, self._views, self._responses, arguments)
-        self._looks = SeenCache()
+        self._looks = Looks(self.core, self._views, self._interactions)
 
     def routes(self) -> list[web.RouteDef]:
         """The Web API (method names only: other platforms have routes below `/api/` too), socket, responses, files."""
@@ -69,6 +72,18 @@ class SlackServer:
     def channels(self) -> dict[str, str | int]:
         """The default workspace's channel ids by name."""
         return {name: self.core.default.channel(name).id for name in CHANNEL_NAMES}
+
+    async def endpoint(self, url: str, kind: str | None) -> Json:
+        """The app's request URLs (see `HttpMode.set`)."""
+        return await self.core.http.set(url, kind)
+
+    def populate(self, count: int, prefix: str, tenant: str | None) -> list[str]:
+        """Public channels with the bot in them."""
+        workspace = self.core.workspace(tenant)
+        channels = [workspace.channel(f"{prefix}-{number}", create=True) for number in range(1, count + 1)]
+        for channel in channels:
+            channel.is_crowd = True
+        return [channel.id for channel in channels]
 
     def member(self, member: str, fields: Mapping[str, Json], tenant: str | None) -> dict[str, str]:
         """Add or change a member (see `People.member`)."""
@@ -107,25 +122,23 @@ class SlackServer:
         return await self._people.delete(call)
 
     async def raw(self, event: Json) -> Json:
-        """Push any frame as it stands, an envelope or garbage (a string is sent as bare text)."""
-        if not self.core.socket.inject(event):
+        """Push any frame as it stands, an envelope or garbage (a string is sent as bare text).
+
+        With a request URL for events it is posted there, signed; of an envelope only what is in it.
+        """
+        if not self.core.outlet.inject(event):
             raise ControlError("no Socket Mode connection is open: start the bot first")
         return {}
 
     def seen(self, channel: str, member: str | None, tenant: str | None) -> list[Seen]:
         """The channel's messages as a member reads them, and their open modal last."""
-        place = self.core.place(channel, tenant, member)
-        person = place.workspace.find_member(member) if member else None
-        if place.channel.is_private and (member and (not person or person.id not in place.channel.members)):
-            return []
-        viewers = {None, person.id} if person else {None}
-        listed = [self._look(place, m) for m in place.channel.messages.values() if m.private_to in viewers]
-        return listed + (self._open_form(place, person) if person else [])
+        return self._looks.seen(self.core.place(channel, tenant, member), member)
 
     async def fault(self, fault: Fault) -> None:
-        """Take on a fault. A `disconnect` with seconds warns first and closes that much later."""
+        """Take on a fault. A `disconnect` with seconds warns first and closes that much later; its `match` may be the
+        number of one connection, 1 for the one that is open longest."""
         if fault.kind == "disconnect":
-            self.core.socket.connections.disconnect(fault.seconds)
+            self.core.socket.connections.disconnect(fault.seconds, fault.match)
         elif fault.kind == "deaf":
             self.core.socket.connections.deafen(_DEAF_SECONDS if fault.seconds is None else fault.seconds)
         elif fault.kind == "invalid_session":
@@ -136,38 +149,8 @@ class SlackServer:
     async def close(self) -> None:
         """Let held calls go and close every socket."""
         self.api.close()
+        await self.core.http.close()
         await self.core.socket.close()
-
-    def _look(self, place: Place, message: Message) -> Seen:
-        key, parts = (
-            (place.workspace.id, place.channel.id, message.ts),
-            (message, message.revision, place.workspace.names),
-        )
-        return self._looks.look(key, parts, lambda: self._seen(place, message))
-
-    def _seen(self, place: Place, message: Message) -> Seen:
-        reader, names = place.reader(), place.workspace.name_of
-        pressable = buttons.presses(message.blocks or [])
-        return Seen(
-            id=message.ts,
-            author=message.username or names(message.user) or message.user,
-            text=self.core.read(place, message),
-            reply_to=message.thread_ts,
-            private_to=names(message.private_to) if message.private_to else None,
-            buttons=tuple({"id": press.id, "label": reader.text(press.label)} for press in pressable),
-        )
-
-    def _open_form(self, place: Place, person: Member) -> list[Seen]:
-        view = self._views.visible(place.workspace, person.id)
-        if not view or view.channel not in (None, place.channel):
-            return []
-        reader = place.reader()
-        text = "\n".join([reader.text(view.body["title"]), *reader.blocks(view.body["blocks"])])
-        pressable = buttons.presses(view.body["blocks"])
-        shown = tuple({"id": press.id, "label": reader.text(press.label)} for press in pressable)
-        form = self._interactions.form(view)
-        bot = place.workspace.bot.name
-        return [Seen(view.id, bot, text, private_to=person.name, buttons=shown, form=form)]
 
 
 def _token(kind: str) -> str:

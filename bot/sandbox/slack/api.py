@@ -12,6 +12,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from bot.sandbox.frame import Fault, FaultKind, Faults, Json
+from bot.sandbox.misbehave import lag
 from bot.sandbox.slack.arguments import Arguments
 from bot.sandbox.slack.core import Core
 from bot.sandbox.slack.errors import SlackError
@@ -65,7 +66,7 @@ class WebApi:
         self._tokens = {"bot": bot_token, "app": app_token}
         self._limiter = RateLimiter(core.frame.clock)
         self._closing = asyncio.Event()
-        self.faults = Faults()
+        self.faults = core.faults
         self.scopes = _GRANTED | {m.scope for m in METHODS.values() if m.scope and m.caller == "bot"}
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -76,6 +77,7 @@ class WebApi:
         if kind == "reset":
             self._journal(call, None, kind)
             return self._reset(request)
+        await lag(request, fault, self._closing)
         if fault and kind == "slow":
             await self._wait(fault.seconds if fault.seconds is not None else _SLOW_SECONDS)
         answer = self._broken(fault) or self._answer(call)
@@ -144,9 +146,9 @@ class WebApi:
         if not self._core.frame.limits:
             return 0
         if method.tier is not Tier.POSTING:
-            return self._limiter.wait(method.tier, call.method)
-        wait = self._limiter.wait(method.tier, call.method, str(call.args.get("channel")))
-        return wait or self._limiter.wait(Tier.WORKSPACE, call.method)
+            return self._limiter.wait((method.tier, (call.method,)))
+        channel = (call.method, str(call.args.get("channel")))
+        return self._limiter.wait((Tier.POSTING, channel), (Tier.WORKSPACE, (call.method,)))
 
     def _scope_headers(self, method: Method) -> dict[str, str]:
         scopes = ",".join(sorted(self.scopes)) if method.caller == "bot" else "connections:write"

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from aiohttp import WSMsgType, web
 
-from bot.sandbox.frame import Frame, Json
+from bot.sandbox.frame import ControlError, Frame, Json
 from bot.sandbox.slack.state import APP_ID
 
 MAX_CONNECTIONS = 10
@@ -123,9 +123,15 @@ class Connections:
             await self._serve(connection)
         return connection.socket
 
-    def disconnect(self, warn_seconds: float | None = None) -> None:
-        """Tell every connection to come again and close it; with `warn_seconds`, warn that long before."""
-        for connection in self.usable:
+    def disconnect(self, warn_seconds: float | None = None, number: str | None = None) -> None:
+        """Tell every connection (or the one of that number, from 1) to come again and close it; with `warn_seconds`,
+        warn that long before."""
+        usable = self.usable
+        if number is not None:
+            if not number.isdecimal() or not 1 <= int(number) <= len(usable):
+                raise ControlError(f"there is no connection {number!r}; {len(usable)} are open, numbered from 1")
+            usable = usable[int(number) - 1 : int(number)]
+        for connection in usable:
             if warn_seconds:
                 connection.outgoing.put_nowait(_goodbye("warning"))
                 task = asyncio.get_running_loop().create_task(_end_later(connection, warn_seconds))

@@ -6,8 +6,11 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bot.sandbox.frame import ControlError, Frame, Json
+from bot.sandbox.frame import ControlError, Faults, Frame, Json
+from bot.sandbox.hooks import Hooks
 from bot.sandbox.slack import blockkit
+from bot.sandbox.slack.http_mode import SECONDS, HttpMode
+from bot.sandbox.slack.outlet import Outlet
 from bot.sandbox.slack.socket_mode import SocketMode
 from bot.sandbox.slack.state import APP_ID, DEFAULT_TENANT, SLACKBOT, Channel, Message, Workspace, make_id
 from bot.sandbox.slack.text import Reader, readable
@@ -31,9 +34,12 @@ class Place:
 class Core:
     """The workspaces, and what happens in them: each change is told to the app as Slack tells it."""
 
-    def __init__(self, frame: Frame) -> None:
+    def __init__(self, frame: Frame, secret: str = "") -> None:
         self.frame = frame
+        self.faults = Faults()
         self.socket = SocketMode(frame)
+        self.http = HttpMode(frame, Hooks(frame, "slack", self.faults, SECONDS), secret)
+        self.outlet = Outlet(self.socket, self.http)
         self.workspaces: dict[str, Workspace] = {}
         self._domains: dict[str, str] = {}
         self.default = self.workspace(DEFAULT_TENANT)
@@ -66,13 +72,13 @@ class Core:
         channel = workspace.channels.get(str(where))
         if channel and workspace.bot.id not in channel.members:
             return
-        self.socket.push(self._callback(workspace, event))
+        self.outlet.push(self._callback(workspace, event))
 
     def post(self, place: Place, message: Message) -> Message:
         """Put a message into a channel; everybody's are told to the app, as `message` and `app_mention` events."""
         if message.blocks:
             message.blocks = blockkit.complete(message.blocks)
-        place.channel.add(message)
+        place.workspace.add(place.channel, message)
         if not message.private_to:
             self._told(place, message)
         self.changed()

@@ -49,14 +49,13 @@ class Interactions:
             raise ControlError(f"a slash command begins with a slash and a word: {call['text']!r}")
         trigger = self._views.trigger(place.workspace, person.id, place.channel)
         since = place.workspace.next_ts()
-        ack = await self._core.socket.ask(
+        ack = await self._core.outlet.ask(
             "slash_commands", self._command(place, person, trigger, word, rest), accepts_response=True
         )
-        if ack is None:
-            why = "operation_timeout" if self._core.socket.connections.usable else "dispatch_failed"
-            self._core.notice(place, person.id, f"{word} failed with the error “{why}”")
+        if ack.payload is None:
+            self._core.notice(place, person.id, f"{word} failed with the error “{ack.why}”")
         else:
-            self._answer_command(place, person, word, ack)
+            self._answer_command(place, person, word, ack.payload)
             await self._settle(trigger, since)
         return self._shown(trigger, since)
 
@@ -77,8 +76,8 @@ class Interactions:
             **self._about(place, person, target),
             "actions": [press.wire(since)],
         }
-        ack = await self._core.socket.ask("interactive", payload, accepts_response=False)
-        if ack is None:
+        ack = await self._core.outlet.ask("interactive", payload, accepts_response=False)
+        if ack.payload is None:
             return {"toast": "This app is not responding."}
         await self._settle(trigger, since, target if isinstance(target, Message) else None)
         return self._shown(trigger, since)
@@ -98,8 +97,8 @@ class Interactions:
         trigger = self._views.trigger(view.workspace, person.id, view.channel)
         since = view.workspace.next_ts()
         payload = self._submission(view, person, values) | {"trigger_id": trigger.id, "response_urls": []}
-        ack = await self._core.socket.ask("interactive", payload, accepts_response=True)
-        errors = self._conclude(view, ack)
+        ack = await self._core.outlet.ask("interactive", payload, accepts_response=True)
+        errors = self._conclude(view, ack.payload)
         if errors:
             return {"errors": errors}
         await self._settle(trigger, since)
@@ -173,7 +172,7 @@ class Interactions:
         self._views.close(view, everything=everything)
         if view.body.get("notify_on_close"):
             payload = self._submission(view, person, forms.initial_values(view.body["blocks"]))
-            self._core.socket.tell("interactive", payload | {"type": "view_closed", "is_cleared": everything})
+            self._core.outlet.tell("interactive", payload | {"type": "view_closed", "is_cleared": everything})
         self._core.changed()
         return {}
 

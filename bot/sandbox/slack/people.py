@@ -56,6 +56,8 @@ class People:
         place = self._core.place(str(call["channel"]), call.get("tenant"), person.id)
         if person.left:
             raise ControlError(f"{person.name} has left workspace {workspace.id}")
+        if place.channel.is_crowd:
+            place.channel.members[person.id] = None
         if person.id not in place.channel.members:
             raise ControlError(f"{person.name} is not in channel {place.channel.name or place.channel.id}")
         return place, person
@@ -137,7 +139,7 @@ class People:
 
     def _move(self, workspace: Workspace, person: Member) -> None:
         for channel in workspace.channels.values():
-            if not channel.is_private:
+            if not channel.is_private and not channel.is_crowd:
                 place = Place(workspace, channel)
                 if person.left:
                     channel.members.pop(person.id, None)

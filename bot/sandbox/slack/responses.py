@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from bot.sandbox.frame import Json
+from bot.sandbox.frame import KEPT_MESSAGES, Json
 from bot.sandbox.slack.arguments import Arguments
 from bot.sandbox.slack.core import Core, Place
 from bot.sandbox.slack.errors import SlackError
@@ -42,9 +42,15 @@ class ResponseUrls:
 
     def give(self, place: Place, member: str, original: Message | None = None) -> str:
         """A new address; `original` is the message whose button was pressed."""
+        now = self._core.frame.clock.now()
+        while self._urls and (oldest := next(iter(self._urls))) and self._old(oldest, now):
+            del self._urls[oldest]
         secret = secrets.token_urlsafe(18)
-        self._urls[secret] = _Url(place, member, original, self._core.frame.clock.now() + SECONDS)
+        self._urls[secret] = _Url(place, member, original, now + SECONDS)
         return f"{self._core.frame.base}{PATH}/{place.workspace.id}/{secret}"
+
+    def _old(self, secret: str, now: float) -> bool:
+        return self._urls[secret].expires < now or len(self._urls) >= KEPT_MESSAGES
 
     async def handle(self, request: web.Request) -> web.Response:
         """The route: 200 `ok`, or 4xx with a JSON error as Slack answers it."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bot.sandbox.frame import Clock, Json
+from bot.sandbox.frame import KEPT_MESSAGES, Clock, Json
 
 APP_ID = "A0HERALD01"
 DEFAULT_TENANT = "T0HERALD01"
@@ -55,7 +56,7 @@ class Member:
         }
 
 
-@dataclass
+@dataclass(slots=True, eq=False)
 class Message:
     """One message; `private_to` names the only member who sees an ephemeral one. Texts are in wire form."""
 
@@ -100,6 +101,8 @@ class Channel:
     kind: Literal["channel", "group", "im"] = "channel"
     created: int = 0
     is_archived: bool = False
+    is_crowd: bool = False
+    """Whether it is one of very many: people join it when they first write there, and nobody is told."""
     members: dict[str, None] = field(default_factory=dict)
     messages: dict[str, Message] = field(default_factory=dict)
     threads: dict[str, list[str]] = field(default_factory=dict)
@@ -129,7 +132,7 @@ class Channel:
 
     def replies(self, ts: str) -> list[Message]:
         """The replies in the thread of a message, oldest first."""
-        return [self.messages[reply] for reply in self.threads.get(ts, ())]
+        return [self.messages[reply] for reply in self.threads.get(ts, ()) if reply in self.messages]
 
     def wire(self, message: Message, team: str, *, metadata: bool = False) -> dict[str, Json]:
         """The message as conversations.history tells it; `metadata` only when it was asked for."""
@@ -184,6 +187,8 @@ class Workspace:
         self._clock = clock
         self._keys: dict[str, Member] = {}
         self._last_ts = 0
+        self._named: dict[str, Channel] = {}
+        self._posted: deque[tuple[Channel, Message]] = deque()
         self.names = 0
         """Grows whenever anything is named or renamed, so that texts which name things are read anew."""
         self.slackbot = self._add(Member(SLACKBOT, "slackbot", "Slackbot", is_bot=False))
@@ -205,14 +210,13 @@ class Workspace:
         """A new member, in every public channel."""
         member = self._add(Member(make_id("U", self.id, name.lower()), name, name, joined_at=self._clock.now()))
         for channel in self.channels.values():
-            if not channel.is_private:
+            if not channel.is_private and not channel.is_crowd:
                 channel.members[member.id] = None
         return member
 
     def find_channel(self, channel: str) -> Channel | None:
         """A channel by id or by name (`#` may lead)."""
-        name = channel.removeprefix("#")
-        return self.channels.get(channel) or next((c for c in self.channels.values() if c.name == name), None)
+        return self.channels.get(channel) or self._named.get(channel.removeprefix("#"))
 
     def channel(self, name: str, *, create: bool = False) -> Channel:
         """The public channel of that name; `create` makes it, with the bot in it."""
@@ -222,9 +226,19 @@ class Workspace:
                 raise KeyError(name)
             return found
         new = Channel(make_id("C", self.id, name), name, created=int(self._clock.now()), members={self.bot.id: None})
-        self.channels[new.id] = new
+        self.channels[new.id] = self._named[name] = new
         self.names += 1
         return new
+
+    def add(self, channel: Channel, message: Message) -> None:
+        """Put a message into a channel; the oldest of more than `KEPT_MESSAGES` is forgotten."""
+        channel.add(message)
+        self._posted.append((channel, message))
+        if len(self._posted) > KEPT_MESSAGES:
+            place, oldest = self._posted.popleft()
+            if place.messages.get(oldest.ts) is oldest:
+                place.remove(oldest)
+                place.threads.pop(oldest.ts, None)
 
     def direct(self, member: Member) -> Channel:
         """The direct conversation between the bot and a member, made when it is first needed."""

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from dataclasses import dataclass, field
 
-from bot.sandbox.frame import Clock, Json
+from bot.sandbox.frame import KEPT_MESSAGES, Clock, Json
 from bot.sandbox.slack import blockkit
 from bot.sandbox.slack.errors import SlackError
 from bot.sandbox.slack.forms import initial_values
@@ -79,6 +79,8 @@ class Views:
         identity = f"{number}.{int(self._clock.now())}.{make_id('', workspace.id, str(number)).lower()}"
         trigger = Trigger(identity, workspace, member, channel, self._clock.now())
         self._triggers[identity] = trigger
+        if len(self._triggers) > KEPT_MESSAGES:
+            del self._triggers[next(iter(self._triggers))]
         return trigger
 
     def open(self, workspace: Workspace, trigger_id: str, body: Json, *, push: bool = False) -> View:

@@ -9,13 +9,13 @@ from aiohttp import web
 
 from bot.sandbox.frame import ControlError, Fault, Faults, Frame, Json, Seen
 from bot.sandbox.telegram.http import BotApi
-from bot.sandbox.telegram.limits import Limits
+from bot.sandbox.telegram.limits import PUBLISHED, Limits
 from bot.sandbox.telegram.members import Members
 from bot.sandbox.telegram.methods import Api, polls
 from bot.sandbox.telegram.params import Tables
 from bot.sandbox.telegram.people import Call, People
 from bot.sandbox.telegram.updates import Updates
-from bot.sandbox.telegram.world import BOT_ID, GROUPS, TOKEN, World
+from bot.sandbox.telegram.world import BOT_ID, GROUPS, TOKEN, WEBHOOK_SECRET, World
 
 _LOOK_SECONDS = 3600.0
 
@@ -27,11 +27,14 @@ class TelegramServer:
 
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
+        self.published: Mapping[str, Json] = PUBLISHED if frame.limits else {}
         self.faults = Faults()
-        self._api = Api(frame, World(frame.clock), Updates(frame), Limits(frame.clock, frame.limits), Tables())
+        updates = Updates(frame, self.faults)
+        self._api = Api(frame, World(frame.clock), updates, Limits(frame.clock, frame.limits), Tables())
         self._people = People(self._api)
         self._members = Members(self._api)
         self._http = BotApi(self._api, self.faults)
+        updates.on_reply = self._http.reply
         self._timer: asyncio.TimerHandle | None = None
         self._api.on_poll = self._close_polls
         frame.clock.on_advance(self._close_polls)
@@ -41,12 +44,25 @@ class TelegramServer:
         return self._http.routes()
 
     def environment(self) -> dict[str, str]:
-        """Address and token for a bot."""
-        return {"HERALD_TELEGRAM__API_URL": self._frame.base, "HERALD_TELEGRAM__TOKEN": TOKEN}
+        """Address and token for a bot, and a secret that it may give its webhook."""
+        return {
+            "HERALD_TELEGRAM__API_URL": self._frame.base,
+            "HERALD_TELEGRAM__TOKEN": TOKEN,
+            "HERALD_TELEGRAM__WEBHOOK_SECRET": WEBHOOK_SECRET,
+        }
 
     def channels(self) -> dict[str, str | int]:
         """The groups' ids."""
         return dict(GROUPS)
+
+    async def endpoint(self, url: str, kind: str | None) -> Json:
+        """Telegram is told by the bot itself."""
+        raise ControlError("Telegram has no page for that: the bot calls setWebhook")
+
+    def populate(self, count: int, prefix: str, tenant: str | None) -> list[str]:
+        """Private chats with people who have pressed Start; nothing is told of it."""
+        _check_tenant(tenant)
+        return [str(self._api.world.started(f"{prefix}{number}").id) for number in range(1, count + 1)]
 
     def member(self, member: str, fields: Mapping[str, Json], tenant: str | None) -> dict[str, str]:
         """Add or change a member (see `Members.change`)."""
@@ -108,7 +124,7 @@ class TelegramServer:
             if not self._api.updates.disconnect():
                 raise ControlError("nobody is polling, so there is no connection to cut")
         elif fault.kind == "deaf":
-            self._api.updates.deafen(30.0 if fault.seconds is None else fault.seconds)
+            self._api.updates.ears.deafen(30.0 if fault.seconds is None else fault.seconds)
         else:
             self.faults.add(fault)
 

@@ -14,16 +14,17 @@ from urllib.parse import unquote_to_bytes
 from aiohttp import web
 
 from bot.sandbox.frame import Fault, FaultKind, Faults, Json
-from bot.sandbox.misbehave import cut, hold
+from bot.sandbox.misbehave import cut, hold, lag
 from bot.sandbox.telegram.errors import ApiError, bad, too_fast
 from bot.sandbox.telegram.methods import METHODS, Api
-from bot.sandbox.telegram.params import Upload, decode_object
+from bot.sandbox.telegram.params import Params, Upload, decode_object
 from bot.sandbox.telegram.world import TOKEN
 
 log = logging.getLogger(__name__)
 
 _KINDS: tuple[FaultKind, ...] = ("429", "500", "slow", "swallow_reply", "reset")
 _POLL = "getUpdates"
+_NOT_IN_REPLIES = {"setWebhook", "deleteWebhook", "close", "logOut"}
 _BARE_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -63,8 +64,9 @@ class BotApi:
         fault = self._fault(exchange)
         name = fault.kind if fault else None
         if fault is not None and fault.kind == "reset":
-            self._journal(request, exchange, None, name)
+            self._journal(request.method, exchange, None, name)
             return cut(request)
+        await lag(request, fault)
         try:
             if problem is not None:
                 raise problem
@@ -75,8 +77,8 @@ class BotApi:
         except ApiError as error:
             exchange.status, exchange.answer, exchange.refusal = error.code, error.body(), error
         # A poll that outlived its client is ended by the next one: that refusal reached nobody.
-        gone = request.transport is None or request.transport.is_closing()
-        self._journal(request, exchange, None if gone and exchange.refusal else exchange.status, name)
+        lost = exchange.method == _POLL and _is_gone(request) and exchange.refusal is not None
+        self._journal(request.method, exchange, None if lost else exchange.status, name)
         if fault is not None and fault.kind == "swallow_reply":
             return await hold(request)
         if fault is not None and fault.kind == "slow":
@@ -104,16 +106,36 @@ class BotApi:
 
     async def _result(self, request: web.Request, exchange: Exchange) -> Json:
         self._authorise(request.match_info["token"])
+        params = self._checked(exchange)
+        if exchange.method != _POLL:
+            return self._carried_out(exchange, params)
+        if unknown := set(params.get("allowed_updates", ())) - self._api.tables.updates:
+            raise bad(f"unknown kinds of updates: {', '.join(sorted(unknown))}")
+        ready = await self._api.updates.poll(params, lambda: _is_gone(request))
+        exchange.injected = any(queued.injected for queued in ready)
+        return [queued.body for queued in ready]
+
+    def reply(self, call: Json) -> None:
+        """Carry out the method that the bot called in its answer to a webhook; nobody hears what came of it."""
+        given = {name: value for name, value in call.items() if name != "method"}
+        method = self._api.tables.names.get(call["method"].lower(), call["method"])
+        if method.startswith("get") or method in _NOT_IN_REPLIES:
+            return
+        exchange = Exchange(method, given, {}, given)
+        try:
+            exchange.answer = {"ok": True, "result": self._carried_out(exchange, self._checked(exchange))}
+        except ApiError as error:
+            exchange.status, exchange.answer = error.code, error.body()
+        self._journal("POST", exchange, exchange.status, None)
+
+    def _checked(self, exchange: Exchange) -> Params:
         if exchange.method.lower() not in self._api.tables.names:
             raise ApiError(404, "Not Found")
         params = self._api.tables.read(exchange.method, exchange.given, exchange.files)
-        exchange.body = {name: _shown(value) for name, value in params.items()}
-        if exchange.method == _POLL:
-            if unknown := set(params.get("allowed_updates", ())) - self._api.tables.updates:
-                raise bad(f"unknown kinds of updates: {', '.join(sorted(unknown))}")
-            ready = await self._api.updates.poll(params, lambda: _is_gone(request))
-            exchange.injected = any(queued.injected for queued in ready)
-            return [queued.body for queued in ready]
+        exchange.body = {name: _shown(name, value) for name, value in params.items()}
+        return params
+
+    def _carried_out(self, exchange: Exchange, params: Params) -> Json:
         handler = METHODS.get(exchange.method)
         if handler is None:
             log.warning("telegram: %s was called, which this server knows but does not carry out", exchange.method)
@@ -127,10 +149,10 @@ class BotApi:
         if self._api.now() < self._api.logged_out_until:
             raise bad("Logged out")
 
-    def _journal(self, request: web.Request, exchange: Exchange, status: int | None, fault: str | None) -> None:
+    def _journal(self, verb: str, exchange: Exchange, status: int | None, fault: str | None) -> None:
         self._api.frame.journal.request(
             "telegram",
-            request.method,
+            verb,
             f"/bot***/{exchange.method}",
             query={},
             body=exchange.body,
@@ -210,8 +232,10 @@ async def _read_multipart(request: web.Request, exchange: Exchange) -> None:
             del exchange.given[name]
 
 
-def _shown(value: Json) -> Json:
-    """A parameter as the journal keeps it: of a file only what it was."""
+def _shown(name: str, value: Json) -> Json:
+    """A parameter as the journal keeps it: of a file only what it was, of a secret nothing."""
+    if name == "secret_token":
+        return "***"
     if isinstance(value, Upload):
         return {"filename": value.filename, "content_type": value.content_type, "bytes": len(value.data)}
     return value

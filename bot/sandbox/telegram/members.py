@@ -22,9 +22,10 @@ class Members:
         The roles `administrator` and `creator` are Telegram's; `blocked` means that the member has blocked the bot.
         When somebody joined is nothing that Telegram tells bots, so `joined_at` changes nothing here.
         """
-        before = {chat.id: dict(chat.status) for chat in self._world.chats.values()}
         known = len(self._world.users)
         user = self._world.user(key)
+        chats = [*self._world.groups(), *([self._world.chats[user.id]] if user.id in self._world.chats else ())]
+        before = {chat.id: {who: chat.status.get(who, "left") for who in (user.id, BOT_ID)} for chat in chats}
         if fields.get("name"):
             user.first_name = str(fields["name"])[:64]
         if user.id != BOT_ID:
@@ -50,10 +51,10 @@ class Members:
 
     def _tell_changes(self, user: User, before: Mapping[int, Mapping[int, str]]) -> None:
         """`chat_member` for members, `my_chat_member` for the bot."""
-        for chat in list(self._world.chats.values()):
+        for chat in [self._world.chats[chat_id] for chat_id in before]:
             who = self._world.bot if chat.type == "private" else user
-            old = before.get(chat.id, {}).get(who.id, "left")
-            if (chat.type == "private" and chat.id != user.id) or old == chat.status.get(who.id):
+            old = before[chat.id][who.id]
+            if old == chat.status.get(who.id, "left"):
                 continue
             actor = user if who is user and user.id != BOT_ID else self._owner(chat)
             now = self._world.member(chat, who)

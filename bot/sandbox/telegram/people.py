@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.sandbox.frame import ControlError, Json, Seen, SeenCache
-from bot.sandbox.telegram.methods import Api, Press, files, polls
+from bot.sandbox.telegram.methods import ANSWER_SECONDS, Api, Press, files, polls
 from bot.sandbox.telegram.text import TEXT_LIMIT, clean, found_entities, is_blank, trimmed
 from bot.sandbox.telegram.world import BOT_ID, IN_CHAT, Chat, Message, Toast, User
 
@@ -105,20 +105,30 @@ class People:
         button = _button(message, call["button"])
         if "callback_data" not in button:
             return {"url": button["url"]} if "url" in button else {}
-        press = Press(f"{7000000 + len(self._api.presses)}{message.id:05}", user, message, self._api.now())
-        self._api.presses[press.id] = press
-        shown = len(chat.timeline)
+        press = self._press(user, message)
+        first = chat.next_id
         query = {"id": press.id, "from": user.api(), "message": message.api(), "chat_instance": str(-chat.id)}
         self._api.updates.push("callback_query", query | {"data": button["callback_data"]})
         try:
             await asyncio.wait_for(press.answered.wait(), TOAST_SECONDS)
         except TimeoutError:
             return {}
-        return _toast(press) | self._new_form(chat, user, shown)
+        return _toast(press) | self._new_form(chat, user, first)
 
-    def _new_form(self, chat: Chat, user: User, shown: int) -> dict[str, Json]:
-        for entry in chat.timeline[shown:]:
-            if isinstance(entry, Message) and (form := form_of(entry, user)):
+    def _press(self, user: User, message: Message) -> Press:
+        """A new press; those that can be answered no more are forgotten."""
+        known, now = self._api.presses, self._api.now()
+        while known and (oldest := next(iter(known.values()))).at < now - ANSWER_SECONDS:
+            del known[oldest.id]
+        self._api.pressed += 1
+        press = Press(f"{7000000 + self._api.pressed}{message.id:05}", user, message, now)
+        known[press.id] = press
+        return press
+
+    def _new_form(self, chat: Chat, user: User, first: int) -> dict[str, Json]:
+        for number in range(first, chat.next_id):
+            message = chat.message(number)
+            if message is not None and (form := form_of(message, user)):
                 return {"form": form}
         return {}
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-import aiohttp
-
-from bot.sandbox.frame import Frame, Json
+from bot.sandbox.frame import Faults, Frame, Json
+from bot.sandbox.hooks import Hooks, Outcome
 from bot.sandbox.telegram.errors import ApiError
+from bot.sandbox.telegram.webhook import SECONDS, Poster, Queued, Webhook
 
 log = logging.getLogger(__name__)
 
@@ -24,46 +25,57 @@ NOT_BY_DEFAULT = frozenset({"chat_member", "message_reaction", "message_reaction
 _WEBHOOK_CONFLICT = (
     "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
 )
+_WEBHOOK_SET = "Conflict: terminated by setWebhook request"
 _POLL_CONFLICT = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"
-_WEBHOOK_DEADLINE = 15.0
-_WEBHOOK_WAIT = (0.5, 1, 2, 4, 8, 15)
 
 
-@dataclass
-class Queued:
-    """An update that waits. `number` is None where an injected one has no usable `update_id`."""
+class Ears:
+    """Whether the bot hears anything, and when there is something new to hear."""
 
-    body: Json
-    number: int | None
-    at: float
-    injected: bool = False
-    delivered: bool = False
+    def __init__(self) -> None:
+        self._deaf_until = 0.0
+        self.changed = asyncio.Event()
+        """Set once, at the next change; after it there is a new one."""
 
+    @property
+    def deafness(self) -> float:
+        """For how many seconds nothing is delivered (real time); 0 or less where things are."""
+        return self._deaf_until - time.monotonic()
 
-@dataclass(frozen=True)
-class Webhook:
-    """Where updates are posted to."""
+    def ring(self) -> None:
+        """Something has changed."""
+        self.changed.set()
+        self.changed = asyncio.Event()
 
-    url: str
-    secret: str | None = None
-    max_connections: int = 40
-    ip_address: str | None = None
+    def deafen(self, seconds: float) -> None:
+        """Deliver nothing for that long, while polls are answered as if nothing had happened."""
+        self._deaf_until = time.monotonic() + seconds
+        self.ring()
+
+    async def heard(self) -> None:
+        """Until deliveries are not held back any more."""
+        while (deaf := self.deafness) > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.changed.wait(), deaf)
 
 
 class Updates:
     """The bot's updates, and who waits for them."""
 
-    def __init__(self, frame: Frame) -> None:
+    def __init__(self, frame: Frame, faults: Faults) -> None:
         self._frame = frame
-        self._queue: list[Queued] = []
+        self._hooks = Hooks(frame, "telegram", faults, SECONDS)
+        self._queue: dict[Queued, None] = {}
         self._next = 700000001
-        self._changed = asyncio.Event()
+        self.ears = Ears()
         self._poller: asyncio.Future[None] | None = None
-        self._deaf_until = 0.0
         self.allowed: tuple[str, ...] = ()
         self.webhook: Webhook | None = None
         self.webhook_error: tuple[int, str] | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._poster: Poster | None = None
+        self._ending: list[asyncio.Task[None]] = []
+        self.on_reply: Callable[[Json], None] = lambda _call: None
+        """Takes the call of a method that the bot made in its answer to a webhook."""
 
     def wants(self, kind: str) -> bool:
         """Whether updates of that kind are made: as asked for in `allowed_updates`, else the default ones."""
@@ -84,12 +96,10 @@ class Updates:
         self._add(Queued(body, usable, self._frame.clock.now(), injected=True))
 
     def _add(self, queued: Queued) -> None:
-        self._queue.append(queued)
-        self._wake()
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
+        self._queue[queued] = None
+        self.ears.ring()
+        if self._poster is not None:
+            self._poster.offer(queued)
 
     @property
     def waiting(self) -> int:
@@ -99,11 +109,6 @@ class Updates:
     def forget_all(self) -> None:
         """`drop_pending_updates`."""
         self._queue.clear()
-
-    def deafen(self, seconds: float) -> None:
-        """Deliver nothing for that long (real time), while polls are answered as if nothing had happened."""
-        self._deaf_until = time.monotonic() + seconds
-        self._wake()
 
     def disconnect(self) -> bool:
         """Have the waiting poll's connection cut; False where nobody waits."""
@@ -142,8 +147,8 @@ class Updates:
 
     async def _wait(self, poller: asyncio.Future[None], seconds: float) -> None:
         """Until something changes, somebody else polls, or the time is over."""
-        deaf = self._deaf_until - time.monotonic()
-        changed = asyncio.ensure_future(self._changed.wait())
+        deaf = self.ears.deafness
+        changed = asyncio.ensure_future(self.ears.changed.wait())
         waited: list[asyncio.Future[Any]] = [poller, changed]
         try:
             await asyncio.wait(
@@ -157,66 +162,57 @@ class Updates:
     def _confirm(self, offset: int) -> None:
         """Forget what an offset confirms; a negative one keeps only so many from the end."""
         if offset < 0:
-            self._queue = self._queue[offset:]
+            self._queue = dict.fromkeys(list(self._queue)[offset:])
             return
         oldest = self._frame.clock.now() - KEPT_SECONDS
-        self._queue = [queued for queued in self._queue if queued.at > oldest and not _confirmed(queued, offset)]
+        kept = (queued for queued in self._queue if queued.at > oldest and not _confirmed(queued, offset))
+        self._queue = dict.fromkeys(kept)
 
     def _ready(self, limit: int) -> list[Queued]:
-        return [] if time.monotonic() < self._deaf_until else self._queue[:limit]
+        return [] if self.ears.deafness > 0 else list(islice(self._queue, limit))
 
-    def _deliver(self, queued: Queued) -> Json:
+    def _deliver(self, queued: Queued) -> None:
         self._frame.journal.event("telegram", "update", queued.body, injected=queued.injected)
         queued.delivered = True
-        return queued.body
 
     def set_webhook(self, webhook: Webhook | None) -> None:
         """Post updates there from now on, or (None) let them be polled."""
         self.webhook, self.webhook_error = webhook, None
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
+        if self._poster is not None:
+            self._ending = self._poster.stop()
+            self._poster = None
         if webhook is not None:
-            self._task = asyncio.create_task(self._post_all(webhook), name="telegram webhook")
+            self._end_poll(ApiError(409, _WEBHOOK_SET))
+            self._poster = Poster(webhook, self._hooks, self, self.ears.heard)
+            for queued in self._queue:
+                self._poster.offer(queued)
 
-    async def _post_all(self, webhook: Webhook) -> None:
-        headers = {"X-Telegram-Bot-Api-Secret-Token": webhook.secret} if webhook.secret else {}
-        timeout = aiohttp.ClientTimeout(total=_WEBHOOK_DEADLINE)
-        async with aiohttp.ClientSession(timeout=timeout, headers=headers) as session:
-            failures = 0
-            while True:
-                changed = self._changed
-                if not (ready := self._ready(1)):
-                    deaf = self._deaf_until - time.monotonic()
-                    await _first(changed, deaf if deaf > 0 else None)
-                    continue
-                queued = ready[0]
-                if await self._post(session, webhook.url, self._deliver(queued)):
-                    failures = 0
-                    if queued in self._queue:
-                        self._queue.remove(queued)
-                else:
-                    failures += 1
-                    await asyncio.sleep(_WEBHOOK_WAIT[min(failures, len(_WEBHOOK_WAIT)) - 1])
+    def give(self, queued: Queued) -> bool:
+        """An update is about to be posted; False where it is not wanted any more."""
+        if queued not in self._queue or queued.at < self._frame.clock.now() - KEPT_SECONDS:
+            self._queue.pop(queued, None)
+            return False
+        self._deliver(queued)
+        return True
 
-    async def _post(self, session: aiohttp.ClientSession, url: str, body: Json) -> bool:
-        try:
-            async with session.post(url, json=body) as response:
-                if 200 <= response.status < 300:
-                    return True
-                problem = f"Wrong response from the webhook: {response.status} {response.reason}"
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            problem = str(error) or type(error).__name__
+    def taken(self, queued: Queued, outcome: Outcome) -> None:
+        """The webhook answered 2xx: the update is confirmed, and a method called in the answer is carried out."""
+        self._queue.pop(queued, None)
+        call = outcome.json() if outcome.body else None
+        if isinstance(call, dict) and isinstance(call.get("method"), str):
+            self.on_reply(call)
+
+    def failed(self, problem: str) -> None:
+        """A delivery to the webhook came to nothing: getWebhookInfo tells it."""
         self.webhook_error = (int(self._frame.clock.now()), problem)
-        log.warning("telegram webhook %s: %s", url, problem)
-        return False
+        log.warning("telegram webhook: %s", problem)
 
     async def close(self) -> None:
-        """End polls and the webhook's task."""
+        """End polls and the webhook's tasks."""
         self.disconnect()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        self.set_webhook(None)
+        await asyncio.gather(*self._ending, return_exceptions=True)
+        await self._hooks.close()
 
 
 def _confirmed(queued: Queued, offset: int) -> bool:
@@ -224,10 +220,3 @@ def _confirmed(queued: Queued, offset: int) -> bool:
     if queued.injected:
         return queued.delivered and (queued.number is None or offset > queued.number)
     return queued.number is not None and offset > queued.number
-
-
-async def _first(event: asyncio.Event, seconds: float | None) -> None:
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return

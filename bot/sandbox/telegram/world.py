@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.sandbox.frame import Clock, ControlError, Json
+from bot.sandbox.frame import KEPT_MESSAGES, Clock, ControlError, Json
 
 BOT_ID = 7000000001
 BOT_USERNAME = "herald_sandbox_bot"
 TOKEN = f"{BOT_ID}:AAsandbox0herald0only0on0loopback00000"
+WEBHOOK_SECRET = "sandbox-webhook-secret-0on0loopback"  # noqa: S105 - good for this local server only
 GROUPS = {"community": -1001000000101, "review": -1001000000102, "general": -1001000000103}
 PRIVATE = {"private", "dm"}
 """Words for a member's own chat with the bot, wherever a channel is named."""
@@ -60,7 +62,7 @@ class Prompt:
         return user_id not in self.answered_by and (self.selective_for is None or user_id in self.selective_for)
 
 
-@dataclass
+@dataclass(slots=True, eq=False)
 class Message:
     """A message; `body` is its Bot API form (without `reply_to_message`, which is filled in when it is answered)."""
 
@@ -80,6 +82,11 @@ class Message:
             return self.body
         return {**self.body, "reply_to_message": self.reply_to.api(nested=True)}
 
+    def forget(self) -> None:
+        """Take it out of its chat: this server keeps so many messages only."""
+        self.chat.messages.pop(self.id, None)
+        self.chat.drop(self)
+
     @property
     def text(self) -> str:
         """Text or caption."""
@@ -96,6 +103,10 @@ class Toast:
     alert: bool
 
 
+Timeline = deque[Message | Toast]
+"""What stands in a chat, oldest first."""
+
+
 @dataclass
 class Chat:
     """A supergroup, or a user's private chat with the bot."""
@@ -108,7 +119,7 @@ class Chat:
     status: dict[int, str] = field(default_factory=dict)
     """Each user's `ChatMember.status`."""
     messages: dict[int, Message] = field(default_factory=dict)
-    timeline: list[Message | Toast] = field(default_factory=list)
+    timeline: Timeline = field(default_factory=deque)
     pinned: list[int] = field(default_factory=list)
     next_id: int = 1
 
@@ -119,6 +130,13 @@ class Chat:
         else:
             chat = {"id": self.id, "type": self.type, "title": self.title}
         return chat | ({"username": self.username} if self.username else {})
+
+    def drop(self, message: Message) -> None:
+        """Forget a message that is among the oldest, and the toasts before it."""
+        while self.timeline and self.timeline[0] is not message and isinstance(self.timeline[0], Toast):
+            self.timeline.popleft()
+        if self.timeline and self.timeline[0] is message:
+            self.timeline.popleft()
 
     def message(self, message_id: int) -> Message | None:
         """The message with that id, unless deleted."""
@@ -154,10 +172,13 @@ class World:
         self._by_key: dict[str, User] = {"herald": self.bot, BOT_USERNAME: self.bot}
         self.chats: dict[int, Chat] = {}
         self.files: dict[str, StoredFile] = {}
+        self._posted: deque[Message] = deque()
+        self._groups: list[Chat] = []
         for number, (name, chat_id) in enumerate(GROUPS.items()):
             chat = Chat(chat_id, "supergroup", f"Herald {name}", f"herald_{name}", next_id=100 * number + 2)
             chat.status[BOT_ID] = "administrator"
             self.chats[chat_id] = chat
+            self._groups.append(chat)
 
     def user(self, key: str) -> User:
         """The user called so (name, id or @username); an unknown name makes one, who is in all groups."""
@@ -180,9 +201,16 @@ class World:
             chat.status[user.id] = "member"
         return user
 
+    def started(self, key: str) -> User:
+        """The user called so, who has opened a private chat with the bot."""
+        user = self.user(key)
+        user.started = True
+        self.private(user)
+        return user
+
     def groups(self) -> Iterator[Chat]:
         """The supergroups."""
-        return (chat for chat in self.chats.values() if chat.type != "private")
+        return iter(self._groups)
 
     def private(self, user: User) -> Chat:
         """The user's chat with the bot, made where it is missing."""
@@ -200,9 +228,10 @@ class World:
             if user is None:
                 raise ControlError("a private chat is somebody's: say whose with member")
             return self.private(user)
-        for chat in self.chats.values():
-            if name in (str(chat.id), f"@{chat.username}") and (chat.type != "private" or user is None):
-                return chat
+        named = self.chats.get(int(name)) if re.fullmatch(r"-?\d{1,18}", name) else None
+        found = named or next((chat for chat in self._groups if name == f"@{chat.username}"), None)
+        if found is not None and (found.type != "private" or user is None):
+            return found
         raise ControlError(f"Telegram has no channel {name!r} here; there are {', '.join(GROUPS)} and private")
 
     def post(self, chat: Chat, author: User, content: dict[str, Any], reply_to: Message | None = None) -> Message:
@@ -219,6 +248,9 @@ class World:
         message = Message(chat, number, author, body, reply_to)
         chat.messages[number] = message
         chat.timeline.append(message)
+        self._posted.append(message)
+        if len(self._posted) > KEPT_MESSAGES:
+            self._posted.popleft().forget()
         return message
 
     def store(self, name: str, mime: str, data: bytes, folder: str) -> StoredFile:

@@ -124,7 +124,7 @@ async def test_another_tenant_is_another_guild(local: Local) -> None:
         ([{"no": "op"}], 4002),
         (["not an object"], 4002),
         ([{"op": 2, "d": {"token": "TOKEN", "intents": 1 << 40, "properties": {}}}], 4013),
-        ([{"op": 2, "d": {"token": "TOKEN", "intents": 0, "properties": {}, "shard": [1, 2]}}], 4010),
+        ([{"op": 2, "d": {"token": "TOKEN", "intents": 0, "properties": {}, "shard": [2, 2]}}], 4010),
         ([{"op": 2, "d": {"token": "TOKEN", "intents": 0, "properties": {}}}] * 2, 4005),
         ([{"op": 1, "d": None}] * 121, 4008),
         ([{"op": 3, "d": {"x": "y" * 5000}}], 4002),

@@ -2,5 +2,6 @@
 
 from bot.sandbox.telegram.methods import bot, chats, files, messages, polls
 from bot.sandbox.telegram.methods.base import METHODS, Api, Press
+from bot.sandbox.telegram.methods.messages import ANSWER_SECONDS
 
-__all__ = ["METHODS", "Api", "Press", "bot", "chats", "files", "messages", "polls"]
+__all__ = ["ANSWER_SECONDS", "METHODS", "Api", "Press", "bot", "chats", "files", "messages", "polls"]

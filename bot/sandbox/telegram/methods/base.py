@@ -64,6 +64,9 @@ class Api:
     limits: Limits
     tables: Tables
     presses: dict[str, Press] = field(default_factory=dict)
+    """Those that can still be answered, and newer ones, by id; oldest first."""
+    pressed: int = 0
+    """How many presses there were."""
     commands: dict[tuple[str, str], list[Json]] = field(default_factory=dict)
     """Command lists by scope and language code."""
     profile: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -102,7 +105,7 @@ def chat_of(api: Api, chat_id: int | str) -> Chat:
     """The chat; 400 where there is none, 403 where the bot may not be there."""
     world = api.world
     if isinstance(chat_id, str):
-        found = next((c for c in world.chats.values() if chat_id == f"@{c.username}" and c.type != "private"), None)
+        found = next((c for c in world.groups() if chat_id == f"@{c.username}"), None)
     else:
         found = world.chats.get(chat_id)
         user = world.users.get(chat_id)

@@ -10,7 +10,7 @@ from bot.sandbox.frame import Json
 from bot.sandbox.telegram.errors import bad
 from bot.sandbox.telegram.methods.base import Api, chat_of, method
 from bot.sandbox.telegram.params import Params
-from bot.sandbox.telegram.updates import Webhook
+from bot.sandbox.telegram.webhook import Webhook
 
 LOGGED_OUT_SECONDS = 600.0
 _COMMANDS_AT_MOST = 100
@@ -122,7 +122,11 @@ _profile("short_description", "setMyShortDescription", "getMyShortDescription")
 
 @method("setWebhook")
 def set_webhook(api: Api, params: Params) -> Json:
-    """Have updates posted to an address; like a local Bot API server it takes plain HTTP, but only on loopback."""
+    """Have updates posted to an address.
+
+    The real Telegram demands https on port 443, 80, 88 or 8443. Here an address on loopback may have plain http and any
+    port, as with a Bot API server of one's own (`--local`), and no other address is taken at all.
+    """
     if not params["url"]:
         return delete_webhook(api, params)
     target = urlsplit(params["url"])
