@@ -53,6 +53,9 @@ def make_platform(name: str, settings: Settings, now: Callable[[], float] = time
         watched=watched,
         request_timeout=timeout,
         spare_logins=settings.limits == "published",
+        public_key=where.public_key,
+        shards=where.shards,
+        shard_ids=where.shard_ids,
     )
     return DiscordPlatform(gateway, now=now)
 

@@ -13,8 +13,8 @@ from bot.chat.messages import Answer, FieldErrors, Notice, OpenForm
 from bot.chat.ports import Refused, SendError
 from bot.domain.places import Channel
 from bot.integrations.discord import render
+from bot.integrations.discord.api import Api
 from bot.integrations.discord.fields import Json, mapping, number, snowflake, text
-from bot.integrations.discord.rest import Once, Rest
 
 log = logging.getLogger("herald.discord")
 
@@ -29,15 +29,15 @@ _TOO_LATE = frozenset({"10062", "40060"})
 class Answers:
     """What one member is told about what they did. `now` gives UTC seconds."""
 
-    def __init__(self, once: Once, rest: Rest, now: Callable[[], float]) -> None:
-        self._once = once
-        self._rest = rest
+    def __init__(self, api: Api, now: Callable[[], float]) -> None:
+        self._once = api.once
+        self._rest = api.rest
         self._now = now
 
     async def respond(self, interaction: Json, answer: Answer) -> None:
         """Answer an interaction that is stored. Failures are logged: nobody waits for this."""
         try:
-            await self._callback(interaction, _immediate(interaction, answer))
+            await self._callback(interaction, immediate(interaction, answer))
         except Refused as refused:
             log.warning("discord: interaction %s not answered: %s", snowflake(interaction, "id"), refused)
             if isinstance(answer, OpenForm) and refused.code not in _TOO_LATE:
@@ -87,7 +87,8 @@ class Answers:
         """In a direct conversation; where the member takes none, the hint in the channel."""
         user, key = notice.member.user_id, secrets.token_hex(12)
         try:
-            opened = await self._rest.call(Route("POST", "/users/@me/channels"), json={"recipient_id": user})
+            route = Route("POST", "/users/@me/channels")
+            opened = await self._rest.call(route, json={"recipient_id": user}, repeat=True)
             channel = snowflake(opened, "id") if isinstance(opened, dict) else None
             await self._create(channel or "0", render.direct(notice.text, key))
         except Refused as refused:
@@ -100,8 +101,8 @@ class Answers:
         await self._rest.create(Route("POST", "/channels/{channel_id}/messages", channel_id=channel), body)
 
 
-def _immediate(interaction: Json, answer: Answer) -> dict[str, object]:
-    """The body of the first answer."""
+def immediate(interaction: Json, answer: Answer) -> dict[str, object]:
+    """The body of the first answer, whichever way it goes."""
     if isinstance(answer, OpenForm):
         return {"type": _MODAL, "data": render.modal(answer.form)}
     if isinstance(answer, FieldErrors):

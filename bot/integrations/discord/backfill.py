@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from discord.http import Route
 
 from bot.chat.ports import Incoming, Refused, SendError, Sink, StoreUnavailable
 from bot.domain.failpoints import Point, reach
+from bot.integrations.discord.api import Api
 from bot.integrations.discord.fields import Json, mappings, number, snowflake
-from bot.integrations.discord.inbound import Progress, backfilled, cursor, stored
-from bot.integrations.discord.rest import Rest
+from bot.integrations.discord.history import PAGE, page
+from bot.integrations.discord.inbound import backfilled, stored
+from bot.integrations.discord.progress import Progress, cursor
 
 log = logging.getLogger("herald.discord")
 
-PAGE = 100
-"""The most messages that Discord gives at once."""
 PATIENCE = 60.0
 """Seconds for one page: a rate limit may be slept through, nobody waits for it."""
+AGAIN = 600.0
+"""Seconds until a channel that refused us is tried again: somebody may have given the bot its rights back."""
 _FORUMS = frozenset({15, 16})
 """Channel types that hold threads only."""
 
@@ -40,45 +41,61 @@ class _Place:
 
 
 class Backfill:
-    """Reads the watched channels back, one after the other."""
+    """Reads the watched channels of a shard back, one after the other."""
 
-    def __init__(self, rest: Rest, sink: Sink, progress: Progress) -> None:
-        self._rest = rest
+    def __init__(self, api: Api, sink: Sink, progress: Progress, shard: int = 0) -> None:
+        self._api = api
         self._sink = sink
         self._progress = progress
+        self._shard = shard
         self._threads: dict[str, list[Json]] = {}
 
-    async def run(self, channels: Iterable[str]) -> None:
-        """Read all of them. One that cannot be read keeps its cursor, and is tried again in the next session."""
-        session = self._progress.session
-        for channel in channels:
-            if await self._patiently(channel):
-                self._progress.closed(channel, session)
+    async def run(self) -> None:
+        """Read all of them. One that cannot be read keeps its cursor and, where it was read before, its gap: it is
+        tried again after AGAIN seconds, and in the next session.
+        """
+        session = self._progress.session(self._shard)
+        channels = self._progress.channels(self._shard)
+        while channels:
+            self._threads.clear()
+            channels = [channel for channel in channels if not await self._done(channel, session)]
+            if channels:
+                await asyncio.sleep(AGAIN)
 
-    async def _patiently(self, channel: str) -> bool:
+    async def _done(self, channel: str, session: int) -> bool:
+        done = await self._patiently(channel)
+        if done is None:
+            return True  # another shard's
+        if done:
+            self._progress.closed(channel, session, self._shard)
+        return done
+
+    async def _patiently(self, channel: str) -> bool | None:
         wait = 1.0
         while True:
             try:
-                await self._home(channel)
+                return await self._home(channel)
             except Refused as refused:
                 log.warning("discord: channel %s cannot be read back: %s", channel, refused)
+                await self._gap(channel, self._progress.known(channel))
                 return False
             except SendError as error:
                 log.warning("discord: reading back channel %s again in %.0f s: %s", channel, wait, error)
-                await asyncio.sleep(getattr(error, "retry_after", None) or wait)
+                await asyncio.sleep(max(getattr(error, "retry_after", None) or 0.0, wait))
                 wait = min(wait * 2, 60.0)
-            else:
-                return True
 
-    async def _home(self, channel: str) -> None:
+    async def _home(self, channel: str) -> bool | None:
+        """Read one channel. True: it is whole; None: another shard hears it. Raises SendError."""
         data = await self._get(Route("GET", "/channels/{channel_id}", channel_id=channel))
         guild = snowflake(data, "guild_id") or ""
+        if not self._progress.belongs(channel, guild, self._shard):
+            return None
         home = _Place(channel, guild, None, int(snowflake(data, "last_message_id") or 0))
         before = await self._sink.position(cursor(channel))
         if before is None:
             await self._start(home)
             self._progress.saw(channel, home.last)
-            return
+            return True
         await self._gap(channel, home.last if home.last > before else None)
         if number(data, "type") not in _FORUMS:
             await self._read(home, before)
@@ -87,6 +104,7 @@ class Backfill:
             await self._read(thread, after if after is not None else before)
         await self._gap(channel, None)
         self._progress.saw(channel, home.last)
+        return True
 
     async def _gap(self, channel: str, until: int | None) -> None:
         """Have the gap shown; what is only for show is no reason to stop."""
@@ -104,25 +122,18 @@ class Backfill:
     async def _read(self, place: _Place, after: int) -> None:
         """All messages of a place after this id, in their order."""
         while place.last > after:
-            page = await self._page(place.channel, after)
-            if not page:
+            messages = await page(self._api, place.channel, after, PATIENCE)
+            if not messages:
                 return
-            batch = [self._one(message, place) for message in page]
-            await stored(self._sink, batch)
+            await stored(self._sink, [self._one(message, place) for message in messages])
             reach(Point.BACKFILLED)
-            after = _id(page[-1])
-            if len(page) < PAGE:
+            after = _id(messages[-1])
+            if len(messages) < PAGE:
                 return
 
     def _one(self, message: Json, place: _Place) -> Incoming:
         position = self._progress.reach(place.channel, _id(message))
         return backfilled(message, place.guild, place.parent, position)
-
-    async def _page(self, channel: str, after: int) -> list[Json]:
-        route = Route("GET", "/channels/{channel_id}/messages", channel_id=channel)
-        answer = await self._rest.call(route, params={"limit": PAGE, "after": str(after)}, within=PATIENCE)
-        messages = [item for item in answer if isinstance(item, dict)] if isinstance(answer, list) else []
-        return sorted((item for item in messages if _id(item) > after), key=_id)
 
     async def _active(self, guild: str, parent: str) -> list[_Place]:
         if guild not in self._threads:
@@ -135,8 +146,7 @@ class Backfill:
         ]
 
     async def _get(self, route: Route) -> Json:
-        answer = await self._rest.call(route, within=PATIENCE)
-        return answer if isinstance(answer, dict) else {}
+        return await self._api.get(route, PATIENCE)
 
 
 def _id(message: Json) -> int:

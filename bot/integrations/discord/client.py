@@ -12,8 +12,6 @@ import yarl
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 from discord.http import Route
 
-from bot.integrations.discord.rest import tracing
-
 LONGEST_WAIT = 30.0
 """Seconds that the SDK itself may sleep for one rate limit (its smallest setting); longer ones are reported to us."""
 
@@ -26,7 +24,8 @@ class DiscordConfig:
     channels whose messages must not be missed: they are read back after a gap. `request_timeout` is in seconds.
     `spare_logins` spreads log-ins to the gateway out and ends them before Discord would reset the token; without it
     they are only counted (local servers have no such limit). After `silence` seconds without any event it is looked
-    into whether there was one.
+    into whether there was one. With `public_key` (hex) interactions are taken as HTTP requests, too. Of `shards`
+    gateway connections this process holds those in `shard_ids`, or all.
     """
 
     token: str
@@ -37,6 +36,14 @@ class DiscordConfig:
     request_timeout: float = 10.0
     spare_logins: bool = True
     silence: float = 300.0
+    public_key: str = ""
+    shards: int = 1
+    shard_ids: tuple[int, ...] = ()
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        """The shards that this process holds."""
+        return tuple(dict.fromkeys(one for one in self.shard_ids if one < self.shards)) or tuple(range(self.shards))
 
 
 def point_at(config: DiscordConfig) -> None:
@@ -61,7 +68,7 @@ class GatewayClient(discord.Client):
 
     A task per event, as discord.py makes them, would neither keep the order nor slow the reading down. `connect` raises
     SessionOver where discord.py would log in again by itself, so that every log-in is the caller's decision, and
-    `logging_in` is awaited right before each.
+    `logging_in` is awaited right before each. `shard` is its number and how many there are.
     """
 
     def __init__(
@@ -70,6 +77,7 @@ class GatewayClient(discord.Client):
         on_session: Callable[[bool], None],
         room: asyncio.Event,
         logging_in: Callable[[], Awaitable[None]],
+        shard: tuple[int, int] = (0, 1),
     ) -> None:
         # Voice is not used: the SDK need not tell at every start that its libraries are missing.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
@@ -81,13 +89,16 @@ class GatewayClient(discord.Client):
             allowed_mentions=discord.AllowedMentions.none(),
             enable_debug_events=True,
             max_ratelimit_timeout=LONGEST_WAIT,
-            http_trace=tracing(),
+            shard_id=shard[0],
+            shard_count=shard[1],
         )
         self._take = take
         self._on_session = on_session
         self._room = room
         self._logging_in = logging_in
         self._paced: DiscordWebSocket | None = None
+        self.forget = False
+        """Set to end the session with its connection, instead of resuming it on another."""
 
     def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's signature
         """Pass on what the SDK says: raw frames, and that a session stands, a new one or not; nothing else is heard."""
@@ -120,8 +131,12 @@ class GatewayClient(discord.Client):
             try:
                 await poll()
             except ReconnectWebSocket as again:
-                if again.resume:
+                if again.resume and not self.forget:
                     raise
                 raise SessionOver from None
+            except Exception:
+                if self.forget:
+                    raise SessionOver from None
+                raise
 
         socket.poll_event = when_room  # type: ignore[method-assign]  # the SDK offers no other place to stop reading

@@ -90,5 +90,5 @@ async def register(rest: Rest, application: int, commands: Sequence[CommandSpec]
     listing = Route("GET", route, application_id=application)
     if same(await rest.call(listing, params={"with_localizations": "true"}), wanted):
         return False
-    await rest.call(Route("PUT", route, application_id=application), json=list[object](wanted))
+    await rest.call(Route("PUT", route, application_id=application), json=list[object](wanted), repeat=True)
     return True

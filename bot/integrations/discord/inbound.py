@@ -21,6 +21,7 @@ from bot.chat.ports import Incoming, Position, Sink, StoreUnavailable
 from bot.domain.failpoints import Point, reach
 from bot.integrations.discord.fields import Json, mapping, snowflake, text
 from bot.integrations.discord.parse import KEPT, decode, each, external_id, read, source
+from bot.integrations.discord.progress import Progress
 
 log = logging.getLogger("herald.discord")
 
@@ -29,6 +30,8 @@ QUEUE = 5_000
 BATCH = 200
 INTERACTIONS = 1_000
 """Interactions in hand at once. More are not answered: the member sees that and presses again."""
+ECHOES = 2_000
+"""Messages of our own that are kept in mind."""
 ANSWER_WITHIN = 2.5
 """Seconds until an interaction is given up; Discord waits three for the first answer."""
 
@@ -37,58 +40,6 @@ _PLACE = {"MESSAGE_CREATE": "channel_id", "THREAD_CREATE": "parent_id"}
 
 Respond = Callable[[Json, Answer], Awaitable[None]]
 ParentOf = Callable[[str], Awaitable[str | None]]
-
-
-class Progress:
-    """Which channels are read without a gap, and how far.
-
-    While a channel is being read back, its live messages carry no position: a crash then begins again at the old one.
-    """
-
-    def __init__(self, watched: Sequence[str]) -> None:
-        self._watched = frozenset(watched)
-        self._gap = set(watched)
-        self._reached: dict[str, int] = {}
-        self._newest: dict[str, int] = {}
-        self.session = 0
-
-    def new_session(self) -> None:
-        """A new session has begun: something may have been missed everywhere."""
-        self.session += 1
-        self._gap = set(self._watched)
-
-    def closed(self, channel: str, session: int) -> None:
-        """This channel (with its threads) has been read back in this session."""
-        if session == self.session:
-            self._gap.discard(channel)
-
-    def saw(self, channel: str, value: int) -> None:
-        """This message is known, whoever wrote it; of a forum, this thread."""
-        if channel in self._watched:
-            self._newest[channel] = max(value, self._newest.get(channel, 0))
-
-    def newest(self, channel: str) -> int | None:
-        """The newest that is known of a watched channel; None while it has a gap."""
-        return None if channel in self._gap else self._newest.get(channel)
-
-    def of(self, message: MessagePosted) -> Position | None:
-        """The position that goes with a live message; None where none may be kept."""
-        home = message.channel.home.channel_id
-        if home not in self._watched or home in self._gap:
-            return None
-        return self.reach(message.channel.channel_id, int(message.message_id))
-
-    def reach(self, channel: str, value: int) -> Position | None:
-        """This position, if it is beyond the last one."""
-        if value <= self._reached.get(channel, 0):
-            return None
-        self._reached[channel] = value
-        return Position(cursor(channel), value)
-
-
-def cursor(channel: str) -> str:
-    """The name under which the position of a channel or thread is kept."""
-    return f"discord:{channel}"
 
 
 async def stored(sink: Sink, batch: Sequence[Incoming]) -> list[Answer]:
@@ -103,27 +54,19 @@ async def stored(sink: Sink, batch: Sequence[Incoming]) -> list[Answer]:
             wait = min(wait * 2, 5.0)
 
 
-class Inbound:
-    """The way from frames to the sink. `take` is called by the gateway, `run` by the platform."""
+class Ear:
+    """What one gateway connection hears. `take` is called for each of its frames, at once and in order."""
 
-    def __init__(self, guilds: Sequence[str], progress: Progress, parent_of: ParentOf, respond: Respond) -> None:
-        self.room = asyncio.Event()
-        self.room.set()
-        self._guilds = frozenset(guilds)
+    def __init__(self, inbound: Inbound, progress: Progress, shard: int) -> None:
+        self._inbound = inbound
         self._progress = progress
-        self._parent_of = parent_of
-        self._respond = respond
-        self._queue: deque[Json] = deque()
-        self._waiting = asyncio.Event()
-        self._interactions: set[asyncio.Task[None]] = set()
-        self._session_id = ""
+        self._shard = shard
+        self.session_id = ""
+        self._me: str | None = None
         self.heard = time.monotonic()
-        """When the gateway last dispatched anything, by the monotonic clock."""
-        self._sink: Sink | None = None
-
-    def use(self, sink: Sink) -> None:
-        """Store into this sink from now on."""
-        self._sink = sink
+        """When anything was dispatched here last, by the monotonic clock."""
+        self.events = 0
+        """How many frames came here that members or other people caused: a sign that the connection is not deaf."""
 
     def take(self, raw: str) -> None:
         """Take a frame from the gateway. Never raises and never waits."""
@@ -134,20 +77,66 @@ class Inbound:
         if place := snowflake(d, _PLACE.get(kind, "")):
             self._progress.saw(place, int(snowflake(d, "id") or 0))
         if kind == "READY":
-            self._session_id = text(d, "session_id")
-            self._progress.new_session()
-        if kind not in KEPT or not self._ours(d):
+            self.session_id = text(d, "session_id")
+            self._me = snowflake(mapping(d, "user"), "id")
+            self._progress.new_session(self._shard)
+        if kind in KEPT:
+            self.events += 1
+            self._echo(kind, d)
+            self._inbound.take(frame, self.session_id)
+
+    def _echo(self, kind: str, d: Json) -> None:
+        nonce, message = text(d, "nonce"), snowflake(d, "id")
+        if kind == "MESSAGE_CREATE" and nonce and message and snowflake(mapping(d, "author"), "id") == self._me:
+            self._inbound.echo(nonce, message)
+
+
+class Inbound:
+    """The way from frames to the sink. The ears take, the platform runs `run`."""
+
+    def __init__(self, guilds: Sequence[str], progress: Progress, parent_of: ParentOf, respond: Respond) -> None:
+        self.room = asyncio.Event()
+        self.room.set()
+        self._guilds = frozenset(guilds)
+        self._progress = progress
+        self._parent_of = parent_of
+        self._respond = respond
+        self._queue: deque[tuple[Json, str]] = deque()
+        self._waiting = asyncio.Event()
+        self._interactions: set[asyncio.Task[None]] = set()
+        self.echoes: dict[str, str] = {}
+        """The ids of our own latest messages that the gateway has brought, by their nonces, deleted since or not."""
+        self._sink: Sink | None = None
+
+    def use(self, sink: Sink) -> None:
+        """Store into this sink from now on."""
+        self._sink = sink
+
+    def ear(self, shard: int) -> Ear:
+        """What a gateway connection is to talk to."""
+        return Ear(self, self._progress, shard)
+
+    def take(self, frame: Json, session_id: str) -> None:
+        """Take a frame that is kept. Never raises and never waits."""
+        if not self.ours(frame):
             return
-        if kind == "INTERACTION_CREATE":
-            self._begin(frame)
+        if text(frame, "t") == "INTERACTION_CREATE":
+            self._begin(frame, session_id)
             return
-        self._queue.append(frame)
+        self._queue.append((frame, session_id))
         self._waiting.set()
         if len(self._queue) >= QUEUE:
             self.room.clear()
 
-    def _ours(self, d: Json) -> bool:
-        guild = snowflake(d, "guild_id")
+    def echo(self, nonce: str, message_id: str) -> None:
+        """Keep in mind that a message of ours has arrived."""
+        self.echoes[nonce] = message_id
+        if len(self.echoes) > ECHOES:
+            self.echoes.pop(next(iter(self.echoes)))
+
+    def ours(self, frame: Json) -> bool:
+        """Whether it comes from a server that we serve, or from a direct conversation."""
+        guild = snowflake(mapping(frame, "d"), "guild_id")
         return not self._guilds or guild is None or guild in self._guilds
 
     async def run(self) -> None:
@@ -160,7 +149,7 @@ class Inbound:
         """Store all that waits. What is cancelled in between is still waiting."""
         while self._queue:
             frames = [self._queue[at] for at in range(min(BATCH, len(self._queue)))]
-            batch = [incoming for frame in frames for incoming in await self._incoming(frame)]
+            batch = [incoming for frame in frames for incoming in await self._incoming(*frame)]
             if batch and self._sink is not None:
                 reach(Point.DISCORD_TAKEN)
                 await stored(self._sink, batch)
@@ -171,34 +160,35 @@ class Inbound:
                 self.room.set()
         self._waiting.clear()
 
-    async def _incoming(self, frame: Json) -> list[Incoming]:
+    async def _incoming(self, frame: Json, session_id: str) -> list[Incoming]:
         d = mapping(frame, "d")
         place = snowflake(d, "channel_id")
         parent = await self._parent_of(place) if place and snowflake(d, "guild_id") else None
         known = {**frame, "parent": parent} if parent else frame
-        made = (self._one(part) for part in each(known))
+        made = (self.incoming(part, session_id) for part in each(known))
         return [incoming for incoming in made if incoming is not None]
 
-    def _one(self, frame: Json) -> Incoming | None:
-        name = external_id(frame, self._session_id)
+    def incoming(self, frame: Json, session_id: str = "") -> Incoming | None:
+        """A frame as it is stored; None for one that is not kept."""
+        name = external_id(frame, session_id)
         if name is None:
             return None
         event = read(frame)
         position = self._progress.of(event) if isinstance(event, MessagePosted) else None
         return Incoming(source(frame), name, json.dumps(frame), event, position)
 
-    def _begin(self, frame: Json) -> None:
+    def _begin(self, frame: Json, session_id: str) -> None:
         if len(self._interactions) >= INTERACTIONS:
             log.warning(
                 "discord: interaction %s not taken, %d in hand", snowflake(mapping(frame, "d"), "id"), INTERACTIONS
             )
             return
-        task = asyncio.get_running_loop().create_task(self._interaction(frame), name="discord interaction")
+        task = asyncio.get_running_loop().create_task(self._interaction(frame, session_id), name="discord interaction")
         self._interactions.add(task)
         task.add_done_callback(self._interactions.discard)
 
-    async def _interaction(self, frame: Json) -> None:
-        incoming = self._one(frame)
+    async def _interaction(self, frame: Json, session_id: str) -> None:
+        incoming = self.incoming(frame, session_id)
         if incoming is None or self._sink is None:
             return
         try:

@@ -1,29 +1,43 @@
-"""Discord as a platform of the chat, on discord.py."""
+"""Discord as a platform of the chat: discord.py keeps the gateway, requests are our own."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from discord.http import Route
 
 from bot.chat.events import Event, ReplyHandle
 from bot.chat.messages import Answer, Notice, Outgoing
-from bot.chat.ports import Capabilities, CommandSpec, NotSent, PlatformDown, Refused, SetupFault, Sink
+from bot.chat.ports import (
+    Capabilities,
+    CommandSpec,
+    Hook,
+    LimitSeen,
+    PlatformDown,
+    Refused,
+    SetupFault,
+    Sink,
+    Sought,
+)
 from bot.domain.places import Channel, Member
 from bot.integrations.discord import commands as slash
-from bot.integrations.discord import parse, render, setup
+from bot.integrations.discord import history, parse, render, setup
 from bot.integrations.discord.answers import Answers
+from bot.integrations.discord.api import Api
 from bot.integrations.discord.backfill import Backfill
+from bot.integrations.discord.blocks import keep_block, recall_block
 from bot.integrations.discord.client import DiscordConfig, point_at
-from bot.integrations.discord.connection import Connection
+from bot.integrations.discord.connection import Connection, doorkeeper, until_allowed
+from bot.integrations.discord.endpoint import PATH, Endpoint
 from bot.integrations.discord.errors import GONE
-from bot.integrations.discord.fields import Json, is_snowflake, snowflake, snowflakes
-from bot.integrations.discord.inbound import Inbound, Progress
+from bot.integrations.discord.fields import Json, is_snowflake, snowflakes
+from bot.integrations.discord.inbound import Inbound
 from bot.integrations.discord.logins import Clocks
-from bot.integrations.discord.rest import Once
+from bot.integrations.discord.progress import Progress
+from bot.integrations.discord.rest import NOT_LET_IN
 from bot.integrations.discord.watchdog import Watchdog
 
 log = logging.getLogger("herald.discord")
@@ -44,11 +58,17 @@ class DiscordPlatform:
     ) -> None:
         point_at(config)
         self._config = config
-        self._progress = Progress(config.watched)
-        self._inbound = Inbound(config.guilds, self._progress, self._parent_of, self._respond)
-        self._connection = Connection(config, self._inbound.take, self._inbound.room, clocks or Clocks(now))
-        self._once = Once(config.api_url, config.request_timeout)
         self._now = now
+        self._clocks = clocks or Clocks(now)
+        self._api = Api(config)
+        self._api.known_parent = self._known_parent
+        self._answers = Answers(self._api, now)
+        self._progress = Progress(config.watched, config.shards)
+        self._inbound = Inbound(config.guilds, self._progress, self._api.parent_of, self._respond)
+        self._ears = {shard: self._inbound.ear(shard) for shard in config.held}
+        self._connections = [
+            Connection(config, self._api, ear.take, self._inbound.room, shard) for shard, ear in self._ears.items()
+        ]
 
     @property
     def name(self) -> str:
@@ -69,13 +89,24 @@ class DiscordPlatform:
     async def run(self, sink: Sink, ready: Callable[[], None]) -> None:
         """As `Platform.run`. Cancelled, it is closed within five seconds."""
         self._inbound.use(sink)
-        watchdog = Watchdog(self._config, self._inbound, self._progress, self._connection)
         try:
             async with asyncio.TaskGroup() as group:
+                group.create_task(self._until_denied(), name="discord token")
                 group.create_task(self._inbound.run(), name="discord inbound")
-                group.create_task(self._follow_sessions(sink, ready), name="discord sessions")
-                group.create_task(self._connection.stay(sink), name="discord gateway")
-                group.create_task(watchdog.run(), name="discord watchdog")
+                await recall_block(sink, self._api.limits, self._now)
+                group.create_task(keep_block(sink, self._api.limits, self._now), name="discord block")
+                await until_allowed(self._api)
+                door = await doorkeeper(self._api, sink, self._config, self._clocks)
+                readiness = _Readiness(len(self._connections), ready)
+                for connection in self._connections:
+                    shard, ear = connection.shard, self._ears[connection.shard]
+                    watchdog = Watchdog(
+                        self._api, connection, ear, self._progress, self._inbound.room, self._config.silence
+                    )
+                    following = self._follow_sessions(connection, sink, readiness)
+                    group.create_task(following, name=f"discord sessions {shard}")
+                    group.create_task(connection.stay(door), name=f"discord gateway {shard}")
+                    group.create_task(watchdog.run(), name=f"discord watchdog {shard}")
         except BaseExceptionGroup as failed:
             down, other = failed.split(PlatformDown)
             if down is None or other is not None:
@@ -84,55 +115,76 @@ class DiscordPlatform:
         finally:
             await self._finish()
 
-    async def _follow_sessions(self, sink: Sink, ready: Callable[[], None]) -> None:
+    async def _until_denied(self) -> None:
+        """End everything when Discord has refused the token, whoever was told."""
+        await self._api.limits.denied.wait()
+        raise PlatformDown(NOT_LET_IN)
+
+    async def _follow_sessions(self, connection: Connection, sink: Sink, readiness: _Readiness) -> None:
         """Read back what was missed whenever a new session stands; a newer one ends the reading for an older."""
         filling: asyncio.Task[None] | None = None
-        told = False
+        shard = connection.shard
         try:
             while True:
-                await self._connection.session_ready.wait()
-                self._connection.session_ready.clear()
+                await connection.session_ready.wait()
+                connection.session_ready.clear()
                 await _ended(filling)
-                log.info("discord: session %d ready", self._progress.session)
-                if not told:
-                    told = True
-                    ready()
-                backfill = Backfill(await self._connection.rest(), sink, self._progress)
-                filling = asyncio.create_task(backfill.run(self._config.watched), name="discord back-fill")
+                log.info("discord: session %d of shard %d ready", self._progress.session(shard), shard)
+                readiness.stands(shard)
+                backfill = Backfill(self._api, sink, self._progress, shard)
+                filling = asyncio.create_task(backfill.run(), name=f"discord back-fill {shard}")
         finally:
             await _ended(filling)
 
-    async def _parent_of(self, channel: str) -> str | None:
-        return await self._connection.parent_of(channel)
+    def _known_parent(self, channel: str) -> str | None:
+        return next((known for one in self._connections if (known := one.parent_of(channel))), None)
 
     async def _respond(self, interaction: Json, answer: Answer) -> None:
-        answers = Answers(self._once, await self._connection.rest(), self._now)
-        await answers.respond(interaction, answer)
+        await self._answers.respond(interaction, answer)
+
+    def hooks(self, sink: Sink) -> Mapping[str, Hook]:
+        """As `HearsHttp.hooks`: interactions over HTTP, where the application's public key is known."""
+        if not self._config.public_key:
+            return {}
+        return {PATH: Endpoint(self._config.public_key, self._inbound, sink).hear}
 
     # ---- sending
 
     async def send(self, message: Outgoing, to: Channel, key: str) -> str:
-        """As `Platform.send`; `key` goes out as the nonce, so that a repeated request creates nothing."""
-        rest = await self._connection.rest()
+        """As `Platform.send`; `key` goes out as the nonce, so that a repeated request creates nothing.
+
+        The id is empty when the message was made by an earlier request and has been deleted since.
+        """
         route = Route("POST", "/channels/{channel_id}/messages", channel_id=to.channel_id)
-        created = await rest.create(route, render.message(message, to, key))
-        return (snowflake(created, "id") if isinstance(created, dict) else None) or ""
+        return await self._api.rest.create(route, render.message(message, to, key))
+
+    async def find(self, sought: Sought) -> str | None:
+        """As `Finds.find`: what the gateway has brought back of our own, else the channel's history."""
+        return self._inbound.echoes.get(sought.key) or await history.find(self._api, sought)
+
+    def on_limits(self, call: Callable[[LimitSeen], None]) -> None:
+        """As `ReportsLimits.on_limits`."""
+        self._api.rest.seen = call
 
     async def edit(self, message: Outgoing, at: Channel, message_id: str) -> None:
         """As `Platform.edit`; a message that is gone is Refused with code `gone`."""
-        await (await self._connection.rest()).call(_message("PATCH", at, message_id), json=render.content(message))
+        if not message_id:
+            raise Refused("the message was deleted soon after it was sent", GONE)
+        await self._api.rest.call(_message("PATCH", at, message_id), json=render.content(message))
 
     async def delete(self, at: Channel, message_id: str) -> None:
         """As `Deletes.delete`."""
+        if not message_id:
+            return
         try:
-            await (await self._connection.rest()).call(_message("DELETE", at, message_id))
+            await self._api.rest.call(_message("DELETE", at, message_id))
         except Refused as refused:
             if refused.code != GONE:
                 raise
 
     async def notify(self, notice: Notice, at: Channel, reply: ReplyHandle) -> None:
         """As `Notifies.notify`: by the interaction's token, else directly, else the hint in the channel."""
-        await Answers(self._once, await self._connection.rest(), self._now).notify(notice, at, reply)
+        await self._answers.notify(notice, at, reply)
 
     async def holds(self, member: Member, role: str) -> bool:
         """As `ReadsRoles.holds`; `role` is a role id, or the server's own id for everybody in it."""
@@ -140,7 +192,7 @@ class DiscordPlatform:
             return False
         path = "/guilds/{guild_id}/members/{user_id}"
         try:
-            data = await self._connection.get(Route("GET", path, guild_id=member.tenant, user_id=member.user_id))
+            data = await self._api.get(Route("GET", path, guild_id=member.tenant, user_id=member.user_id))
         except Refused as refused:
             if refused.code in _NO_MEMBER:
                 return False
@@ -149,20 +201,12 @@ class DiscordPlatform:
 
     async def register(self, commands: Sequence[CommandSpec]) -> None:
         """As `Registers.register`: globally, and only when something changed."""
-        rest = await self._connection.rest()
-        application = self._connection.application
-        if application is None:
-            raise NotSent("the application is not known yet")
-        changed = await slash.register(rest, application, commands)
+        changed = await slash.register(self._api.rest, await self._api.application(), commands)
         log.info("discord: commands %s", "registered" if changed else "unchanged")
 
     async def check(self, channels: Sequence[Channel]) -> list[SetupFault]:
         """As `ChecksSetup.check`. Raises SendError when Discord cannot be reached."""
-        try:
-            rest = await self._connection.rest()
-        except Refused:
-            return [SetupFault("discord.token", {})]
-        return await setup.faults(rest, channels)
+        return await setup.faults(self._api.rest, channels, self._config.public_key)
 
     # ---- ending
 
@@ -176,8 +220,25 @@ class DiscordPlatform:
 
     async def close(self) -> None:
         """Let go of connections; a later call makes new ones."""
-        await self._connection.close()
-        await self._once.close()
+        for connection in self._connections:
+            await connection.close()
+        await self._api.close()
+
+
+class _Readiness:
+    """Calls `ready` once, when every shard has had a session."""
+
+    def __init__(self, shards: int, ready: Callable[[], None]) -> None:
+        self._shards = shards
+        self._ready = ready
+        self._stood: set[int] = set()
+
+    def stands(self, shard: int) -> None:
+        """This shard has a session."""
+        if len(self._stood) < self._shards:
+            self._stood.add(shard)
+            if len(self._stood) == self._shards:
+                self._ready()
 
 
 _NO_MEMBER = frozenset({"10007", "10013"})

@@ -26,25 +26,31 @@ NEEDED: Mapping[str, int] = {
 _ADMINISTRATOR: Final = discord.Permissions(administrator=True).value
 
 
-async def faults(rest: Rest, channels: Sequence[Channel]) -> list[SetupFault]:
-    """Faults of the application and of the bot's rights in these channels. Raises NotSent, Unclear."""
+async def faults(rest: Rest, channels: Sequence[Channel], public_key: str = "") -> list[SetupFault]:
+    """Faults of the application and of the bot's rights in these channels. Raises NotSent, Unclear.
+
+    With `public_key` interactions may come over HTTP.
+    """
     try:
         application = _object(await rest.call(Route("GET", "/applications/@me")))
         me = _object(await rest.call(Route("GET", "/users/@me")))
     except Refused:
         return [SetupFault("discord.token", {})]
-    found = _application(application)
+    found = _application(application, public_key)
     for place in dict.fromkeys(channel.home for channel in channels):
         found += await _channel(rest, place, snowflake(me, "id") or "")
     return found
 
 
-def _application(application: Json) -> list[SetupFault]:
+def _application(application: Json, public_key: str) -> list[SetupFault]:
     found = []
     if not (number(application, "flags") or 0) & _CONTENT_INTENT:
         found.append(SetupFault("discord.intent", {}))
-    if text(application, "interactions_endpoint_url"):
-        found.append(SetupFault("discord.endpoint", {"url": text(application, "interactions_endpoint_url")}))
+    url, key = text(application, "interactions_endpoint_url"), text(application, "verify_key")
+    if url and not public_key:
+        found.append(SetupFault("discord.endpoint", {"url": url}))
+    if public_key and key and key.lower() != public_key.lower():
+        found.append(SetupFault("discord.public_key", {"key": key}))
     return found
 
 

@@ -8,7 +8,7 @@ from bot.chat.events import MessagePosted
 from bot.chat.ports import CommandSpec, NotSent, Position, Refused, SendError, Unclear
 from bot.domain.places import Channel, Member
 from bot.integrations.discord import commands, errors, setup
-from bot.integrations.discord.inbound import Progress
+from bot.integrations.discord.progress import Progress
 
 VIEW, SEND, HISTORY, EMBED = setup.NEEDED.values()
 ALL = VIEW | SEND | HISTORY | EMBED
@@ -71,9 +71,9 @@ def test_positions_wait_until_the_gap_is_closed_and_only_grow() -> None:
     progress = Progress(["10"])
     assert progress.of(said(100)) is None
     progress.new_session()
-    progress.closed("10", progress.session - 1)
+    progress.closed("10", progress.session() - 1)
     assert progress.of(said(101)) is None
-    progress.closed("10", progress.session)
+    progress.closed("10", progress.session())
     assert progress.of(said(102)) == Position("discord:10", 102)
     assert progress.of(said(101)) is None
     assert progress.of(said(103, channel="77", parent="10")) == Position("discord:77", 103)
@@ -90,14 +90,17 @@ def test_positions_wait_until_the_gap_is_closed_and_only_grow() -> None:
         (403, {"code": 50013}, Refused, "50013"),
         (404, {"code": 10008}, Refused, "gone"),
         (404, "<html>", Refused, "404"),
+        (403, "<html>", NotSent, None),
+        (408, None, Unclear, None),
         (429, {"retry_after": 1.5}, NotSent, None),
+        (429, {"code": 30046, "retry_after": 1.5}, Refused, "30046"),
+        (302, None, Unclear, None),
+        (524, "<html>", Unclear, None),
         (500, None, Unclear, None),
         (503, "<html>", Unclear, None),
     ],
 )
 def test_what_an_answer_means(status: int, body: object, kind: type[SendError], code: str | None) -> None:
-    error = errors.refused(status, body)
+    error = errors.failure(errors.Response(status, {}, body))
     assert type(error) is kind
     assert getattr(error, "code", None) == code
-    if isinstance(error, NotSent):
-        assert error.retry_after == 1.5

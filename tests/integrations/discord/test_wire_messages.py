@@ -125,9 +125,14 @@ async def test_an_unknown_channel_is_refused(sandbox: Sandbox, platform: Discord
     assert refused.value.code in {"10003", "50001"}
 
 
-async def test_a_short_rate_limit_is_waited_for(sandbox: Sandbox, platform: DiscordPlatform) -> None:
+async def test_a_short_rate_limit_is_told_and_then_kept_to(sandbox: Sandbox, platform: DiscordPlatform) -> None:
     await sandbox("fault", kind="429", times=1, seconds=0.2, match="/messages")
     text = unique("patient")
+    with pytest.raises(NotSent) as not_sent:
+        await platform.send(Reply(text), sandbox.channel(), key())
+    assert not_sent.value.retry_after is not None
+    assert not_sent.value.scope == "destination"
+    # The next one is not sent into the same refusal: it waits for what is left.
     await platform.send(Reply(text), sandbox.channel(), key())
     assert [one["text"] for one in await sandbox.seen("community")].count(text) == 1
 
