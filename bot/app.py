@@ -16,6 +16,7 @@ from typing import Any
 from bot.chat.messages import Answer
 from bot.chat.ports import (
     CommandSpec,
+    Finds,
     HearsHttp,
     Hook,
     Model,
@@ -35,14 +36,17 @@ from bot.drafting.language import identify
 from bot.drafting.model_drafter import FallbackDrafter, ModelDrafter
 from bot.drafting.prompts import PromptFile
 from bot.engine.access import Access
+from bot.engine.buckets import PUBLISHED
 from bot.engine.clock import Clock
 from bot.engine.core import Core
+from bot.engine.courier import Courier
 from bot.engine.inbox import Door
-from bot.engine.limiter import PUBLISHED, Limiter
-from bot.engine.outbox import Courier, recover
-from bot.engine.outbox import Settings as CourierSettings
+from bot.engine.limiter import Limiter
+from bot.engine.reconciler import Reconciler
+from bot.engine.recovery import Reaper, recover
 from bot.engine.registry import Registry
 from bot.engine.router import Router
+from bot.engine.settling import Settling
 from bot.engine.timers import TimerLoop
 from bot.handlers import cards, clocks, commands, comments, drafting, replies, reviews
 from bot.handlers.context import Context, Desk, Prepared
@@ -82,7 +86,9 @@ class App:
     core: Core[Context]
     router: Router[Context]
     door: Door
+    settling: Settling[Context]
     couriers: dict[str, Courier[Context]]
+    reconcilers: dict[str, Reconciler[Context]]
     timers: TimerLoop[Context]
     ready: set[str] = field(default_factory=set)
     down: dict[str, str] = field(default_factory=dict)
@@ -99,7 +105,7 @@ class App:
             await asyncio.to_thread(migrate, self.store.path)
             await self.store.open()
             try:
-                await recover(self.core)
+                await recover(self.core, self.settling)
                 await self._run_parts(announce)
             finally:
                 await self._close()
@@ -111,6 +117,7 @@ class App:
             self.router.run(),
             self.timers.run(),
             self._refresh(announce),
+            Reaper(self.core, self.platforms, self.settling, self._being_sent).run(),
             monitor.run(),
             Web(self.settings.http, monitor.routes(), self._hooks()).run(),
             *(self._serve(name, platform) for name, platform in self.platforms.items()),
@@ -131,15 +138,19 @@ class App:
             for path, hook in platform.hooks(self.door).items()
         }
 
+    def _being_sent(self) -> list[int]:
+        return [row for courier in self.couriers.values() for row in courier.busy()]
+
     def _watched(self) -> Watched:
         return Watched(self.store, self.clock.now, tuple(self.platforms), self.ready, self.down)
 
     async def _serve(self, name: str, platform: Platform) -> None:
         """Hear and send on one platform. One that cannot go on stops alone: what waits for it stays in the outbox."""
         sending = asyncio.create_task(self.couriers[name].run())
+        looking = asyncio.create_task(self.reconcilers[name].run())
         hearing = asyncio.create_task(platform.run(self.door, partial(self._connected, name)))
         try:
-            await _all([sending, hearing])
+            await _all([sending, looking, hearing])
         except PlatformDown as error:
             log.error("%s stops: %s", name, error)  # noqa: TRY400 - one clear line
             self.down[name] = str(error)
@@ -147,7 +158,7 @@ class App:
                 raise PlatformDown("\n".join(f"{one}: {why}" for one, why in self.down.items())) from error
             self._look_round()
         finally:
-            await _stop([sending])  # first: what is being sent needs the platform's connections
+            await _stop([sending, looking])  # first: what is being sent needs the platform's connections
             await _stop([hearing])
 
     def _connected(self, name: str) -> None:
@@ -298,7 +309,8 @@ def build(settings: Settings) -> App:
 
     limits = PUBLISHED if settings.limits == "published" else {}
     timing = settings.delivery
-    courier_settings = CourierSettings(Deadlines(timing.request_timeout, timing.lease, timing.grace), _held)
+    deadlines = Deadlines(timing.request_timeout, timing.lease, timing.grace)
+    settling = Settling(core, deadlines, {name for name, one in platforms.items() if isinstance(one, Finds)})
     return App(
         settings=settings,
         store=store,
@@ -312,10 +324,12 @@ def build(settings: Settings) -> App:
         core=core,
         router=router,
         door=Door(store, clock, answer, router.remember),
+        settling=settling,
         couriers={
-            name: Courier(core, platform, Limiter(limits.get(name), clock.monotonic), courier_settings)
-            for name, platform in platforms.items()
+            name: Courier(core, one, Limiter(limits.get(name), clock.monotonic, clock.now, name), settling, _held)
+            for name, one in platforms.items()
         },
+        reconcilers={name: Reconciler(core, one, settling) for name, one in platforms.items()},
         timers=TimerLoop(core),
     )
 

@@ -22,6 +22,8 @@ class DraftState(StrEnum):
     WAITING = "waiting"
     APPROVED = "approved"
     SENT = "sent"
+    CHECKING = "checking"
+    """Perhaps sent: the platform is being asked, and nobody has to do anything."""
     UNCERTAIN = "uncertain"
     FAILED = "failed"
     REJECTED = "rejected"

@@ -68,6 +68,18 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
+class Checking:
+    """It may be on the platform, which is going to be asked."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The platform was asked and has it not: it is sent again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Doubtful:
     """It may be on the platform, and only a person can tell."""
 
@@ -82,14 +94,14 @@ class Lost:
     code: str = ""
 
 
-Outcome = Sent | Doubtful | Lost
+Outcome = Sent | Checking | Absent | Doubtful | Lost
 
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[C]):
     """A kind of outgoing message: how its row becomes an act, and who hears of the outcome.
 
-    `once` marks what must never be sent twice by itself: an unclear outcome puts it to a person.
+    `once` marks what must never be sent twice by itself: after an unclear outcome it is looked up, or put to a person.
     """
 
     prepare: Callable[[C, Delivery], Act]

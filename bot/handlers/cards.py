@@ -7,6 +7,7 @@ from typing import Literal
 
 from bot.chat.messages import Button, Card, Line, Tone
 from bot.domain import review
+from bot.domain.delivery import Urgency
 from bot.domain.places import Channel
 from bot.domain.review import UNSETTLED, DraftState, View, offered
 from bot.domain.roles import Action
@@ -31,6 +32,7 @@ _EMOJI = {
     DraftState.WAITING: "🟡",
     DraftState.APPROVED: "✅",
     DraftState.SENT: "📤",
+    DraftState.CHECKING: "🔎",
     DraftState.UNCERTAIN: "❓",
     DraftState.FAILED: "🚫",
     DraftState.REJECTED: "⛔",
@@ -42,6 +44,7 @@ _TONE: dict[DraftState, Tone] = {
     DraftState.WAITING: "waiting",
     DraftState.APPROVED: "good",
     DraftState.SENT: "good",
+    DraftState.CHECKING: "new",
     DraftState.UNCERTAIN: "bad",
     DraftState.FAILED: "bad",
     DraftState.REJECTED: "quiet",
@@ -98,7 +101,7 @@ def _queue(ctx: Context, card: StoredCard, extra: Mapping[str, object] | None = 
         "card",
         _lane(card),
         card.channel,
-        priority=2,
+        priority=Urgency.ALERT,
         card_id=card.id,
         draft_id=card.draft_id,
         extra=extra or {},
@@ -112,7 +115,9 @@ def record(ctx: Context, draft_id: int, key: str, values: Mapping[str, Value] | 
         return
     for card in ctx.work.cards.of_draft(draft_id):
         text = ctx.desk.texts.say(ctx.desk.language(card.channel), key, **(values or {}))
-        ctx.work.outbox.add(Order(new_id(), "line", _lane(card), card.channel, priority=3, card_id=card.id, text=text))
+        ctx.work.outbox.add(
+            Order(new_id(), "line", _lane(card), card.channel, Urgency.LIVE, card_id=card.id, text=text)
+        )
 
 
 def _lane(card: StoredCard) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bot.chat.events import ButtonPressed, CommandInvoked, FormSubmitted, ReplyHandle
 from bot.chat.ports import Capabilities
+from bot.domain.delivery import Urgency
 from bot.domain.places import Channel, Member
 from bot.domain.review import Rules
 from bot.domain.roles import Role
@@ -127,7 +128,7 @@ def tell(ctx: Context, asker: Asker, text: str, *, toast: bool = False) -> None:
         "toast": toast,
         "reply": dict(asker.reply),
     }
-    ctx.work.outbox.add(Order(key, "notice", key, asker.channel, priority=0, text=text, extra=extra))
+    ctx.work.outbox.add(Order(key, "notice", key, asker.channel, Urgency.ANSWER, text=text, extra=extra))
 
 
 def say(

@@ -7,7 +7,21 @@ from bot.domain.delivery import Step
 from bot.domain.places import Member
 from bot.domain.review import DraftState, Effect, Refusal
 from bot.domain.text import fingerprint
-from bot.engine.registry import Act, Change, Create, Doubtful, Lost, Nothing, Outcome, Registry, Remove, Sent, Tell
+from bot.engine.registry import (
+    Absent,
+    Act,
+    Change,
+    Checking,
+    Create,
+    Doubtful,
+    Lost,
+    Nothing,
+    Outcome,
+    Registry,
+    Remove,
+    Sent,
+    Tell,
+)
 from bot.handlers.cards import record, refresh
 from bot.handlers.context import Context
 from bot.handlers.payloads import new_id
@@ -77,7 +91,6 @@ def _queue(ctx: Context, comment: StoredComment, draft: StoredDraft, text: str, 
             "reply",
             f"reply:{comment.channel.platform}:{comment.channel.channel_id}:{conversation}",
             comment.channel,
-            priority=1,
             draft_id=draft.id,
             version=version,
             reply_to=comment.message_id,
@@ -99,6 +112,12 @@ def _reply_outcome(ctx: Context, row: Delivery, outcome: Outcome) -> None:
     if isinstance(outcome, Sent):
         ctx.work.drafts.outcome(draft_id, DraftState.SENT, "", ctx.now)
         record(ctx, draft_id, "line.sent")
+    elif isinstance(outcome, Checking):
+        ctx.work.drafts.outcome(draft_id, DraftState.CHECKING, "", ctx.now)
+        record(ctx, draft_id, "line.checking")
+    elif isinstance(outcome, Absent):
+        ctx.work.drafts.outcome(draft_id, DraftState.APPROVED, "", ctx.now)
+        record(ctx, draft_id, "line.resending")
     elif isinstance(outcome, Doubtful):
         ctx.work.drafts.outcome(draft_id, DraftState.UNCERTAIN, outcome.reason, ctx.now)
         record(ctx, draft_id, "line.uncertain")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bot.chat.events import ButtonPressed, FormSubmitted
 from bot.chat.messages import Field, Form
+from bot.domain.delivery import Urgency
 from bot.domain.review import Actor, Attempt, Changed, DraftState, Effect, Refusal, View, decide
 from bot.domain.roles import Action, may
 from bot.domain.text import cut
@@ -232,7 +233,8 @@ def _prompt(ctx: Context, asker: Asker, matter: Matter, payload: str, action: Ac
         "placeholder": ctx.desk.texts.say(language, f"form.{action.value}.text"),
     }
     key = new_id()
-    ctx.work.outbox.add(Order(key, "prompt", key, asker.channel, 0, reply_to=message_id, text=text, extra=extra))
+    order = Order(key, "prompt", key, asker.channel, Urgency.ANSWER, reply_to=message_id, text=text, extra=extra)
+    ctx.work.outbox.add(order)
     say(ctx, asker, "done.asked", toast=True)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from bot.domain.delivery import DeliveryState
+from bot.domain.delivery import DeliveryState, Urgency
 from bot.domain.review import DraftState
 from bot.storage.outbox import BLOCKING, Order
 from bot.storage.tables import drafts, inbox, outbox, prompts, views
@@ -139,4 +139,4 @@ def _show(work: Work, draft_id: int) -> None:
     """Have every card of a draft show its state, once."""
     for card in work.cards.of_draft(draft_id):
         key, lane = secrets.token_urlsafe(16), f"card:{card.id}"
-        work.outbox.add(Order(key, "card", lane, card.channel, priority=2, card_id=card.id, draft_id=draft_id))
+        work.outbox.add(Order(key, "card", lane, card.channel, Urgency.ALERT, card_id=card.id, draft_id=draft_id))

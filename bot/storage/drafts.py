@@ -173,7 +173,7 @@ class Drafts:
         """What became of the delivery; only while the reply is on its way or in doubt."""
         query = (
             sa.update(drafts)
-            .where(drafts.c.id == draft_id, drafts.c.state.in_(("approved", "uncertain", "failed", "sent")))
+            .where(drafts.c.id == draft_id, drafts.c.state.in_(("approved", "checking", "uncertain", "failed", "sent")))
             .values(state=state.value, error=error, updated_at=now)
         )
         self._connection.execute(query)

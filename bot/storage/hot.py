@@ -40,6 +40,14 @@ class Hot:
         row: tuple[Any, ...] | None = driver.execute(self._sql(connection), self._bound(values)).fetchone()
         return row
 
+    def rows(self, connection: Connection, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
+        """Run it; all its rows."""
+        driver = _sqlite(connection)
+        if driver is None:
+            return [tuple(row) for row in connection.execute(self._statement, dict(values))]
+        found: list[tuple[Any, ...]] = driver.execute(self._sql(connection), self._bound(values)).fetchall()
+        return found
+
     def count(self, connection: Connection, values: Mapping[str, object]) -> int:
         """Run it; how many rows it changed."""
         driver = _sqlite(connection)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row, bindparam
 
-from bot.domain.delivery import STEPS, DeliveryState, Step
+from bot.domain.delivery import STEPS, DeliveryState, Step, Urgency
 from bot.domain.places import Channel
 from bot.storage.dialects import insert
 from bot.storage.hot import Hot
@@ -20,8 +21,6 @@ from bot.storage.store import wake
 from bot.storage.tables import outbox
 
 BLOCKING = ("pending", "claimed", "sending", "uncertain")
-URGENT = 0
-"""The priority of answers to what a person just did: they are never paced."""
 SKIP_SECONDS = 60.0
 """An uncertain row stops holding back its conversation after this long."""
 
@@ -31,14 +30,14 @@ class Order:
     """A message to be sent: what a unit of work puts into the outbox.
 
     Rows of one `lane` go out one after the other. `kind` names who makes the message from the row and who is told what
-    became of it. Lower `priority` goes first.
+    became of it.
     """
 
     key: str
     kind: str
     lane: str
     to: Channel
-    priority: int = 1
+    priority: Urgency = Urgency.REPLY
     draft_id: int | None = None
     card_id: int | None = None
     version: int = 0
@@ -57,7 +56,7 @@ class Delivery:
     key: str
     kind: str
     lane: str
-    priority: int
+    priority: Urgency
     to: Channel
     draft_id: int | None
     card_id: int | None
@@ -73,7 +72,20 @@ class Delivery:
     started_at: float | None
     message_id: str | None
     error: str
+    looks: int
+    look_at: float | None
 
+
+class Ready(NamedTuple):
+    """A row that may be claimed."""
+
+    id: int
+    channel_id: str
+    urgency: Urgency
+
+
+FIRST = Ready(0, "", Urgency.ANSWER)
+"""Before all rows."""
 
 _NAMES = (
     "key kind lane priority platform tenant channel_id thread_id parent_id draft_id card_id version reply_to text "
@@ -94,22 +106,37 @@ _BLOCKED = (
     .correlate(outbox)
 )
 _READY = (
-    sa.select(outbox.c.id)
+    sa.select(outbox.c.id, outbox.c.channel_id, outbox.c.priority)
     .where(
         outbox.c.platform == bindparam("p"),
-        outbox.c.state == "pending",
+        sa.text("outbox.state = 'pending'"),
+        sa.tuple_(outbox.c.priority, outbox.c.id) > sa.tuple_(bindparam("after_class"), bindparam("after_row")),
+        outbox.c.priority <= bindparam("last_class"),
         outbox.c.due_at <= bindparam("now"),
         outbox.c.kind != bindparam("held"),
-        sa.or_(outbox.c.priority == URGENT, outbox.c.channel_id.not_in(bindparam("paced", expanding=True))),
         ~_BLOCKED,
     )
     .order_by(outbox.c.priority, outbox.c.id)
     .limit(bindparam("count"))
 )
+_ANY_READY = Hot(_READY)
+_UNPACED_READY = _READY.where(
+    sa.or_(outbox.c.priority == Urgency.ANSWER.value, outbox.c.channel_id.not_in(bindparam("paced", expanding=True)))
+)
+# Other workers may be at the same rows: each takes what no other holds, and looks again whether it may.
+_FREE = (
+    sa.select(outbox.c.id)
+    .where(
+        outbox.c.id.in_(bindparam("ids", expanding=True)),
+        sa.text("outbox.state = 'pending'"),
+        outbox.c.due_at <= bindparam("now"),
+    )
+    .with_for_update(skip_locked=True)
+)
 _CLAIM = (
     sa.update(outbox)
-    .where(outbox.c.id.in_(_READY.scalar_subquery()))
-    .values(state="claimed", token=outbox.c.token + 1)
+    .where(outbox.c.id.in_(_FREE.scalar_subquery()))
+    .values(state=STEPS[Step.CLAIM][1].value, token=outbox.c.token + 1)
     .returning(*outbox.c)
 )
 _NEXT_DUE = sa.select(sa.func.min(outbox.c.due_at)).where(
@@ -117,7 +144,7 @@ _NEXT_DUE = sa.select(sa.func.min(outbox.c.due_at)).where(
 )
 
 
-def _in(states: Collection[DeliveryState]) -> sa.TextClause:
+def in_states(states: Collection[DeliveryState]) -> sa.TextClause:
     """Literal on purpose: partial indexes are used, and nothing is expanded at each execution."""
     return sa.text("outbox.state IN ({})".format(", ".join(f"'{state.value}'" for state in sorted(states))))
 
@@ -129,7 +156,7 @@ def _step(step: Step) -> sa.Update:
         .where(
             outbox.c.id == bindparam("row"),
             outbox.c.token == bindparam("old_token"),
-            _in(before),
+            in_states(before),
         )
         .values(state=after.value)
     )
@@ -140,20 +167,26 @@ _BEGIN = (
     .where(
         outbox.c.id.in_(bindparam("ids", expanding=True)),  # beside the pairs: SQLite finds rows by it
         sa.tuple_(outbox.c.id, outbox.c.token).in_(bindparam("held", expanding=True)),
-        _in(STEPS[Step.BEGIN][0]),
+        in_states(STEPS[Step.BEGIN][0]),
     )
-    .values(state=STEPS[Step.BEGIN][1].value, started_at=bindparam("now"))
+    .values(state=STEPS[Step.BEGIN][1].value, started_at=bindparam("now"), looks=0)
+    .returning(outbox.c.id)
 )
 _CONFIRM = Hot(
     _step(Step.CONFIRM).values(
-        sent_at=bindparam("now"), message_id=bindparam("new_message"), confirmed_by=bindparam("by"), error=""
+        sent_at=bindparam("now"),
+        message_id=bindparam("new_message"),
+        confirmed_by=bindparam("by"),
+        error="",
+        look_at=None,
     )
 )
 _POSTPONE = Hot(
     _step(Step.POSTPONE).values(due_at=bindparam("due"), tries=bindparam("new_tries"), error=bindparam("why"))
 )
 _RELEASE = Hot(_step(Step.RELEASE).values(due_at=bindparam("due")))
-_ENDED = {step: Hot(_step(step).values(error=bindparam("why"))) for step in (Step.REFUSE, Step.GIVE_UP, Step.DOUBT)}
+_ENDED = {step: Hot(_step(step).values(error=bindparam("why"))) for step in (Step.REFUSE, Step.GIVE_UP)}
+_DOUBT = Hot(_step(Step.DOUBT).values(error=bindparam("why"), look_at=bindparam("at")))
 
 
 class Outbox:
@@ -170,7 +203,7 @@ class Outbox:
             "key": order.key,
             "kind": order.kind,
             "lane": order.lane,
-            "priority": order.priority,
+            "priority": order.priority.value,
             "platform": to.platform,
             "tenant": to.tenant,
             "channel_id": to.channel_id,
@@ -198,36 +231,57 @@ class Outbox:
         )
         return self._connection.execute(query.limit(1)).one_or_none() is not None
 
-    def claim(
-        self, platform: str, lease: float, count: int, held: str = "", paced: Sequence[str] = ()
-    ) -> list[Delivery]:
-        """Take up to `count` rows that are due, in order.
+    def ready(
+        self,
+        platform: str,
+        count: int,
+        *,
+        held: str = "",
+        paced: Collection[str] = (),
+        last: Urgency = Urgency.BROADCAST,
+        after: Ready = FIRST,
+    ) -> list[Ready]:
+        """Up to `count` rows that are due and in their turn, those that go first first, from behind `after`.
 
-        `held` is a kind that must wait; `paced` are channels where only urgent rows may go now.
+        `held` is a kind that must wait; `paced` are channels where only urgent rows may go now; classes behind `last`
+        are left out.
         """
-        values = {
+        values: dict[str, object] = {
             "p": platform,
             "now": self._now,
             "skip": self._now - SKIP_SECONDS,
             "held": held,
-            "paced": list(paced) or [""],
+            "after_class": after.urgency.value,
+            "after_row": after.id,
+            "last_class": last.value,
             "count": count,
         }
-        rows = self._connection.execute(_CLAIM, values).all()
-        return [_delivery(row) for row in sorted(rows, key=lambda row: (row.priority, row.id))]
+        if paced:
+            rows = self._connection.execute(_UNPACED_READY, values | {"paced": list(paced)}).tuples().all()
+        else:
+            rows = _ANY_READY.rows(self._connection, values)
+        return [Ready(row, channel, Urgency(urgency)) for row, channel, urgency in rows]
+
+    def claim(self, rows: Collection[int]) -> list[Delivery]:
+        """Take these rows, as far as they are still due and nobody else is at them, in the order of their classes."""
+        if not rows:
+            return []
+        found = self._connection.execute(_CLAIM, {"ids": list(rows), "now": self._now}).all()
+        return [read_delivery(row) for row in sorted(found, key=lambda row: (row.priority, row.id))]
 
     def next_due(self, platform: str) -> float | None:
         """When the next row that waits for its time is due."""
         due: float | None = self._connection.execute(_NEXT_DUE, {"p": platform, "now": self._now}).scalar()
         return due
 
-    def begin(self, rows: Sequence[Delivery]) -> int:
-        """Write down that the requests are about to be made; how many of the rows were still ours."""
+    def begin(self, rows: Sequence[Delivery]) -> list[Delivery]:
+        """Write down that the requests are about to be made; those of the rows that are still ours."""
         if not rows:
-            return 0
+            return []
         held = [(row.id, row.token) for row in rows]
         values = {"ids": [row.id for row in rows], "held": held, "now": self._now}
-        return self._connection.execute(_BEGIN, values).rowcount
+        ours = set(self._connection.execute(_BEGIN, values).scalars())
+        return [replace(row, state=STEPS[Step.BEGIN][1], started_at=self._now) for row in rows if row.id in ours]
 
     def confirm(self, row: Delivery, message_id: str, by: str) -> bool:
         """The platform has taken it."""
@@ -242,8 +296,12 @@ class Outbox:
         return self._changed(_RELEASE, row, due=due)
 
     def end(self, row: Delivery, step: Step, why: str) -> bool:
-        """Refused, given up, or in doubt."""
+        """Refused or given up."""
         return self._changed(_ENDED[step], row, why=why)
+
+    def doubt(self, row: Delivery, why: str, look_at: float | None) -> bool:
+        """Nobody knows whether it arrived: it is looked up at `look_at`, or (None) a person is asked."""
+        return self._changed(_DOUBT, row, why=why, at=look_at)
 
     def _changed(self, statement: Hot, row: Delivery, **values: object) -> bool:
         wake(self._connection, "outbox")
@@ -252,7 +310,7 @@ class Outbox:
     def by_person(self, row: int, step: Step) -> bool:
         """A person settles, revives or cancels a row; False if it is not in a state that allows it."""
         before, after = STEPS[step]
-        values: dict[str, object] = {"state": after.value, "token": outbox.c.token + 1}
+        values: dict[str, object] = {"state": after.value, "token": outbox.c.token + 1, "look_at": None}
         if step in {Step.AGAIN, Step.REVIVE}:
             values |= {"due_at": self._now, "tries": 0, "error": ""}
         if step is Step.ARRIVED:
@@ -265,26 +323,15 @@ class Outbox:
         """The newest reply row of a draft."""
         query = sa.select(outbox).where(outbox.c.draft_id == draft_id, outbox.c.kind == "reply")
         row = self._connection.execute(query.order_by(outbox.c.id.desc()).limit(1)).one_or_none()
-        return _delivery(row) if row else None
+        return read_delivery(row) if row else None
 
     def get(self, row: int) -> Delivery:
         """The row of this id, which must exist."""
-        return _delivery(self._connection.execute(sa.select(outbox).where(outbox.c.id == row)).one())
+        return read_delivery(self._connection.execute(sa.select(outbox).where(outbox.c.id == row)).one())
 
     def rouse(self) -> None:
         """Have the couriers look again once this unit is committed."""
         wake(self._connection, "outbox")
-
-    def orphans(self) -> list[Delivery]:
-        """Rows that a process left in the middle of sending."""
-        query = sa.select(outbox).where(outbox.c.state == DeliveryState.SENDING.value)
-        return [_delivery(row) for row in self._connection.execute(query)]
-
-    def free_claims(self) -> None:
-        """Put back what a process claimed and did not begin: nothing was sent."""
-        self._connection.execute(
-            sa.update(outbox).where(outbox.c.state == "claimed").values(state="pending", token=outbox.c.token + 1)
-        )
 
     def counts(self) -> dict[tuple[str, str], int]:
         """Replies by platform and state."""
@@ -303,14 +350,15 @@ class Outbox:
         self._connection.execute(query.values(channel_id=new.channel_id))
 
 
-def _delivery(row: Row[tuple[object, ...]]) -> Delivery:
+def read_delivery(row: Row[tuple[object, ...]]) -> Delivery:
+    """A row of the table as what it stands for."""
     r = row._mapping
     return Delivery(
         id=r["id"],
         key=r["key"],
         kind=r["kind"],
         lane=r["lane"],
-        priority=r["priority"],
+        priority=Urgency(r["priority"]),
         to=Channel(r["platform"], r["tenant"], r["channel_id"], r["thread_id"], r["parent_id"]),
         draft_id=r["draft_id"],
         card_id=r["card_id"],
@@ -326,4 +374,6 @@ def _delivery(row: Row[tuple[object, ...]]) -> Delivery:
         started_at=r["started_at"],
         message_id=r["message_id"],
         error=r["error"],
+        looks=r["looks"],
+        look_at=r["look_at"],
     )

@@ -13,6 +13,7 @@ from bot.domain.review import View
 from bot.storage.blocks import Blocks
 from bot.storage.cards import Cards, StoredCard, StoredView, read_card
 from bot.storage.comments import Comments, StoredComment, read_comment
+from bot.storage.doubts import Doubts
 from bot.storage.drafts import Drafts, StoredDraft, read_draft
 from bot.storage.hot import Hot
 from bot.storage.inbox import Inbox
@@ -85,6 +86,11 @@ class Work:
     def outbox(self) -> Outbox:
         """Messages on their way."""
         return Outbox(self._connection, self.now)
+
+    @cached_property
+    def doubts(self) -> Doubts:
+        """Messages that were left in the middle, or of which nobody knows whether they arrived."""
+        return Doubts(self._connection, self.now)
 
     @cached_property
     def blocks(self) -> Blocks:

@@ -10,9 +10,9 @@ import pytest
 
 from bot.chat.messages import Reply
 from bot.chat.ports import NotSent, Refused, Unclear
-from bot.domain.delivery import MAX_TRIES, Deadlines, DeliveryState
-from bot.engine.limiter import Limiter, Pace, Rate
-from bot.engine.outbox import recover
+from bot.domain.delivery import MAX_TRIES, Deadlines, DeliveryState, Urgency
+from bot.engine.buckets import Pace, Rate
+from bot.engine.limiter import Limiter
 from bot.engine.registry import Change, Create, Doubtful, Lost, Nothing, Registry, Remove, Sent
 from bot.storage.outbox import Delivery
 
@@ -217,7 +217,7 @@ async def test_a_reply_that_was_left_in_sending_is_put_to_a_person_and_a_card_is
     assert (await first.row(reply)).state is S.SENDING
     await first.kill()
     second = await make_engine(path, platform=first.platform, clock=first.clock)
-    await recover(second.core)
+    await second.recover()
     assert (await second.row(reply)).state is S.UNCERTAIN
     assert [(row, type(became)) for row, became in second.told] == [(reply, Doubtful)]
     assert (await second.row(card)).state is S.PENDING
@@ -240,7 +240,7 @@ async def test_a_stopped_workers_late_answer_changes_nothing(path: Path) -> None
         await held.arrived.wait()
     first.store.awake = asyncio.Event()  # suspended, not dead
     second = await make_engine(path, platform=first.platform, clock=first.clock)
-    await recover(second.core)
+    await second.recover()
     other = Held()
     second.platform.fates.append(other)
     second.start()
@@ -336,11 +336,11 @@ async def test_messages_wait_for_the_limiter_and_urgent_ones_do_not(path: Path) 
     from .world import HandClock
 
     clock = HandClock()
-    limiter = Limiter(Pace(Rate(100, 1, 100), (Rate(1, 1, 1),)), clock.monotonic)
+    limiter = Limiter(Pace(Rate(100, 1, 100), (Rate(1, 1, 1),)), clock.monotonic, clock.now)
     async with running(path, clock=clock, limiter=limiter) as engine:
         rows = [await engine.order("card", f"lane {n}") for n in range(3)]
         await engine.until(rows[0], S.SENT)
-        urgent = await engine.order("card", "urgent", priority=0)
+        urgent = await engine.order("card", "urgent", priority=Urgency.ANSWER)
         await engine.until(urgent, S.SENT)
         assert [(await engine.row(row)).state for row in rows[1:]] == [S.PENDING, S.PENDING]
         clock.at += 1.3

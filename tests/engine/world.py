@@ -15,16 +15,19 @@ from sqlalchemy import Connection
 
 from bot.chat.events import Event, ReplyHandle
 from bot.chat.messages import Notice, Outgoing, Reply
-from bot.chat.ports import Capabilities, Sink, StoreUnavailable
+from bot.chat.ports import Capabilities, Finds, Sink, Sought, StoreUnavailable
 from bot.domain.delivery import Deadlines
 from bot.domain.places import Channel, Member
 from bot.domain.roles import Role
 from bot.domain.text import fingerprint
 from bot.engine.clock import Clock
 from bot.engine.core import Core
+from bot.engine.courier import Courier
 from bot.engine.limiter import Limiter
-from bot.engine.outbox import Courier, Settings
-from bot.engine.registry import Create, Doubtful, Lost, Outcome, Registry, Sent
+from bot.engine.reconciler import Reconciler
+from bot.engine.recovery import Reaper, recover
+from bot.engine.registry import Create, Outcome, Registry
+from bot.engine.settling import Settling
 from bot.storage.outbox import Delivery, Order
 from bot.storage.sqlite import SqliteStore
 from bot.storage.work import Work
@@ -125,6 +128,54 @@ class Recorder:
         return [c for c in self.done if c.what == "send" and (kind is None or isinstance(c.message, kind))]
 
 
+Look = Callable[["Finder", Sought], Awaitable[str | None]]
+
+
+class Finder(Recorder):
+    """One that can be asked what arrived. `looks` say what happens to the next questions."""
+
+    def __init__(self, name: str = "telegram", capabilities: Capabilities | None = None) -> None:
+        super().__init__(name, capabilities)
+        self.looks: deque[Look] = deque()
+        self.sought: list[Sought] = []
+
+    async def find(self, sought: Sought) -> str | None:
+        self.sought.append(sought)
+        look = self.looks.popleft() if self.looks else truly
+        return await look(self, sought)
+
+    def there(self, key: str) -> str | None:
+        return next((call.message_id for call in self.done if call.key == key), None)
+
+
+async def truly(platform: Finder, sought: Sought) -> str | None:
+    """As it is."""
+    return platform.there(sought.key)
+
+
+def unknown(error: Exception) -> Look:
+    """It cannot be told."""
+
+    async def look(platform: Finder, sought: Sought) -> str | None:
+        raise error
+
+    return look
+
+
+class HeldLook:
+    """A question that waits until the test lets it be answered as things were when it was asked."""
+
+    def __init__(self) -> None:
+        self.arrived = asyncio.Event()
+        self.go = asyncio.Event()
+
+    async def __call__(self, platform: Finder, sought: Sought) -> str | None:
+        found = platform.there(sought.key)
+        self.arrived.set()
+        await self.go.wait()
+        return found
+
+
 async def do_it(platform: Recorder, call: Call) -> str:
     """As it should be."""
     platform.done.append(call)
@@ -214,7 +265,10 @@ class Engine:
     clock: HandClock
     core: Core[Ledger]
     limiter: Limiter
+    settling: Settling[Ledger]
     courier: Courier[Ledger]
+    reconciler: Reconciler[Ledger]
+    reaper: Reaper[Ledger]
     told: list[tuple[int, Outcome]]
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     paused: bool = False
@@ -237,9 +291,14 @@ class Engine:
         return await self.read(lambda work: work.outbox.get(row))
 
     def start(self) -> asyncio.Task[None]:
-        task = asyncio.create_task(self.courier.run())
-        self.tasks.append(task)
-        return task
+        """Deliver and look up; the courier's task."""
+        delivering, looking = (asyncio.create_task(part.run()) for part in (self.courier, self.reconciler))
+        self.tasks += [delivering, looking]
+        return delivering
+
+    async def recover(self) -> None:
+        """As at the start of a single process."""
+        await recover(self.core, self.settling)
 
     async def stop(self) -> None:
         """As at a stop of the process: cancelled, and waited for."""
@@ -269,7 +328,7 @@ class Engine:
         """Wait until so many requests have reached the platform and what became of them is written."""
 
         async def there() -> bool:
-            orphans = await self.read(lambda work: work.outbox.orphans())
+            orphans = await self.read(lambda work: work.doubts.orphans())
             return len(self.platform.calls) == count and not orphans
 
         await until(there)
@@ -292,7 +351,6 @@ def message_kinds(registry: Registry[Ledger], *, once: bool = True) -> None:
         return Create(Reply(row.text, row.reply_to), row.to)
 
     def outcome(ledger: Ledger, row: Delivery, became: Outcome) -> None:
-        assert isinstance(became, Sent | Doubtful | Lost)
         ledger.told.append((row.id, became))
 
     registry.outgoing("reply", prepare, outcome, once=once)
@@ -318,11 +376,15 @@ async def make_engine(
     await store.open()
     told: list[tuple[int, Outcome]] = []
     core = Core(store, clock, registry, lambda work, roles, prepared: Ledger(work, roles, prepared, told))
-    limiter = limiter or Limiter(None, clock.monotonic)
+    limiter = limiter or Limiter(None, clock.monotonic, clock.now)
     engine: list[Engine] = []
-    settings = Settings(deadlines or Deadlines(), lambda _: "reply" if engine[0].paused else "")
-    courier = Courier(core, platform, limiter, settings)
-    engine.append(Engine(store, platform, clock, core, limiter, courier, told))
+    finds: object = platform
+    names = {platform.name} if isinstance(finds, Finds) else set()
+    settling = Settling(core, deadlines or Deadlines(), names)
+    courier = Courier(core, platform, limiter, settling, lambda _: "reply" if engine[0].paused else "")
+    reconciler = Reconciler(core, platform, settling)
+    reaper = Reaper(core, [platform.name], settling, courier.busy)
+    engine.append(Engine(store, platform, clock, core, limiter, settling, courier, reconciler, reaper, told))
     return engine[0]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from engine.world import START, HandClock, MortalStore, Recorder, until
+from engine.world import START, Finder, HandClock, MortalStore, Recorder, until
 from sqlalchemy import Connection
 
 from bot.app import make_desk, make_registry
@@ -27,7 +27,7 @@ from bot.chat.events import (
     MessagePosted,
 )
 from bot.chat.messages import Answer, Card, Line, Notice, OpenForm, Prompt, Reply
-from bot.chat.ports import Capabilities, Incoming, Platform
+from bot.chat.ports import Capabilities, Finds, Incoming, Platform
 from bot.domain.delivery import Deadlines
 from bot.domain.places import Channel, Member
 from bot.domain.roles import Role
@@ -35,11 +35,12 @@ from bot.drafting.drafter import Drafter, EmbeddedDrafter
 from bot.drafting.knowledge import Knowledge
 from bot.engine.access import Access
 from bot.engine.core import Core
+from bot.engine.courier import Courier
 from bot.engine.inbox import Door
 from bot.engine.limiter import Limiter
-from bot.engine.outbox import Courier
-from bot.engine.outbox import Settings as CourierSettings
+from bot.engine.reconciler import Reconciler
 from bot.engine.router import Router
+from bot.engine.settling import Settling
 from bot.engine.timers import TimerLoop
 from bot.handlers import drafting
 from bot.handlers.context import Context, Desk, Prepared
@@ -298,6 +299,15 @@ def settings_for(**changes: Any) -> Settings:
     return Settings.model_validate(values)
 
 
+def _held(work: Work) -> str:
+    return "reply" if work.facts.get("paused") else ""
+
+
+def _recorder(name: str) -> Recorder:
+    """Telegram cannot be asked what arrived."""
+    return (Recorder if name == "telegram" else Finder)(name, CAPABILITIES[name])
+
+
 @asynccontextmanager
 async def living(
     path: Path, *, drafter: Drafter | None = None, roles: dict[str, list[str]] | None = None, **changes: Any
@@ -308,7 +318,7 @@ async def living(
     settings = settings_for(**changes)
     knowledge_file = path.parent / "knowledge.jsonl"
     knowledge_file.write_text("\n".join(json.dumps(entry) for entry in KNOWLEDGE), encoding="utf-8")
-    recorders = {name: Recorder(name, capabilities) for name, capabilities in CAPABILITIES.items()}
+    recorders = {name: _recorder(name) for name in CAPABILITIES}
     platforms: dict[str, Platform] = dict(recorders)
     clock, texts = HandClock(), Spoken()
     clock.at = START
@@ -335,9 +345,12 @@ async def living(
     errors = _Errors()
     logging.getLogger("herald").addHandler(errors)
     house = House(store, clock, recorders, desk, texts, Door(store, clock, answer, router.remember), errors.lines)
-    courier = CourierSettings(Deadlines(), lambda work: "reply" if work.facts.get("paused") else "")
+    finds = {name for name, one in platforms.items() if isinstance(one, Finds)}
+    settling = Settling(core, Deadlines(), finds)
+    limiters = {name: Limiter(None, clock.monotonic, clock.now, name) for name in platforms}
     runs = [router.run(), TimerLoop(core).run()]
-    runs += [Courier(core, one, Limiter(None, clock.monotonic), courier).run() for one in platforms.values()]
+    runs += [Courier(core, one, limiters[name], settling, _held).run() for name, one in platforms.items()]
+    runs += [Reconciler(core, one, settling).run() for one in platforms.values()]
     house.tasks = [asyncio.create_task(run) for run in runs]
     try:
         yield house

@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from bot.domain.delivery import FINAL, STEPS, DeliveryState, Step
+from bot.domain.delivery import FINAL, STEPS, DeliveryState, Step, Urgency
 from bot.domain.places import Channel
 from bot.storage.outbox import SKIP_SECONDS, Delivery, Order
 from bot.storage.work import Work
@@ -15,7 +15,6 @@ from bot.storage.work import Work
 from .conftest import NOW, Bench
 
 ROOM = Channel("telegram", "1", "-100")
-LEASE = 30.0
 S = DeliveryState
 numbers = count(1)
 
@@ -32,7 +31,10 @@ async def add(bench: Bench, *orders: Order) -> list[int]:
 
 
 async def claim(bench: Bench, many: int = 10, held: str = "", platform: str = "telegram") -> list[Delivery]:
-    return await bench.write(lambda work: work.outbox.claim(platform, LEASE, many, held))
+    def unit(work: Work) -> list[Delivery]:
+        return work.outbox.claim([row.id for row in work.outbox.ready(platform, many, held=held)])
+
+    return await bench.write(unit)
 
 
 async def state(bench: Bench, row: int) -> DeliveryState:
@@ -56,7 +58,7 @@ async def test_a_row_is_kept_whole(bench: Bench) -> None:
         "reply",
         "lane",
         replace(ROOM, thread_id="5", parent_id="6"),
-        2,
+        Urgency.ALERT,
         3,
         4,
         5,
@@ -92,7 +94,7 @@ async def test_lanes_do_not_wait_for_each_other(bench: Bench) -> None:
 
 async def test_what_matters_more_goes_first(bench: Bench) -> None:
     low, high, middle = await add(
-        bench, order("a", priority=3), order("b", priority=0), order("c", priority=1)
+        bench, order("a", priority=Urgency.LIVE), order("b", priority=Urgency.ANSWER), order("c")
     )  # fmt: skip
     assert [row.id for row in await claim(bench, 1)] == [high]
     assert [row.id for row in await claim(bench, 1)] == [middle]
@@ -100,7 +102,7 @@ async def test_what_matters_more_goes_first(bench: Bench) -> None:
 
 
 async def test_priority_does_not_overtake_within_a_lane(bench: Bench) -> None:
-    first, _ = await add(bench, order(priority=3), order(priority=0))
+    first, _ = await add(bench, order(priority=Urgency.LIVE), order(priority=Urgency.ANSWER))
     assert [row.id for row in await claim(bench)] == [first]
 
 
@@ -129,7 +131,7 @@ async def test_a_held_kind_waits_and_others_do_not(bench: Bench) -> None:
 
 async def test_an_uncertain_row_blocks_its_lane_for_a_while(bench: Bench) -> None:
     row = await sending(bench)
-    assert await bench.write(lambda work: work.outbox.end(row, Step.DOUBT, "no answer"))
+    assert await bench.write(lambda work: work.outbox.doubt(row, "no answer", None))
     (behind,) = await add(bench, order())
     bench.now = NOW + SKIP_SECONDS
     assert await claim(bench) == []
@@ -175,7 +177,7 @@ WRITES = {
     "postpone": lambda work, row: work.outbox.postpone(row, NOW, 1, "late"),
     "release": lambda work, row: work.outbox.release(row, NOW),
     "refuse": lambda work, row: work.outbox.end(row, Step.REFUSE, "late"),
-    "doubt": lambda work, row: work.outbox.end(row, Step.DOUBT, "late"),
+    "doubt": lambda work, row: work.outbox.doubt(row, "late", None),
     "give_up": lambda work, row: work.outbox.end(row, Step.GIVE_UP, "late"),
     "begin": begin,
 }
@@ -206,7 +208,7 @@ async def test_a_write_with_an_old_token_changes_nothing(bench: Bench, write: st
 @pytest.mark.parametrize("step", [Step.ARRIVED, Step.AGAIN, Step.DROP])
 async def test_after_a_person_has_settled_it_a_worker_changes_nothing(bench: Bench, step: Step) -> None:
     row = await sending(bench)
-    await bench.write(lambda work: work.outbox.end(row, Step.DOUBT, "?"))
+    await bench.write(lambda work: work.outbox.doubt(row, "?", None))
     assert await bench.write(lambda work: work.outbox.by_person(row.id, step))
     before = await whole(bench, row.id)
     for write in WRITES.values():
@@ -223,7 +225,9 @@ async def reach(bench: Bench, wanted: DeliveryState) -> Delivery:
     (row,) = await claim(bench)
     if wanted not in {S.CLAIMED, S.CANCELLED}:
         await bench.write(lambda work: begin(work, row))
-    ends = {S.FAILED: Step.REFUSE, S.DEAD: Step.GIVE_UP, S.UNCERTAIN: Step.DOUBT, S.DROPPED: Step.DOUBT}
+    ends = {S.FAILED: Step.REFUSE, S.DEAD: Step.GIVE_UP}
+    if wanted in {S.UNCERTAIN, S.DROPPED}:
+        await bench.write(lambda work: work.outbox.doubt(row, "why", None))
     if wanted in ends:
         await bench.write(lambda work: work.outbox.end(row, ends[wanted], "why"))
     if wanted is S.SENT:
@@ -318,8 +322,8 @@ async def test_what_a_process_left_behind_is_found(bench: Bench) -> None:
     being_sent = await reach(bench, S.SENDING)
     await add(bench, order("other"))
     (claimed,) = await claim(bench)
-    assert [row.id for row in await bench.read(lambda work: work.outbox.orphans())] == [being_sent.id]
-    await bench.write(lambda work: work.outbox.free_claims())
+    assert [row.id for row in await bench.read(lambda work: work.doubts.orphans())] == [being_sent.id]
+    await bench.write(lambda work: work.doubts.free_claims())
     assert await state(bench, claimed.id) is S.PENDING
     assert await state(bench, being_sent.id) is S.SENDING
     await bench.write(lambda work: begin(work, claimed))

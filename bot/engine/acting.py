@@ -1,0 +1,26 @@
+"""From what the outbox does to the platform's calls."""
+
+from __future__ import annotations
+
+from bot.chat.ports import Deletes, Notifies, Platform, Refused
+from bot.engine.registry import Act, Change, Create, Remove, Tell
+
+
+async def perform(platform: Platform, act: Act, key: str) -> str:
+    """Make the request, once; the id of the message it is about, empty where there is none.
+
+    `key` is the delivery id. Raises SendError; Refused where the platform cannot do this.
+    """
+    if isinstance(act, Create):
+        return await platform.send(act.message, act.to, key)
+    if isinstance(act, Change):
+        await platform.edit(act.message, act.at, act.message_id)
+        return act.message_id
+    other: object = platform
+    if isinstance(act, Remove) and isinstance(other, Deletes):
+        await other.delete(act.at, act.message_id)
+        return act.message_id
+    if isinstance(act, Tell) and isinstance(other, Notifies):
+        await other.notify(act.notice, act.at, act.reply)
+        return ""
+    raise Refused(f"{platform.name} cannot do this", "unsupported")
