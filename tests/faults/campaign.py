@@ -205,17 +205,18 @@ class Campaign:
     @asynccontextmanager
     async def _running(self, bot: Bot, *, load: bool = True) -> AsyncIterator[None]:
         """The bot is started and people talk; when this is left it is dead."""
+        silent = asyncio.Event()
         starting = asyncio.create_task(bot.begin())
-        tasks = [starting, *([asyncio.create_task(self.crowd.talk())] if load else [])]
+        talking = asyncio.create_task(self.crowd.talk(silent)) if load else None
         try:
             await self._within(REACHED, lambda: bot.running or starting.done())
             yield
         finally:
+            silent.set()
             await bot.kill()
-            await asyncio.gather(starting, return_exceptions=True)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await starting
+            if talking is not None:
+                await talking
 
     async def _begun(self, bot: Bot) -> None:
         await self._within(REACHED, lambda: bot.last_lines() and (not bot.running or _ready(bot)))

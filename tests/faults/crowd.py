@@ -29,6 +29,10 @@ WORD = re.compile(r"\bq\d+x\b")
 KNOWN = 250
 """So many answers the knowledge base holds at a time."""
 LOOK = 0.25
+PAUSE = (0.05, 0.25)
+"""Seconds between two comments."""
+TOGETHER = 12
+"""So many comments may wait for their answers."""
 AGAIN = 5.0
 """Seconds after which a button that is still there is pressed again."""
 IN_DOUBT = ("arrived", "again", "drop")
@@ -130,12 +134,13 @@ class Crowd:
         message = await self.world.say(QUESTION.format(word), f"m{self.chance.randrange(20)}")
         self.comments[message] = Comment(message, word)
 
-    async def talk(self, pause: tuple[float, float] = (0.05, 0.25), open_at_most: int = 12) -> None:
-        """Ask and ask until cancelled, a little at a time."""
-        while True:
-            if len(self.unanswered()) < open_at_most:
+    async def talk(self, silent: asyncio.Event) -> None:
+        """Ask and ask until told to be silent. Not to be cancelled: whatever is said is written down."""
+        while not silent.is_set():
+            if len(self.unanswered()) < TOGETHER:
                 await self.ask()
-            await asyncio.sleep(self.chance.uniform(*pause))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(silent.wait(), self.chance.uniform(*PAUSE))
 
     def unanswered(self) -> list[Comment]:
         """Comments that have no reply in the channel."""
