@@ -219,3 +219,31 @@ async def test_raw_frames_go_out_as_they_stand(slack: Any) -> None:
         True,
         True,
     ]
+
+
+async def test_one_of_several_connections_is_refreshed_and_its_events_go_to_another(slack: Any) -> None:
+    first, second = await slack.connect(), await slack.connect()
+    for number in range(2):
+        await slack.server.say({"channel": "community", "member": "ana", "text": str(number)})
+    lost, kept = await first.event(ack=False), await second.event()
+    await slack.server.fault(Fault("disconnect", match="1"))
+    assert (await first.next())["reason"] == "refresh_requested"
+    await first.ws.close()
+    again = await second.event()
+    assert again["payload"] == lost["payload"] != kept["payload"]
+    assert (again["retry_attempt"], again["retry_reason"]) == (1, "timeout")
+    with pytest.raises(ControlError, match="numbered from 1"):
+        await slack.server.fault(Fault("disconnect", match="2"))
+
+
+async def test_a_connection_that_is_warned_of_still_gets_events(slack: Any) -> None:
+    socket = await slack.connect()
+    await slack.server.fault(Fault("disconnect", seconds=30))
+    assert (await socket.next())["reason"] == "warning"
+    await slack.server.say({"channel": "community", "member": "ana", "text": "still"})
+    assert (await socket.event())["payload"]["event"]["text"] == "still"
+
+
+async def test_each_opening_gives_another_address(slack: Any) -> None:
+    urls = {(await slack.raw("apps.connections.open", token="app")).body["url"] for _ in range(3)}
+    assert len(urls) == 3
