@@ -1,0 +1,408 @@
+"""PostgreSQL under faults (F14): nothing is lost, nothing happens twice, and work goes on by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+
+import asyncpg
+import pytest
+import sqlalchemy as sa
+from servers import Postgres
+from sqlalchemy import Connection
+from sqlalchemy.util import await_only
+
+from bot.chat.ports import StoreUnavailable
+from bot.storage.links import Deadlines
+from bot.storage.postgres import CommitUnknown, PostgresStore
+from bot.storage.store import wake
+from bot.storage.tables import facts
+
+from .backends import emptied
+from .relay import Break, relaying
+
+SHORT = Deadlines(connect=2, statement=1, lock=0.3, idle=0.5, again=20, look=0.02, close=0.5)
+
+
+@pytest.fixture
+async def url(postgres: Postgres) -> str:
+    return await asyncio.to_thread(emptied, postgres)
+
+
+@asynccontextmanager
+async def opened(
+    url: str, deadlines: Deadlines = SHORT, writers: int = 1, readers: int = 1
+) -> AsyncIterator[PostgresStore]:
+    store = PostgresStore(url, deadlines=deadlines, writers=writers, readers=readers)
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@pytest.fixture
+async def store(url: str) -> AsyncIterator[PostgresStore]:
+    async with opened(url) as made:
+        yield made
+
+
+def count(name: str = "n", by: int = 1) -> Callable[[Connection], int]:
+    """Reads a number and writes the next one: twice is seen, and so is one that was overwritten."""
+
+    def unit(connection: Connection) -> int:
+        found = connection.execute(sa.select(facts.c.value).where(facts.c.name == name)).scalar_one_or_none()
+        number = int(found or 0) + by
+        if found is None:
+            connection.execute(sa.insert(facts).values(name=name, value=str(number)))
+        else:
+            connection.execute(sa.update(facts).where(facts.c.name == name).values(value=str(number)))
+        return number
+
+    return unit
+
+
+async def counted(store: PostgresStore, name: str = "n") -> int:
+    query = sa.select(facts.c.value).where(facts.c.name == name)
+    return int(await store.read(lambda connection: connection.execute(query).scalar_one_or_none()) or 0)
+
+
+def once(call: Callable[[Connection], object], unit: Callable[[Connection], int]) -> Callable[[Connection], int]:
+    """A unit that does something more behind its statements, the first time that it is run."""
+    runs: list[None] = []
+
+    def more(connection: Connection) -> int:
+        result = unit(connection)
+        runs.append(None)
+        if len(runs) == 1:
+            call(connection)
+        return result
+
+    return more
+
+
+def suicide(connection: Connection) -> None:
+    connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+async def insist(store: PostgresStore, unit: Callable[[Connection], int]) -> int:
+    """As everybody has to who is told that nothing has happened."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                return await store.write(unit)
+            except CommitUnknown:
+                raise
+            except StoreUnavailable:
+                await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("how", ["request", "answer", "silence"])
+async def test_a_commit_without_an_answer_is_looked_up_and_happens_once(url: str, how: Break) -> None:
+    async with relaying(url) as (relay, through), opened(through) as store:
+        assert await store.write(count()) == 1
+        woken: list[str] = []
+        store.listen("topic", partial(woken.append, "topic"))
+        relay.breaks = [how]
+
+        def unit(connection: Connection) -> int:
+            wake(connection, "topic")
+            return count()(connection)
+
+        assert await store.write(unit) == 2
+        assert relay.broken.is_set()
+        assert woken == ["topic"]
+        assert await counted(store) == 2
+        assert relay.commits == 2
+
+
+async def test_every_break_at_a_commit_one_after_the_other(url: str) -> None:
+    async with relaying(url) as (relay, through), opened(through) as store:
+        relay.breaks = ["request", "silence", "request", "answer"]
+        assert await store.write(count()) == 1
+        assert not relay.breaks
+        assert await counted(store) == 1
+
+
+async def test_an_unknown_commit_waits_for_the_server_while_others_are_told(postgres: Postgres, url: str) -> None:
+    async with relaying(url) as (relay, through), opened(through) as store:
+        await store.write(count())
+        relay.breaks = ["answer"]
+        writing = asyncio.create_task(store.write(count()))
+        await relay.broken.wait()
+        relay.port = 1  # nobody listens there
+        with pytest.raises(StoreUnavailable, match="cannot be reached"):
+            await store.write(count("other"))
+        with pytest.raises(StoreUnavailable, match="cannot be reached"):
+            await counted(store)
+        assert not writing.done()
+        relay.port = postgres.port
+        assert await writing == 2
+        assert await counted(store) == 2
+        assert await counted(store, "other") == 0
+
+
+async def test_a_commit_that_was_unknown_at_the_end_is_said_to_be(url: str) -> None:
+    async with relaying(url) as (relay, through), opened(through) as store:
+        relay.breaks = ["answer"]
+        writing = asyncio.create_task(store.write(count()))
+        await relay.broken.wait()
+        relay.port = 1
+        await store.close()
+        with pytest.raises(CommitUnknown):
+            await writing
+
+
+async def test_a_transaction_whose_session_is_ended_is_begun_again(store: PostgresStore) -> None:
+    assert await store.write(once(suicide, count())) == 1
+    assert await store.write_many([count(), once(suicide, count()), count()]) == [2, 3, 4]
+    assert await counted(store) == 4
+
+
+async def test_sessions_that_were_ended_in_between_are_not_noticed(postgres: Postgres, store: PostgresStore) -> None:
+    kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'herald'"
+    for number in range(1, 4):
+        assert await store.write(count()) == number
+        assert await counted(store) == number
+        await asyncio.to_thread(postgres.admin, kill)
+
+
+async def test_a_server_that_restarts(postgres: Postgres, store: PostgresStore) -> None:
+    assert await store.write(count()) == 1
+    for way, number in ((postgres.stop, 2), (postgres.kill, 3)):
+        await asyncio.to_thread(way)
+        with pytest.raises(StoreUnavailable, match="cannot be reached"):
+            await store.write(count())
+        with pytest.raises(StoreUnavailable, match="cannot be reached"):
+            await counted(store)
+        await asyncio.to_thread(postgres.start)
+        assert await store.write(count()) == number
+        assert await counted(store) == number
+
+
+async def test_under_load_a_killed_server_costs_no_answer_and_doubles_none(postgres: Postgres, url: str) -> None:
+    """Each number is written by one unit; whoever is told that it did not happen tries again."""
+    async with opened(url, writers=2) as store:
+
+        async def load() -> None:
+            for block in range(0, 160, 20):
+                await asyncio.gather(*(insist(store, count(f"n{number}")) for number in range(block, block + 20)))
+
+        loading = asyncio.create_task(load())
+        for way in (postgres.kill, postgres.stop, postgres.kill):
+            await asyncio.sleep(0.1)
+            await asyncio.to_thread(way)
+            await asyncio.to_thread(postgres.start)
+        await loading
+        values = sa.select(facts.c.value)
+        assert await store.read(lambda connection: list(connection.execute(values).scalars())) == ["1"] * 160
+
+
+async def test_a_server_that_says_nothing(postgres: Postgres, store: PostgresStore) -> None:
+    assert await store.write(count()) == 1
+    await asyncio.to_thread(postgres.pause)
+    try:
+        writing = [asyncio.create_task(store.write(count(f"n{number}"))) for number in range(3)]
+        reading = asyncio.create_task(counted(store))
+        for task in (*writing, reading):
+            with pytest.raises(StoreUnavailable):
+                await task
+        with pytest.raises(StoreUnavailable, match="cannot be reached"):
+            await store.write(count())
+    finally:
+        await asyncio.to_thread(postgres.resume)
+    assert await store.write(count()) == 2
+    assert [await counted(store, f"n{number}") for number in range(3)] == [0, 0, 0]
+
+
+async def test_a_table_that_somebody_locks(url: str, store: PostgresStore) -> None:
+    await store.write(count())
+    other = await asyncpg.connect(url)
+    try:
+        async with other.transaction():
+            await other.execute("LOCK TABLE facts IN ACCESS EXCLUSIVE MODE")
+            for refused in (store.write(count()), counted(store)):
+                with pytest.raises(StoreUnavailable, match="lock timeout"):
+                    await refused
+        assert await store.write(count()) == 2
+    finally:
+        await other.close()
+
+
+async def test_a_statement_that_takes_too_long_is_ended_on_the_server_too(
+    postgres: Postgres, store: PostgresStore
+) -> None:
+    def slow(connection: Connection) -> None:
+        connection.exec_driver_sql("SELECT pg_sleep(60)")
+
+    for way in (store.write, store.read):
+        with pytest.raises(StoreUnavailable, match="statement timeout"):
+            await way(slow)
+    asleep = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)' AND state = 'active'"
+    assert await asyncio.to_thread(postgres.admin, asleep) == [(0,)]
+    assert await store.write(count()) == 1
+
+
+async def test_a_process_that_was_stopped_within_a_transaction_holds_up_nobody(url: str) -> None:
+    """The server ends its session; woken up again it begins anew and sees what others did meanwhile."""
+    async with opened(url) as stopped, opened(url) as other:
+        await other.write(count())
+        done = asyncio.Event()
+
+        def stop(_: Connection) -> None:
+            await_only(done.wait())
+
+        writing = asyncio.create_task(stopped.write(once(stop, count())))
+        number = await insist(other, count())
+        done.set()
+        assert await writing == number + 1
+        assert await counted(other) == number + 1
+
+
+async def test_no_connection_is_left_for_us(postgres: Postgres, url: str) -> None:
+    role = "CREATE ROLE few LOGIN PASSWORD 'secret' IN ROLE pg_read_all_data, pg_write_all_data CONNECTION LIMIT 2"
+    await asyncio.to_thread(postgres.admin, "DROP ROLE IF EXISTS few", role)
+    few = url.replace(url.partition("://")[2].partition("@")[0], "few:secret")
+    async with opened(few) as store:
+        assert await store.write(count()) == 1
+        assert await counted(store) == 1
+        async with opened(url) as other:
+            kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'few'"
+            await asyncio.to_thread(postgres.admin, kill)
+            held = [await asyncpg.connect(few) for _ in range(2)]
+            for refused in (store.write(count()), counted(store)):
+                with pytest.raises(StoreUnavailable, match="too many connections"):
+                    await refused
+            for one in held:
+                await one.close()
+            assert await other.write(count()) == 2
+        assert await insist(store, count()) == 3
+
+
+class Meeting:
+    """Holds units until all of them are in the middle of their transactions, the first time that they are run."""
+
+    def __init__(self, size: int) -> None:
+        self._barrier = asyncio.Barrier(size)
+        self.runs = 0
+
+    def between(
+        self, first: Callable[[Connection], object], then: Callable[[Connection], object]
+    ) -> Callable[[Connection], None]:
+        met: list[None] = []
+
+        def unit(connection: Connection) -> None:
+            self.runs += 1
+            first(connection)
+            if not met:
+                met.append(None)
+                await_only(self._barrier.wait())
+            then(connection)
+
+        return unit
+
+
+def doctors_on_call(connection: Connection) -> int:
+    return len(connection.execute(sa.select(facts).where(facts.c.value == "on call")).all())
+
+
+def arrive(name: str) -> Callable[[Connection], None]:
+    def unit(connection: Connection) -> None:
+        connection.execute(sa.insert(facts).values(name=name, value="on call"))
+
+    return unit
+
+
+def leave(name: str) -> Callable[[Connection], None]:
+    def unit(connection: Connection) -> None:
+        connection.execute(sa.update(facts).where(facts.c.name == name).values(value="gone"))
+
+    return unit
+
+
+async def test_decisions_that_rest_on_what_others_change_do_not_pass_each_other(url: str) -> None:
+    """Write skew: each reads two rows and writes one of them. Under REPEATABLE READ both would leave."""
+    async with opened(url) as one, opened(url) as two:
+        await one.write_many([arrive("a"), arrive("b")])
+        meeting = Meeting(2)
+
+        def leaving(name: str) -> Callable[[Connection], None]:
+            seen: list[int] = []
+
+            def look(connection: Connection) -> None:
+                seen.append(doctors_on_call(connection))
+
+            def act(connection: Connection) -> None:
+                if seen[-1] == 2:
+                    leave(name)(connection)
+
+            return meeting.between(look, act)
+
+        await asyncio.gather(one.write(leaving("a")), two.write(leaving("b")))
+        assert await one.read(doctors_on_call) == 1
+        assert meeting.runs >= 3, "one of the two was begun again"
+
+
+async def test_transactions_that_wait_for_each_other_are_untied(url: str) -> None:
+    async with opened(url, Deadlines(lock=10)) as one, opened(url, Deadlines(lock=10)) as two:
+        await one.write_many([count("a"), count("b")])
+        meeting = Meeting(2)
+        await asyncio.gather(
+            one.write(meeting.between(count("a"), count("b"))), two.write(meeting.between(count("b"), count("a")))
+        )
+        assert [await counted(one, name) for name in ("a", "b")] == [3, 3]
+        assert meeting.runs >= 3
+
+
+async def test_many_writers_in_two_processes_lose_no_update(url: str) -> None:
+    async with opened(url, writers=3) as one, opened(url, writers=3) as two:
+        await asyncio.gather(*(store.write(count()) for store in (one, two) * 100))
+        assert await counted(one) == 200
+
+
+async def test_those_in_the_way_of_others_do_not_take_their_group_with_them_forever(url: str) -> None:
+    """After some conflicts the units of a group go one by one, each with its own outcome."""
+    async with opened(url) as one, opened(url) as two:
+        await two.write(count("hot"))
+
+        def collide(connection: Connection) -> int:
+            found = connection.execute(sa.select(facts.c.value).where(facts.c.name == "hot")).scalar_one()
+            if int(found) < 5:  # somebody else is faster, again and again
+                await_only(two.write(count("hot")))
+            return count("hot")(connection)
+
+        def broken(_: Connection) -> int:
+            raise ZeroDivisionError
+
+        results = await asyncio.gather(
+            *(one.write(unit) for unit in (count("a"), collide, broken, count("b"))), return_exceptions=True
+        )
+        assert results[0] == 1
+        assert isinstance(results[2], ZeroDivisionError)
+        assert results[3] == 1
+        assert results[1] == await counted(one, "hot") == 6
+        assert [await counted(one, name) for name in ("a", "b")] == [1, 1]
+
+
+async def test_wakes_are_passed_on_and_taken_in(url: str) -> None:
+    passed: list[frozenset[str]] = []
+    async with opened(url) as store:
+        store.on_wake = passed.append
+        woken: list[str] = []
+        store.listen("topic", partial(woken.append, "topic"))
+        await store.write(lambda connection: wake(connection, "topic"))
+        assert (woken, passed) == (["topic"], [frozenset({"topic"})])
+        store.woken({"topic", "other"})
+        assert woken == ["topic"] * 2
+        assert len(passed) == 1, "what came from outside is not passed on"
+        await store.write(count())
+        assert len(passed) == 1
+
+
+async def test_who_cannot_log_in_is_told_so(url: str) -> None:
+    with pytest.raises(StoreUnavailable, match="password authentication failed"):
+        await PostgresStore(url.replace("@", "x@")).open()
+    with pytest.raises(StoreUnavailable, match="does not exist"):
+        await PostgresStore(url + "x").open()
