@@ -234,7 +234,18 @@ def _discord_request(row: Mapping[str, Json], body: Mapping[str, Json]) -> Happe
     return None
 
 
+def _hook(row: Mapping[str, Json], body: Mapping[str, Json]) -> Happening | None:
+    """A delivery over HTTP: taken by the bot where it was answered with 2xx."""
+    status = row.get("status")
+    platform = str(row["path"]).split("/")[1]
+    token = body.get({"slack": "envelope_id", "telegram": "update_id"}.get(platform, ""))
+    if token is None or not isinstance(status, int) or not 200 <= status < 300:
+        return None
+    return Acknowledged(platform, float(row["at"]), token=str(token))
+
+
 _READERS = {
+    ("hook", "request"): _hook,
     ("telegram", "event"): _telegram_event,
     ("telegram", "request"): _telegram_request,
     ("slack", "event"): _slack_event,

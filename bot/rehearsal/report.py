@@ -147,7 +147,8 @@ class _Trail:
         if message.platform == "slack" and posted.token is not None:
             return self._acked.get(posted.token)
         if message.platform == "telegram" and posted.token is not None:
-            return self._confirmed_at(int(posted.token))
+            taken = self._acked.get(posted.token)
+            return self._confirmed_at(int(posted.token)) if taken is None else taken
         return None
 
     def _confirmed_at(self, update_id: int) -> float | None:

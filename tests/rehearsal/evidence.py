@@ -75,6 +75,13 @@ class Evidence:
             body = {"envelope_id": f"e{message}"}
             self.row(at, "request", method="WS", path="/slack/socket", body=body, status=None, response=None)
 
+    def answered(self, at: float, message: str, status: int | None) -> None:
+        """The bot answers the delivery of the message over HTTP."""
+        body = {"update_id": 1000 + int(message)} if self.platform == "telegram" else {"envelope_id": f"e{message}"}
+        fields = {"method": "POST", "path": f"/{self.platform}/events", "body": body, "status": status}
+        self.row(at, "request", **fields, response=None)
+        self.rows[-1]["platform"] = "hook"
+
     def created(
         self, at: float, message: str, text: str, *, to: str | None = None, buttons: tuple[str, ...] = (), **more: Any
     ) -> dict[str, Any]:

@@ -103,6 +103,13 @@ def test_a_comment_that_was_never_acknowledged_is_the_platforms(evidence: Eviden
     assert report(evidence).lost == (1 if evidence.platform == "discord" else 0)
 
 
+@pytest.mark.parametrize(("status", "lost"), [(200, 1), (500, 0), (None, 0)])
+def test_a_delivery_over_http_is_acknowledged_by_its_answer(evidence: Evidence, status: int | None, lost: int) -> None:
+    evidence.posted(130.0, "13")
+    evidence.answered(130.1, "13", status)
+    assert report(evidence).lost == (1 if evidence.platform == "discord" else lost)
+
+
 def test_redelivered_and_injected_events_are_one_comment_and_none(evidence: Evidence) -> None:
     evidence.posted(130.0, "11")
     evidence.posted(131.0, "99", injected=True)
