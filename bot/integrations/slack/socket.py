@@ -40,6 +40,9 @@ MAX_PAUSE = 30.0
 CROWDED = 60.0
 """Seconds until the next try after Slack said that there are too many connections."""
 
+rest = asyncio.sleep
+"""How the Links wait before they try again."""
+
 Handle = Callable[["Socket", SocketModeRequest], Awaitable[None]]
 
 
@@ -202,7 +205,7 @@ class Links:
         failures = 0
         while True:
             if failures > 1:
-                await asyncio.sleep(min(MAX_PAUSE, 0.25 * 2.0 ** min(failures - 1, 10)))
+                await rest(min(MAX_PAUSE, 0.25 * 2.0 ** min(failures - 1, 10)))
             since = asyncio.get_running_loop().time()
             if await self._replace(number):
                 await self._current[number].lost.wait()
@@ -232,7 +235,7 @@ class Links:
         if old is not None:
             await self._close(old)
         if self.alive:
-            await asyncio.sleep(CROWDED)
+            await rest(CROWDED)
 
     async def _close(self, socket: Socket) -> None:
         await socket.close()

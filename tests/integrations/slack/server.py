@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +29,14 @@ class Server:
     url: str = ""
     answers: dict[str, Answer] = field(default_factory=dict)
     calls: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def until(self, found: Callable[[], Any]) -> Any:
+        """The first truthy answer of `found`, looked for after each call."""
+        async with asyncio.timeout(15), self.changed:
+            while not (answer := found()):
+                await self.changed.wait()
+            return answer
 
     def called(self, method: str) -> list[dict[str, str]]:
         return [fields for name, fields in self.calls if name == method]
@@ -38,7 +47,9 @@ class Server:
         if request.can_read_body:
             json = request.content_type == "application/json"
             fields |= await request.json() if json else dict(await request.post())
-        self.calls.append((method, fields))
+        async with self.changed:
+            self.calls.append((method, fields))
+            self.changed.notify_all()
         if method == "auth.test" and method not in self.answers:
             return web.json_response(WHO)
         answer = self.answers[method](fields)
@@ -46,12 +57,16 @@ class Server:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[Server]:
-    """Such a server on a free port of this machine."""
+async def serving(
+    socket: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None,
+) -> AsyncIterator[Server]:
+    """Such a server on a free port of this machine; `socket` takes what connects to `/link`."""
     server = Server()
     app = web.Application()
+    if socket is not None:
+        app.router.add_get("/link", socket)
     app.router.add_route("*", "/api/{method}", server.handle)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -49,7 +49,9 @@ class RecordingSink:
         return self.positions.get(cursor, self.positions.get(""))
 
     async def gap(self, cursor: str, until: int | None) -> None:
-        self.gaps.append((cursor, until))
+        async with self._changed:
+            self._changed.notify_all()
+            self.gaps.append((cursor, until))
 
     async def remember(self, name: str, value: str) -> None:
         self.facts[name] = value
