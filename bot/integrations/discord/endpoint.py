@@ -52,8 +52,6 @@ class Endpoint:
         if not self._signed(request):
             log.info("discord: an interaction without Discord's signature was refused")
             return HttpReply(401, b"invalid request signature")
-        if len(request.body) > LARGEST:
-            return HttpReply(413, b"too large")
         try:
             interaction = strict(request.body)
         except NotJson:
@@ -108,8 +106,10 @@ def _said(body: Mapping[str, object]) -> HttpReply:
 
 def strict(body: bytes) -> Json:
     """The object in a body. Raises NotJson, also for what JSON leaves open: doubled names, numbers without end, halves
-    of surrogate pairs, and nesting that could not be written again.
+    of surrogate pairs, nesting that could not be written again, and more than any interaction holds.
     """
+    if len(body) > LARGEST:
+        raise NotJson
     # Looking at every number is slow: it is done only where there is a long one, in a text perhaps.
     whole = _whole if _LONG_NUMBER.search(body) else None
     try:
