@@ -246,11 +246,19 @@ def manifest_of(platform: str) -> str:
     if platform == "slack":
         from bot.integrations.slack.manifest import manifest
 
-        return json.dumps(manifest(specs, "Herald"), indent=2, ensure_ascii=False)
+        return json.dumps(manifest(specs, "Herald", http=_is_http()), indent=2, ensure_ascii=False)
     if platform == "telegram":
         return "\n".join(f"{spec.name} - {spec.descriptions['en']}" for spec in specs)
     texts = Catalogue()
     return "\n".join(texts.say("en", f"manifest.discord.{step}") for step in ("intents", "scopes", "permissions"))
+
+
+def _is_http() -> bool:
+    """Whether Slack shall deliver by requests; settings that cannot be used say nothing about it."""
+    try:
+        return load().slack.mode == "http"
+    except SettingsFault:
+        return False
 
 
 def search_knowledge(question: str | None, file: Path | None, path: Path | None, *, as_json: bool) -> Iterator[str]:

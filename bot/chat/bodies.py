@@ -12,7 +12,7 @@ import re
 import jiter
 
 MOST_PARTS = 100_000
-"""Brackets, braces and colons in one body: to build more values than these stand for would hold up the loop."""
+"""Brackets, braces, colons and commas in one body: more values than these stand for would hold up the loop."""
 DIGITS = 40
 """The longest integer that is taken: twice as long as any platform's ids."""
 
@@ -26,7 +26,7 @@ class BadBody(ValueError):
 
 def read_json(body: bytes) -> object:
     """The value in a body of at most 1 MiB. Raises BadBody; takes at most about 50 ms."""
-    if body.count(b"[") + body.count(b"{") + body.count(b":") > MOST_PARTS:
+    if sum(map(body.count, (b"[", b"{", b":", b","))) > MOST_PARTS:
         raise BadBody("more values than a platform sends")
     try:
         value: object = jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True)

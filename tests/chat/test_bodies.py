@@ -56,6 +56,7 @@ def test_sound_json_is_read_as_it_stands(value: object) -> None:
         b"{'a':1}",
         b"<html></html>",
         b"[" + b"[]," * 200_000 + b"[]]",
+        b"[" + b"1," * 200_000 + b"1]",
     ],
     ids=lambda body: repr(body[:24]),
 )

@@ -24,23 +24,32 @@ SCOPES = (
 EVENTS = ("message.channels", "message.groups", "message.im")
 """What Slack is asked to tell us."""
 
+ADDRESS = "https://YOUR.ADDRESS.HERE/slack/events"
+"""What to write over in a manifest for HTTP mode: where requests to `/slack/events` on `http.bind` come in."""
+
 _NAME, _COMMAND, _DESCRIPTION = 35, 32, 2000
 
 
-def manifest(commands: Sequence[CommandSpec], name: str) -> dict[str, Any]:
-    """The app manifest as JSON-ready data. The app-level token (`connections:write`) is made by hand afterwards."""
+def manifest(commands: Sequence[CommandSpec], name: str, *, http: bool = False) -> dict[str, Any]:
+    """The app manifest as JSON-ready data.
+
+    For Socket Mode the app-level token (`connections:write`) is made by hand afterwards; with `http` the address has to
+    be filled in, and the signing secret taken from the app.
+    """
+    url = {"url": ADDRESS} if http else {}
+    request_url = {"request_url": ADDRESS} if http else {}
     return {
         "display_information": {"name": name[:_NAME]},
         "features": {
             "bot_user": {"display_name": name[:_NAME], "always_online": True},
-            "slash_commands": [_command(command) for command in commands],
+            "slash_commands": [_command(command) | url for command in commands],
         },
         "oauth_config": {"scopes": {"bot": list(SCOPES)}},
         "settings": {
-            "event_subscriptions": {"bot_events": list(EVENTS)},
-            "interactivity": {"is_enabled": True},
+            "event_subscriptions": request_url | {"bot_events": list(EVENTS)},
+            "interactivity": {"is_enabled": True} | request_url,
             "org_deploy_enabled": False,
-            "socket_mode_enabled": True,
+            "socket_mode_enabled": not http,
             "token_rotation_enabled": False,
         },
     }

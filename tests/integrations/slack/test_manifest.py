@@ -27,3 +27,13 @@ def test_the_app_hears_and_speaks_by_socket_mode() -> None:
 
 def test_a_name_too_long_for_slack_is_cut() -> None:
     assert len(manifest([], "H" * 80)["display_information"]["name"]) == 35
+
+
+def test_in_http_mode_everything_goes_to_one_address() -> None:
+    made = manifest([POLL, HELP], "Herald", http=True)
+    settings = made["settings"]
+    addresses = {command["url"] for command in made["features"]["slash_commands"]}
+    addresses |= {settings["event_subscriptions"]["request_url"], settings["interactivity"]["request_url"]}
+    assert len(addresses) == 1
+    assert addresses.pop().endswith("/slack/events")
+    assert not settings["socket_mode_enabled"]
