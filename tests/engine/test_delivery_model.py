@@ -210,7 +210,7 @@ class Deliveries(RuleBasedStateMachine):
     def stopped_and_started(self) -> None:
         async def restart() -> None:
             await self.engine.stop()
-            assert not await self.engine.read(lambda work: work.outbox.orphans())
+            assert not await self.engine.read(lambda work: work.doubts.orphans())
             await self.engine.store.close()
             self.engine = await self.engine_over(self.platform, self.engine.clock)
             await courier_module.recover(self.engine.core)

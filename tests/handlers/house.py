@@ -48,7 +48,9 @@ from bot.handlers.drafting import Studio
 from bot.handlers.immediate import Immediate
 from bot.locales import Catalogue, Value
 from bot.settings import Settings
+from bot.storage.blocks import Block
 from bot.storage.outbox import SKIP_SECONDS
+from bot.storage.people import LINK
 from bot.storage.tables import comments, decisions, drafts, inbox, outbox
 from bot.storage.work import Work
 
@@ -266,6 +268,7 @@ def _moving(connection: Connection, now: float, held: str) -> list[int]:
     moving = []
     for row in connection.execute(query.order_by(outbox.c.id)):
         ready = row.state == "pending" and row.due_at <= now and row.kind != held and row.lane not in blocked
+        ready = ready or (row.look_at is not None and row.look_at <= now)
         if ready or row.state in {"claimed", "sending"}:
             moving.append(row.id)
         if row.state != "uncertain" or row.started_at >= now - SKIP_SECONDS:
@@ -362,3 +365,17 @@ async def living(
         await asyncio.gather(*house.tasks, return_exceptions=True)
         await store.close()
         logging.getLogger("herald").removeHandler(errors)
+
+
+async def troubled(house: House) -> None:
+    """A platform out of reach, one that wants us to wait, and messages that were missed."""
+
+    def unit(connection: Connection) -> None:
+        work = Work(connection, house.clock.at)
+        work.facts.set(LINK + "slack", str(house.clock.at - 120))
+        work.blocks.keep("telegram", Block("-100", house.clock.at + 60))
+        work.blocks.keep("telegram", Block("", house.clock.at - 1))
+        work.inbox.add([Incoming("slack:T1", "gap", "raw", None, Position("slack C9", 5))], house.clock.at)
+        work.inbox.gap("slack C9", 9)
+
+    await house.store.write(unit)

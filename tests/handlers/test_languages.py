@@ -111,6 +111,7 @@ async def everything(house: House, language: str) -> None:
     await comments_that_change(house)
     await asking(house)
     await waiting(house)
+    await looking_up(house)
     await house.command("language", language)
 
 
@@ -184,6 +185,17 @@ async def waiting(house: House) -> None:
     await house.advance(7200)
     await house.say()
     await house.advance(7200)
+
+
+async def looking_up(house: House) -> None:
+    fates = house.platforms["discord"].fates
+    for draft, arrived in ((12, True), (13, False)):
+        await house.say(platform="discord")
+        await house.press("approve", draft=draft)
+        fates.append(on_reply(failing(Unclear("cut off"), after=arrived)))
+        await house.advance(10)
+        await house.command("approve", str(draft))
+        await house.advance(30)
 
 
 UNSAID = {

@@ -87,7 +87,7 @@ async def test_a_restored_backup_sends_nothing_again(platform: str, tmp_path: Pa
 
 
 async def test_status_is_read_beside_a_running_bot(tmp_path: Path) -> None:
-    async with opened(tmp_path, "slack", {"review": {"undo_seconds": 0, "card_lines": False}}) as world:
+    async with opened(tmp_path, "telegram", {"review": {"undo_seconds": 0, "card_lines": False}}) as world:
         assert (await herald(world, "status"))[0] == 2
         bot = world.bot()
         await bot.ready()
@@ -100,7 +100,7 @@ async def test_status_is_read_beside_a_running_bot(tmp_path: Path) -> None:
         assert (code, "All is well." in said) == (0, True), said
         code, said = await herald(world, "status", language="zh_CN.UTF-8")
         assert (code, "一切正常" in said) == (0, True), said
-        match = {"platform": "slack", "kind": "swallow_reply", "match": "chat.postMessage", "times": 1}
+        match = {"platform": "telegram", "kind": "swallow_reply", "match": "sendMessage", "times": 1}
         await world.control.post("fault", match)
         await world.click(card, "approve")
         uncertain = "SELECT count(*) FROM outbox WHERE kind = 'reply' AND state = 'uncertain'"
@@ -109,6 +109,6 @@ async def test_status_is_read_beside_a_running_bot(tmp_path: Path) -> None:
         told = json.loads(said)
         assert code == 1
         assert told["wants_person"] == {"uncertain": 1}
-        assert told["replies"] == {"slack": {"uncertain": 1}}
+        assert told["replies"] == {"telegram": {"uncertain": 1}}
         assert told["drafts"] == {"uncertain": 1}
         await bot.stop()
