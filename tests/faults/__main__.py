@@ -17,12 +17,16 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict
+from fnmatch import fnmatch
 from pathlib import Path
 
 from .campaign import campaign
 from .forked import Nursery, nursery
+from .links import break_links
 from .places import ALL, places
 from .verdict import HEAD, Verdict
+
+TIMED = ("random kill", "SIGSTOP", "SIGTERM under load")
 
 
 def arguments(given: list[str]) -> argparse.Namespace:
@@ -30,7 +34,7 @@ def arguments(given: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./test faults", description="Kill, stop and starve the bot.")
     parser.add_argument("--seed", type=int, default=1, help="turns and times come from it (default 1)")
     parser.add_argument("--platform", choices=ALL, action="append", help="only this one; may be repeated")
-    parser.add_argument("--only", action="append", help="only this group, by its name; may be repeated")
+    parser.add_argument("--only", action="append", help="only groups of this name (* is a wildcard); may be repeated")
     parser.add_argument("--kills", type=int, default=5, help="at each failpoint of each platform (default 5)")
     parser.add_argument("--random", type=int, default=102, help="kills at random, in all (default 102)")
     parser.add_argument("--stops", type=int, default=21, help="SIGSTOPs, in all (default 21)")
@@ -50,13 +54,24 @@ async def play(options: argparse.Namespace, folder: Path) -> list[Verdict]:
     platforms = options.platform or ALL
     async with nursery() as nurse, asyncio.TaskGroup() as group:
         tasks = [group.create_task(_platform(options, folder / name, name, nurse)) for name in platforms]
+        tasks += [group.create_task(_links(options, folder / f"{name}-links", name, nurse)) for name in platforms]
     return [verdict for task in tasks for verdict in task.result()]
+
+
+async def _links(options: argparse.Namespace, folder: Path, name: str, nurse: Nursery) -> list[Verdict]:
+    return await break_links(folder, name, nurse, options.seed, tell, lambda group: _wanted(options, group))
+
+
+def _wanted(options: argparse.Namespace, group: str) -> bool:
+    return not options.only or any(fnmatch(group, pattern) for pattern in options.only)
 
 
 async def _platform(options: argparse.Namespace, folder: Path, name: str, nurse: Nursery) -> list[Verdict]:
     def wanted(group: str) -> bool:
-        return not options.only or group in options.only
+        return _wanted(options, group)
 
+    if not any(map(wanted, [*(place.name for place in places(name)), *TIMED])):
+        return []
     async with campaign(folder, name, nurse, options.seed, tell) as run:
         kept = [place for place in places(name) if wanted(place.name)]
         for place in kept:

@@ -30,7 +30,7 @@ REACHED = 30.0
 """Seconds in which a place must be reached."""
 SETTLED = 45.0
 STOPPED = 10.0
-ANSWERING = {"telegram": "/sendMessage", "slack": "thread_ts", "discord": "message_reference"}
+ANSWERING = {"telegram": "reply_parameters", "slack": "thread_ts", "discord": "message_reference"}
 """What hardly anything but a request that makes a reply holds."""
 OPEN = (
     "SELECT (SELECT count(*) FROM inbox WHERE state = 'new') + (SELECT count(*) FROM outbox WHERE state IN"
@@ -99,7 +99,7 @@ class Campaign:
                 if not at:
                     await asyncio.sleep(chance.uniform(0.1, 1.0))
                     await bot._signal(signal.SIGSTOP)
-                hit = await self._within(REACHED, lambda: _state(bot) in ("T", ""))
+                hit = await self.within(REACHED, lambda: _state(bot) in ("T", ""))
                 await asyncio.sleep(LEASE + QUIET + 0.5)
                 await bot._signal(signal.SIGCONT)
                 await asyncio.sleep(chance.uniform(0.2, 1.0))
@@ -195,7 +195,7 @@ class Campaign:
                 await self._begun(bot)
                 await asyncio.sleep(0.5)
                 await bot.stop()
-            await self._within(REACHED, lambda: not bot.running and bot.code is not None)
+            await self.within(REACHED, lambda: not bot.running and bot.code is not None)
             await bot.kill()
         if place.how is How.REFUSED:
             for kind in ("500", "429"):
@@ -209,7 +209,7 @@ class Campaign:
         starting = asyncio.create_task(bot.begin())
         talking = asyncio.create_task(self.crowd.talk(silent)) if load else None
         try:
-            await self._within(REACHED, lambda: bot.running or starting.done())
+            await self.within(REACHED, lambda: bot.running or starting.done())
             yield
         finally:
             silent.set()
@@ -219,9 +219,10 @@ class Campaign:
                 await talking
 
     async def _begun(self, bot: Bot) -> None:
-        await self._within(REACHED, lambda: bot.last_lines() and (not bot.running or _ready(bot)))
+        await self.within(REACHED, lambda: bot.last_lines() and (not bot.running or _ready(bot)))
 
-    async def _within(self, seconds: float, look: Callable[[], object]) -> bool:
+    async def within(self, seconds: float, look: Callable[[], object]) -> bool:
+        """Whether there is something to see in so many seconds."""
         with suppress(AssertionError):
             await until("", look, seconds)
             return True
@@ -231,6 +232,18 @@ class Campaign:
         fields = {"platform": self.world.platform, "kind": kind, "match": ANSWERING[self.world.platform]}
         await self.world.control.post("fault", fields | {"times": 1} | how)
 
+    def quiet(self) -> bool:
+        """Whether everything is answered, no card asks for anything, and nothing is under way."""
+        return not (self.crowd.unanswered() or self.crowd.asking or self.world.count(OPEN))
+
+    def under_way(self) -> str:
+        """What keeps it from being quiet."""
+        states = self.world.rows("SELECT kind, state, count(*), max(error) FROM outbox GROUP BY 1, 2")
+        rows = [row for row in states if row[1] not in ("sent", "cancelled")]
+        unanswered = [comment.word for comment in self.crowd.unanswered()]
+        stale = self.crowd.stale()
+        return f"unanswered {unanswered}, {self.world.count(OPEN)} under way {rows}, answered and still asking {stale}"
+
     async def _settle(self, verdict: Verdict) -> None:
         """A plain run until everything is answered and nothing is under way, and its stop."""
         bot = self.world.bot(**self.environment)
@@ -239,10 +252,8 @@ class Campaign:
         except RehearsalError as error:
             verdict.wrong.append(f"no start after it: {str(error)[-600:]}")
             return
-        if not await self._within(SETTLED, lambda: not self.crowd.unanswered() and not self.world.count(OPEN)):
-            states = self.world.rows("SELECT kind, state, count(*), max(error) FROM outbox GROUP BY 1, 2")
-            open_rows = [row for row in states if row[1] not in ("sent", "cancelled")]
-            verdict.wrong.append(f"not settled in {SETTLED:.0f} s: {self.world.count(OPEN)} under way, {open_rows}")
+        if not await self.within(SETTLED, self.quiet):
+            verdict.wrong.append(f"not settled in {SETTLED:.0f} s: {self.under_way()}")
         await asyncio.sleep(0.3)
         took = await bot.stop()
         if bot.code != 0:

@@ -24,6 +24,8 @@ from bot.rehearsal.journal import Created, decode
 from .world import APPROVER, World
 
 QUESTION = "When will tin {} be restocked?"
+ASKED = QUESTION + " I hope soon."
+"""As members say it: nothing else in a prompt reads like that."""
 ANSWER = "Tin {} is restocked on Friday. It is kept for you until Sunday."
 WORD = re.compile(r"\bq\d+x\b")
 KNOWN = 250
@@ -96,6 +98,8 @@ class Crowd:
     comments: dict[str, Comment] = field(default_factory=dict)
     doubtful: dict[str, str] = field(default_factory=dict)
     """Comments whose reply was put to a person with three buttons, and the state that the database had it in."""
+    asking: list[str] = field(default_factory=list)
+    """What the cards show that still ask for a press, by the last look."""
     presses: int = 0
     repeated: int = 0
     _number: int = 0
@@ -129,9 +133,10 @@ class Crowd:
         word = f"q{number}x"
         if self.model:
             reply = {"reply": ANSWER.format(word), "language": "en", "sources": [f"tin-{number}"]}
-            told = {"match": word, "reply": reply | {"needs_human": False, "reason": ""}}
+            asked = ASKED.format(word)
+            told = {"match": asked, "reply": reply | {"needs_human": False, "reason": ""}}
             await self.world.control.post("model", told)
-        message = await self.world.say(QUESTION.format(word), f"m{self.chance.randrange(20)}")
+        message = await self.world.say(ASKED.format(word), f"m{self.chance.randrange(20)}")
         self.comments[message] = Comment(message, word)
 
     async def talk(self, silent: asyncio.Event) -> None:
@@ -141,6 +146,11 @@ class Crowd:
                 await self.ask()
             with suppress(TimeoutError):
                 await asyncio.wait_for(silent.wait(), self.chance.uniform(*PAUSE))
+
+    def stale(self) -> list[str]:
+        """Words of comments whose cards ask for a press though their replies are in the channel."""
+        words = {found.group() for text in self.asking if (found := WORD.search(text))}
+        return sorted(words - {comment.word for comment in self.unanswered()})
 
     def unanswered(self) -> list[Comment]:
         """Comments that have no reply in the channel."""
@@ -180,7 +190,9 @@ class Crowd:
 
     async def _look(self) -> None:
         now = asyncio.get_running_loop().time()
-        for message, actions, text in await self.offered():
+        offered = await self.offered()
+        self.asking = [text for _, _, text in offered]
+        for message, actions, text in offered:
             word = WORD.search(text)
             if word is None:
                 continue

@@ -69,8 +69,8 @@ class Proxy:
     framed: bool = False
     rewrites: Mapping[bytes, bytes] = field(default_factory=dict)
     mode: Mode = Mode.WHOLE
-    taken: int = 0
-    """Connections since the start."""
+    spoiled: int = 0
+    """Pieces of data that came while it was not whole, and new connections."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _open: dict[asyncio.Task[None], _Connection | None] = field(default_factory=dict)
     _server: asyncio.Server | None = None
@@ -110,7 +110,7 @@ class Proxy:
         task = asyncio.current_task()
         assert task is not None
         self._open[task] = None
-        self.taken += 1
+        self.spoiled += self.mode is not Mode.WHOLE
         try:
             there, server = await asyncio.open_connection(self.host, self.port)
             connection = self._open[task] = _Connection(client, server)
@@ -132,6 +132,7 @@ class Proxy:
             if not up:
                 for old, new in self.rewrites.items():
                     data = data.replace(old, new)
+            self.spoiled += self.mode is not Mode.WHOLE
             while data:
                 data = await (self._up(writer, data) if up else self._down(connection, writer, data))
         while self.mode is Mode.BLACK_HOLE:
