@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import Any
 
 import pytest
 from aiohttp import web
 
+from bot.sandbox.telegram import webhook
+
 from .client import Client
-from .hooked import Hook, hooked
+from .hooked import Hook, Posted, hooked
 
 SECRET = "s3cret-A_b"
 
@@ -113,6 +116,32 @@ async def test_chats_do_not_wait_for_each_other_but_keep_their_order(client: Cli
         await hook.next()
         assert texts(hook)[-1] == "behind"
         assert hook.most_open == 2
+
+
+async def test_each_chat_gets_all_its_updates_in_order_whatever_fails(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook, "LONGEST_WAIT", 0.01)
+    dice, taken = random.Random(7), []
+
+    def moody(posted: Posted) -> web.Response:
+        if dice.random() < 0.4:
+            return web.Response(status=dice.choice([302, 400, 429, 500]))
+        taken.append(posted.json["message"])
+        return web.Response()
+
+    async with hooked() as hook:
+        hook.otherwise = moody
+        people = (await client.control("populate", platform="telegram", count=8, prefix="p"))["ids"]
+        await client.bot("setWebhook", url=hook.url, max_connections=4)
+        says = [{"channel": "dm", "member": dice.choice(people), "text": str(number)} for number in range(80)]
+        await client.control("say_many", platform="telegram", says=says)
+        async with asyncio.timeout(20):
+            while (await client.bot("getWebhookInfo"))["pending_update_count"]:
+                pass
+    for person in people:
+        expected = [say["text"] for say in says if say["member"] == person]
+        assert [m["text"] for m in taken if str(m["chat"]["id"]) == person] == expected
 
 
 async def test_no_more_connections_than_allowed(client: Client) -> None:

@@ -49,6 +49,7 @@ def begin(
         (oldest := next(iter(known.values()))).created < backend.now() - TOKEN_SECONDS or len(known) >= KEPT_MESSAGES
     ):
         del known[oldest.token]
+        backend.forms.pop(oldest.id, None)
     known[made.token] = made
     body = views.interaction(backend.world, made)
     if backend.world.interactions_url:
