@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,8 @@ import discord
 import yarl
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 from discord.http import Route
+
+from bot.chat.ports import PlatformDown
 
 LONGEST_WAIT = 30.0
 """Seconds that the SDK itself may sleep for one rate limit (its smallest setting); longer ones are reported to us."""
@@ -43,7 +46,18 @@ class DiscordConfig:
     @property
     def held(self) -> tuple[int, ...]:
         """The shards that this process holds."""
-        return tuple(dict.fromkeys(one for one in self.shard_ids if one < self.shards)) or tuple(range(self.shards))
+        return tuple(dict.fromkeys(self.shard_ids)) or tuple(range(self.shards))
+
+    def check(self) -> None:
+        """Raise PlatformDown for what cannot be meant."""
+        if not all(0 <= one < self.shards for one in self.shard_ids):
+            raise PlatformDown(
+                f"discord.shard_ids: with {self.shards} shards they are numbered 0 to {self.shards - 1}."
+            )
+        if self.public_key and not re.fullmatch("[0-9a-fA-F]{64}", self.public_key):
+            raise PlatformDown(
+                "discord.public_key is no key: copy its 64 digits from the Developer Portal (General Information)."
+            )
 
 
 def point_at(config: DiscordConfig) -> None:

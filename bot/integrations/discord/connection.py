@@ -73,7 +73,7 @@ class Doorkeeper:
 
 
 async def doorkeeper(api: Api, sink: Sink, config: DiscordConfig, clocks: Clocks) -> Doorkeeper:
-    """The doorkeeper of this process. Raises SendError, and PlatformDown when Discord has hardly any log-in left.
+    """The doorkeeper of this process, after `until_allowed`. Raises PlatformDown when hardly any log-in is left.
 
     Only a bot with several shards asks Discord how many log-ins it has: one without has a thousand, one at a time.
     """
@@ -212,7 +212,9 @@ class Connection:
 
 
 async def until_allowed(api: Api) -> None:
-    """Return when Discord's API answers us, however long we are told to wait. Raises PlatformDown without a token.
+    """Return when Discord's API answers us and the application is known, however long we are told to wait.
+
+    Raises PlatformDown when the token is refused.
 
     discord.py logs in with requests of its own, which know nothing of our limits: they are made after one of ours.
     """
@@ -220,6 +222,7 @@ async def until_allowed(api: Api) -> None:
     while True:
         try:
             await api.rest.call(Route("GET", "/users/@me"))
+            await api.application()
         except Refused as refused:
             if refused.code == NO_TOKEN:
                 raise PlatformDown(NOT_LET_IN) from None

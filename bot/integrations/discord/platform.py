@@ -47,7 +47,7 @@ CLOSE_WITHIN = 2.0
 
 
 class DiscordPlatform:
-    """One bot user on Discord.
+    """One bot user on Discord. Raises PlatformDown for a configuration that cannot be meant.
 
     `now` gives UTC seconds; it decides how long interaction tokens are used. `clocks` (the same `now` and the machine's
     where they are not given) count the log-ins to the gateway.
@@ -56,6 +56,7 @@ class DiscordPlatform:
     def __init__(
         self, config: DiscordConfig, now: Callable[[], float] = time.time, clocks: Clocks | None = None
     ) -> None:
+        config.check()
         point_at(config)
         self._config = config
         self._now = now
