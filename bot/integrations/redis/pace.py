@@ -30,7 +30,7 @@ class RedisPace:
         """Buckets are kept under a hash of the token, so that whoever reads Redis does not learn it."""
         self._client = Redis.from_url(
             url,
-            socket_timeout=DEADLINE,
+            socket_timeout=None,  # the deadline stands around each call: the client's own can swallow a cancellation
             socket_connect_timeout=DEADLINE,
             retry=Retry(NoBackoff(), 0),  # a call that was lost may have taken its tokens: never take them twice
         )
