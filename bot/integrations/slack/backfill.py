@@ -71,7 +71,8 @@ class Backfill:
         value = microseconds(message_id)
         if value is None:
             return None
-        self._heard[channel] = max(value, self._heard.get(channel, 0))
+        if channel in self._watched:
+            self._heard[channel] = max(value, self._heard.get(channel, 0))
         return Position(self._cursor(channel), value) if channel in self._whole else None
 
     def gap(self) -> None:

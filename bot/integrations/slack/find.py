@@ -12,7 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.chat.messages import Card, Outgoing
-from bot.chat.ports import Sought, Unclear
+from bot.chat.ports import Refused, Sought, Unclear
 from bot.integrations.slack import render
 from bot.integrations.slack.api import Api
 from bot.integrations.slack.parse import DELIVERY, at, items, string, timestamp
@@ -26,11 +26,24 @@ PAGE, PAGES = 200, 25
 """Messages at once, and how often we ask: 5,000 messages are looked through at most."""
 
 
+_NOWHERE = frozenset({"channel_not_found", "invalid_channel", "not_in_channel", "thread_not_found"})
+"""Refusals after which no other try will tell more; a missing scope, say, can be mended."""
+
+
 async def find(api: Api, who: Identity, sought: Sought) -> str | None:
     """The `ts` of the message, or None: the whole time since was read, and it is not there.
 
     Raises NotSent and Unclear where that cannot be told now, Refused where it never can.
     """
+    try:
+        return await _look(api, who, sought)
+    except Refused as error:
+        if error.code in _NOWHERE:
+            raise
+        raise Unclear(f"the history cannot be read at present: {error}") from error
+
+
+async def _look(api: Api, who: Identity, sought: Sought) -> str | None:
     cursor: str | None = None
     for _ in range(PAGES):
         page = (await _ask(api, sought, cursor)).data

@@ -60,7 +60,11 @@ class SlackPlatform:
     async def run(self, sink: Sink, ready: Callable[[], None]) -> None:
         """Connect and hand over events until cancelled. Raises PlatformDown when a token is refused."""
         await self._sign_in.patiently()
-        await (await self._hearing(sink)).run(ready, self._named)
+        hearing = await self._hearing(sink)
+        try:
+            await hearing.run(ready, self._named)
+        finally:
+            self._heard = None  # what it knew of gaps is old by the time somebody hears again
 
     def hooks(self, sink: Sink) -> Mapping[str, Hook]:
         """What answers Slack's requests, in HTTP mode."""
@@ -115,7 +119,11 @@ class SlackPlatform:
 
     async def find(self, sought: Sought) -> str | None:
         """The `ts` of the message that carries this delivery id, or None: it is not there. Raises as `send`."""
-        return await find(self._api, await self._sign_in.who(), sought)
+        try:
+            who = await self._sign_in.who()
+        except Refused as error:
+            raise Unclear(str(error)) from error
+        return await find(self._api, who, sought)
 
     async def holds(self, member: Member, role: str) -> bool:
         """Whether the member is in the user group with this id now; nobody is in one that does not exist."""

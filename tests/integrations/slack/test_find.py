@@ -56,7 +56,8 @@ async def test_what_was_never_taken_is_absent(stage: Stage) -> None:
     asked = await stage.say("when?")
     async with sender(stage) as platform:
         await platform.send(Reply("Another", asked), stage.community, "other-key")
-        for message in (Reply("Another", asked), Line("Another")):
+        alone = await stage.say("nobody answered this")
+        for message in (Reply("Another", asked), Reply("Another", alone), Line("Another")):
             assert await platform.find(sought(message, stage.community, "never-sent")) is None
 
 
@@ -139,7 +140,9 @@ async def test_only_our_own_message_with_this_id_is_it(foreign: Any) -> None:
         (page(has_more=True), Unclear),
         (page(ours("", metadata=None)), Unclear),
         ({"ok": False, "error": "channel_not_found"}, Refused),
-        ({"ok": False, "error": "missing_scope"}, Refused),
+        ({"ok": False, "error": "not_in_channel"}, Refused),
+        ({"ok": False, "error": "missing_scope"}, Unclear),
+        ({"ok": False, "error": "token_revoked"}, Unclear),
         ({"ok": False, "error": "internal_error"}, Unclear),
         (web.Response(status=502, text="<html>", content_type="text/html"), Unclear),
         (web.Response(status=200, text="<html>", content_type="text/html"), Unclear),
@@ -151,6 +154,15 @@ async def test_nothing_is_called_absent_that_was_not_read(answer: Any, expected:
     async with asking(answer) as (platform, _):
         with pytest.raises(expected):
             await platform.find(LOST)
+
+
+async def test_who_we_are_may_be_told_later() -> None:
+    async with asking(page(ours("d1"))) as (platform, server):
+        server.answers["auth.test"] = lambda _fields: {"ok": False, "error": "invalid_auth"}
+        with pytest.raises(Unclear):
+            await platform.find(LOST)
+        del server.answers["auth.test"]
+        assert await platform.find(LOST) == "1700000000.000100"
 
 
 async def test_a_history_without_end_is_given_up() -> None:
