@@ -131,6 +131,7 @@ class FallbackDrafter:
         self._monotonic = monotonic
         self._failures = 0
         self._closed_until = 0.0
+        self._failing_since: float | None = None
 
     async def draft(self, request: Request) -> Drafted | NeedsHuman:
         """The model's draft, or the embedded one with the flag that says so. Never raises ModelFailed."""
@@ -141,9 +142,15 @@ class FallbackDrafter:
                 self._failed(fault)
             else:
                 self._failures = 0
+                self._failing_since = None
                 return drafted
         answer = await self._embedded.draft(request)
         return replace(answer, flags=(*answer.flags, FLAG_MODEL_UNAVAILABLE))
+
+    @property
+    def failing_for(self) -> float | None:
+        """For how many seconds the model has been left alone, or None."""
+        return None if self._failing_since is None else self._monotonic() - self._failing_since
 
     def _may_try(self) -> bool:
         """Whether the model's turn has come; after the pause one request tries while the others still pass by."""
@@ -159,6 +166,7 @@ class FallbackDrafter:
         self._failures += 1
         if self._failures >= FAILURES_IN_A_ROW:
             self._closed_until = self._monotonic() + PAUSE_SECONDS
+            self._failing_since = self._failing_since or self._monotonic()
         _log.warning("model_failed", reason=str(fault), in_a_row=self._failures)
 
 

@@ -13,6 +13,7 @@ from bot.handlers.context import Asker, Context, language_of, say, tell
 from bot.handlers.wording import shown
 from bot.locales import choose
 from bot.storage.drafts import StoredDraft
+from bot.storage.people import LINK
 
 UMBRELLA = "herald"
 """`/herald status` is `/status`: a way around commands that a platform keeps for itself."""
@@ -41,7 +42,7 @@ def register(registry: Registry[Context]) -> None:
         registry.command(action.value, f"help.{action.value}", usage, action, aliases)(_twin(action))
     registry.command("draft", "help.draft", "<id|link> [instruction]", Action.REDO, ("起草",))(_draft)
     registry.command("inbox", "help.inbox", "[mine]", Action.VIEW, ("审核", "待办"))(_inbox)
-    registry.command("status", "help.status", "", Action.VIEW, ("状态",))(_status)
+    registry.command("status", "help.status", "[seen]", Action.VIEW, ("状态",))(_status)
     registry.command("pause", "help.pause", "", Action.PAUSE, ("暂停",))(_pause)
     registry.command("resume", "help.resume", "", Action.RESUME, ("恢复",))(_resume)
     registry.command("language", "help.language", "<en|zh>", None, ("语言",))(_language)
@@ -143,6 +144,9 @@ def _inbox_line(ctx: Context, language: str, draft: StoredDraft) -> str:
 
 def _status(ctx: Context, event: CommandInvoked) -> None:
     asker = Asker.of(event)
+    if event.text:
+        _acknowledge(ctx, asker, event.text)
+        return
     language = language_of(ctx, asker)
     texts = ctx.desk.texts
     events, drafts, replies = ctx.work.inbox.counts(), ctx.work.drafts.counts(), ctx.work.outbox.counts()
@@ -156,10 +160,37 @@ def _status(ctx: Context, event: CommandInvoked) -> None:
         mine = {state: count for (name, state), count in replies.items() if name == platform}
         counts = {s: mine.get(s, 0) for s in ("pending", "sent", "uncertain", "failed")}
         lines.append(texts.say(language, "status.platform", platform=platform.capitalize(), **counts))
+    lines += _troubles(ctx, language)
     for cursor, at in ctx.work.inbox.seen()[:10]:
         lines.append(texts.say(language, "status.seen", cursor=cursor, ago=texts.ago(language, ctx.now - at)))
     lines += [texts.say(language, "status.gap", cursor=cursor) for cursor in ctx.work.inbox.gaps()[:10]]
     tell(ctx, asker, "\n".join(lines))
+
+
+def _troubles(ctx: Context, language: str) -> list[str]:
+    """Who cannot be reached, what platforms told us to wait for, and what waits for too long."""
+    texts, now = ctx.desk.texts, ctx.now
+    oldest = ctx.work.inbox.oldest()
+    lines = [texts.say(language, "status.oldest", ago=texts.ago(language, now - oldest))] if oldest is not None else []
+    for name, since in sorted(ctx.work.facts.beginning(LINK).items()):
+        ago = texts.ago(language, now - float(since))
+        lines.append(texts.say(language, "status.link", name=name.capitalize(), ago=ago))
+    for platform in sorted(ctx.desk.capabilities):
+        for block in ctx.work.blocks.of(platform, now)[:3]:
+            left = texts.span(language, block.until - now)
+            where = f"{platform}:{block.destination}" if block.destination else platform.capitalize()
+            lines.append(texts.say(language, "status.block", where=where, time=left))
+    return lines
+
+
+def _acknowledge(ctx: Context, asker: Asker, word: str) -> None:
+    """`/status seen`: somebody knows of the gaps, also of those that cannot be filled."""
+    if word.lower() not in {"seen", "已知"}:
+        say(ctx, asker, "command.usage", usage="/status [seen]")
+    elif not may(ctx.roles, Action.RESUME):
+        say(ctx, asker, "command.no_right", name="status seen")
+    else:
+        say(ctx, asker, "done.gaps_seen", count=ctx.work.inbox.acknowledge())
 
 
 def _pause(ctx: Context, event: CommandInvoked) -> None:

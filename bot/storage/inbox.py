@@ -41,6 +41,7 @@ _TRIED = (
     .returning(inbox.c.tries)
 )
 _RAW = sa.select(inbox.c.raw).where(inbox.c.id == bindparam("row"))
+_OLDEST = sa.select(sa.func.min(inbox.c.received_at)).where(sa.text("state = 'new'"))
 _NEW = (
     sa.select(inbox.c.id, inbox.c.source, inbox.c.part)
     .where(sa.text("state = 'new'"))  # literal: a partial index is used
@@ -120,6 +121,16 @@ class Inbox:
         """The cursors that are being read back."""
         query = sa.select(cursors.c.name).where(cursors.c.gap_to.is_not(None)).order_by(cursors.c.name)
         return list(self._connection.execute(query).scalars())
+
+    def acknowledge(self) -> int:
+        """Somebody knows of all gaps, whether they can be filled or not; how many there were."""
+        query = sa.update(cursors).where(cursors.c.gap_to.is_not(None)).values(gap_from=None, gap_to=None)
+        return self._connection.execute(query).rowcount
+
+    def oldest(self) -> float | None:
+        """When the oldest event came that is not handled yet."""
+        at: float | None = self._connection.execute(_OLDEST).scalar()
+        return at
 
     def new(self, busy: Collection[int], count: int, parts: Collection[int] | None = None) -> list[Stored]:
         """The oldest unhandled events but the `busy` ones; of these parts, or of all.

@@ -81,6 +81,10 @@ class Prompts:
         self._connection.execute(sa.delete(prompts).where(prompts.c.id == prompt_id))
 
 
+LINK = "link:"
+"""What the names of those facts begin with that tell since when (UTC seconds) a service cannot be reached."""
+
+
 class Facts:
     """Facts about the installation that outlive a restart."""
 
@@ -97,6 +101,11 @@ class Facts:
         self._connection.execute(
             values.on_conflict_do_update(index_elements=["name"], set_={"value": values.excluded.value})
         )
+
+    def beginning(self, prefix: str) -> dict[str, str]:
+        """All facts whose names begin so, by what follows."""
+        query = sa.select(facts.c.name, facts.c.value).where(facts.c.name.startswith(prefix, autoescape=True))
+        return {row.name.removeprefix(prefix): row.value for row in self._connection.execute(query)}
 
     def forget(self, name: str) -> None:
         """Remove it."""

@@ -27,7 +27,7 @@ from bot.chat.events import (
     MessagePosted,
 )
 from bot.chat.messages import Answer, Card, Line, Notice, OpenForm, Prompt, Reply
-from bot.chat.ports import Capabilities, Finds, Incoming, Platform
+from bot.chat.ports import Capabilities, Finds, Incoming, Platform, Position
 from bot.domain.delivery import Deadlines
 from bot.domain.places import Channel, Member
 from bot.domain.roles import Role

@@ -9,7 +9,7 @@ from bot.chat.messages import Accepted, OpenForm
 from bot.chat.ports import Incoming, Position, Unclear
 from bot.domain.places import Channel
 
-from .house import ANSWER, House, channel
+from .house import ANSWER, House, channel, troubled
 
 EXPECTED = {
     ("approve", "1"): "approved",
@@ -165,6 +165,29 @@ async def test_the_status_tells_of_a_gap_while_it_is_read_back(house: House) -> 
     await house.door.gap("telegram:1", None)
     await house.command("status")
     assert gap not in house.notices()[-1]
+
+
+async def test_the_status_names_what_cannot_be_reached_and_who_wants_us_to_wait(house: House) -> None:
+    await troubled(house)
+    await house.command("status")
+    told = house.notices()[-1]
+    assert house.told("status.link", name="Slack", ago=house.texts.ago("en", 120)) in told
+    assert house.told("status.block", where="telegram:-100", time=house.texts.span("en", 60)) in told
+    assert told.count("told us to wait") == 1
+
+
+async def test_a_gap_that_cannot_be_filled_is_told_until_somebody_knows_of_it(house: House) -> None:
+    await troubled(house)
+    await house.command("status", "seen", who="vic")
+    assert house.notices("vic")[-1] == house.told("command.no_right", name="status seen")
+    await house.command("status")
+    assert "slack C9 are" in house.notices()[-1]
+    await house.command("status", "now")
+    assert house.notices()[-1] == house.told("command.usage", usage="/status [seen]")
+    await house.command("status", "已知")
+    assert house.notices()[-1] == house.told("done.gaps_seen", count=1)
+    await house.command("status")
+    assert "slack C9 are" not in house.notices()[-1]
 
 
 async def test_a_draft_is_made_by_link(house: House) -> None:

@@ -13,7 +13,7 @@ from bot.chat.ports import Incoming, Position, Refused, Unclear
 from bot.drafting.drafter import Drafted, EmbeddedDrafter, NeedsHuman, Request
 from bot.locales import LANGUAGES, Catalogue
 
-from .house import House, channel, living
+from .house import House, channel, living, troubled
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
@@ -111,6 +111,9 @@ async def everything(house: House, language: str) -> None:
     await comments_that_change(house)
     await asking(house)
     await waiting(house)
+    await troubled(house)
+    await house.command("status")
+    await house.command("status", "seen")
     await looking_up(house)
     await house.command("language", language)
 
