@@ -70,6 +70,14 @@ PUBLISHED = {
 }
 
 
+def scaled(rate: Rate, part: float) -> Rate:
+    """A part of a limit; where that is less than one request, one in a longer time."""
+    count = rate.count * part
+    if count < 1:
+        return Rate(1, rate.seconds / count, 1)
+    return Rate(count, rate.seconds, max(1.0, rate.burst * part))
+
+
 class Level:
     """Which part of a published figure is used: halved when the platform says that it is too much, and slowly back."""
 
@@ -169,10 +177,11 @@ class Window:
 class Bucket:
     """A published limit: tokens that come at a part of its rate, inside the window that is never exceeded."""
 
-    def __init__(self, rate: Rate, now: float, *, empty: bool = False) -> None:
+    def __init__(self, rate: Rate, now: float, empty_since: float | None = None) -> None:
+        """Full, or filling only since then."""
         self.rate = rate
-        self._tokens = 0.0 if empty else rate.burst
-        self._at = now
+        self._tokens = rate.burst if empty_since is None else 0.0
+        self._at = now if empty_since is None else empty_since
         self._window = Window(int(rate.count), rate.seconds)
 
     def wait(self, now: float, level: float) -> float:
@@ -201,8 +210,11 @@ class Bucket:
         """Whether it is full and its window empty."""
         return self.wait(now, SHARE) == 0.0 and self._tokens >= self.rate.burst and self._window.idle(now)
 
-    def emptied(self, now: float) -> None:
-        """Begin without tokens."""
+    def resize(self, rate: Rate, now: float) -> None:
+        """From now on so much, and no tokens to begin with; what is in the window stays there."""
+        self.rate = rate
+        self._window.count = int(rate.count)
+        self._window.seconds = rate.seconds
         self._tokens = min(self._tokens, 0.0)
         self._at = max(self._at, now)
 

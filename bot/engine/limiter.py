@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import threading
@@ -13,20 +14,15 @@ from bot.chat.ports import LimitSeen
 from bot.domain.delivery import Urgency
 from bot.engine.breaker import Breaker
 from bot.engine.buckets import PUBLISHED, Pace, Rate
-from bot.engine.place import Place
+from bot.engine.places import WHOLE_BOT, Places
 from bot.engine.schedule import Candidate, Schedule, urgency_of
+from bot.engine.sharing import FRESH, SOLE, Sharing
 from bot.storage.blocks import Block
 
-ALARM_SECONDS = 900.0
-"""A platform that tells us to wait longer than this wants somebody's attention."""
-NO_TIME = 60.0
-"""Seconds to wait when the time that a platform told is no time."""
-MANY = 1000
-"""Destinations that are remembered before those that were quiet are looked for."""
-WHOLE_BOT = ""
-"""Stands for the whole bot where destinations are named."""
+ADMIT = 3.0
+"""Seconds that a request may wait for new shared tokens after its own have become old."""
 
-__all__ = ["PUBLISHED", "Block", "Candidate", "Limiter", "Pace", "Rate"]
+__all__ = ["PUBLISHED", "WHOLE_BOT", "Block", "Candidate", "Limiter", "Pace", "Rate"]
 
 Scope = Literal["destination", "bot"]
 
@@ -39,24 +35,32 @@ class Limiter:
     What `choose` returned counts as under way until exactly one of `went`, `told`, `refused`, `failed_transport` or
     `unused` is called with it: a limit's window is over for a request only so long after its answer. Forgotten ones
     are taken for over after a minute.
+
+    Several workers give it a `sharing`. Then `share` is awaited before each `choose`, and `admit` right before each
+    request.
     """
 
     def __init__(
-        self, pace: Pace | None, monotonic: Callable[[], float], now: Callable[[], float] = time.time, name: str = ""
+        self,
+        pace: Pace | None,
+        monotonic: Callable[[], float],
+        now: Callable[[], float] = time.time,
+        name: str = "",
+        sharing: Sharing | None = None,
     ) -> None:
         self._pace = pace
         self._monotonic = monotonic
-        self._now = now
         self._name = name
+        self._sharing = sharing if sharing is not None and pace is not None else SOLE
         self._schedule = Schedule()
         self._breaker = Breaker()
-        self._bot = Place.of_bot(pace, monotonic())
-        self._places: dict[str, Place] = {}
-        self._waiting: set[str] = set()
-        self._reasons: dict[str, str] = {}
-        self._many = MANY
+        self._places = Places(pace, monotonic, now, name)
+        self._now = now
+        self._chosen: dict[int, float] = {}
         self._rest = math.inf
         self._lock = threading.Lock()
+
+    # ---- choosing
 
     def choose(self, candidates: Sequence[Candidate], free: int, kept: int = 0) -> list[Candidate]:
         """Which of these rows go now, at most `free`, the most urgent first; they have their tokens.
@@ -66,8 +70,7 @@ class Limiter:
         answers), and do not let one destination fill the list. `kept` of the free senders are left to the three upper
         classes. Answers are never paced, but use up what others then have to wait for.
 
-        It is no part of a unit of work, which may run twice: choose, then claim, and hand back by `unused` what could
-        not be claimed.
+        What could not be claimed after all is handed back by `unused`, also where a unit of work runs twice.
         """
         with self._lock:
             now = self._monotonic()
@@ -89,68 +92,76 @@ class Limiter:
         return []
 
     def _go(self, one: Candidate, now: float) -> bool | None:
-        urgency = urgency_of(one)
-        answer = urgency is Urgency.ANSWER
-        if (whole := self._bot.blocked(now) if answer else self._bot.wait(now)) > 0 and self._counts(urgency):
+        bot, answer = self._places.bot, urgency_of(one) is Urgency.ANSWER
+        whole = bot.blocked(now) if answer else max(bot.wait(now), self._sharing.pause(now), self._sharing.whole(now))
+        if whole > 0 and self._counts(one):
             self._rest = min(self._rest, whole)
             return None
-        if not answer and not self._take(one, urgency is Urgency.LIVE, now):
+        if not answer and not self._take(one, now):
             return False
-        if self._counts(urgency):
-            self._bot.take(now)
+        if self._counts(one):
+            bot.take(now)
+            if answer:
+                self._sharing.owe(self._places.needs(WHOLE_BOT, now, self._sharing.part(now)))
+        self._chosen[one.id] = now
         return True
 
-    def _take(self, one: Candidate, live: bool, now: float) -> bool:
-        place = self._place(one.destination)
-        wait = place.wait(now, live=live)
-        self._waiting.add(one.destination)
+    def _take(self, one: Candidate, now: float) -> bool:
+        place, live = self._places.of(one.destination), _live(one)
+        self._places.busy(one.destination)
+        wait = place.wait(now, live=live) or self._sharing.leave(one.destination, now)
+        if not wait and self._sharing.takes:
+            part = self._sharing.part(now)
+            wait = self._sharing.use(self._places.needs(one.destination, now, part, live=live), now)
         if wait > 0:
             self._rest = min(self._rest, wait)
             return False
         place.take(now, live=live)
         return True
 
-    def _counts(self, urgency: Urgency) -> bool:
+    def _counts(self, one: Candidate) -> bool:
         """Whether it counts for the whole bot."""
-        return not (urgency is Urgency.ANSWER and self._pace is not None and self._pace.answers_exempt)
+        return not (urgency_of(one) is Urgency.ANSWER and self._pace is not None and self._pace.answers_exempt)
 
     def waits(self) -> dict[str, float]:
         """Destinations where nothing but answers may go now, with their seconds; "" stands for the whole bot."""
         with self._lock:
             now = self._monotonic()
-            waits = {name: self._places[name].wait(now) for name in self._waiting if name in self._places}
-            self._waiting = {name for name, wait in waits.items() if wait > 0}
-            found = {name: waits[name] for name in self._waiting}
-            whole = max(self._bot.wait(now), self._breaker.wait(now))
+            found = self._places.waits(now, lambda name: self._sharing.leave(name, now))
+            whole = max(self._places.bot.wait(now), self._breaker.wait(now), self._sharing.pause(now))
             return found | ({WHOLE_BOT: whole} if whole > 0 else {})
 
     def rest(self) -> float | None:
         """Seconds until one of those that the last `choose` passed over may go; None if it passed over none."""
         with self._lock:
-            return self._rest if self._rest < math.inf else None
+            rest = min(self._rest, self._sharing.look_again)
+            return rest if rest < math.inf else None
+
+    # ---- what became of them
 
     def went(self, one: Candidate) -> None:
         """The platform did it."""
-        self._over(one)
-
-    def refused(self, one: Candidate) -> None:
-        """The platform will not do it: a definite 4xx. Some platforms ban whoever makes too many of them."""
-        self._over(one)
-        with self._lock:
-            self._bot.invalid(self._monotonic())
-
-    def _over(self, one: Candidate) -> None:
         with self._lock:
             self._breaker.worked()
             self._end(one)
 
-    def _end(self, one: Candidate) -> None:
-        now = self._monotonic()
-        urgency = urgency_of(one)
-        if urgency is not Urgency.ANSWER:
-            self._place(one.destination).over(now, live=urgency is Urgency.LIVE)
-        if self._counts(urgency):
-            self._bot.over(now)
+    def refused(self, one: Candidate) -> None:
+        """The platform will not do it: a definite 4xx. Some platforms ban whoever makes too many of them."""
+        with self._lock:
+            self._breaker.worked()
+            self._end(one)
+            self._places.bot.invalid(self._monotonic())
+
+    def told(self, one: Candidate, seconds: float, scope: Scope = "destination", reason: str = "") -> Block:
+        """A 429: wait this long, in full, before anything else goes to its destination or from the whole bot.
+
+        The block is to be kept in the unit that settles the row (`Work.blocks`), and given to `load` at the next start.
+        """
+        with self._lock:
+            self._breaker.worked()
+            self._end(one)
+            self._places.bot.invalid(self._monotonic())
+            return self._places.block(WHOLE_BOT if scope == "bot" else one.destination, seconds, reason)
 
     def failed_transport(self, one: Candidate) -> None:
         """It could not be reached, did not answer in time, or answered with a fault of its own (5xx)."""
@@ -161,67 +172,41 @@ class Limiter:
             if was is None and self._breaker.broken_at is not None:
                 log.warning("%s cannot be reached: nothing is sent but a probe now and then", self._name)
 
+    def _end(self, one: Candidate) -> None:
+        now = self._monotonic()
+        self._chosen.pop(one.id, None)
+        if urgency_of(one) is not Urgency.ANSWER:
+            self._places.of(one.destination).over(now, live=_live(one))
+        if self._counts(one):
+            self._places.bot.over(now)
+
     def unused(self, one: Candidate) -> None:
         """It was chosen, and nothing was sent after all: its tokens are there again."""
         with self._lock:
             self._breaker.unused()
-            urgency = urgency_of(one)
-            if urgency is not Urgency.ANSWER:
-                self._place(one.destination).unused(live=urgency is Urgency.LIVE)
-            if self._counts(urgency):
-                self._bot.unused()
-
-    def told(self, one: Candidate, seconds: float, scope: Scope = "destination", reason: str = "") -> Block:
-        """A 429: wait this long, in full, before anything else goes to its destination or from the whole bot.
-
-        The block is to be kept in the unit that settles the row (`Work.blocks`), and given to `load` at the next start.
-        """
-        with self._lock:
-            self._breaker.worked()
-            self._end(one)
-            self._bot.invalid(self._monotonic())
-            return self._block(WHOLE_BOT if scope == "bot" else one.destination, seconds, reason)
-
-    def _block(self, destination: str, seconds: float, reason: str) -> Block:
-        wait = max(0.0, seconds) if math.isfinite(seconds) else NO_TIME
-        now = self._monotonic()
-        place = self._place(destination)
-        place.block(now, now + wait)
-        self._waiting.add(destination)
-        self._reasons[destination] = reason
-        if wait > ALARM_SECONDS:
-            whom = f"channel {destination}" if destination else "the whole bot"
-            log.error("%s wants us to wait for %.0f s before the next message: %s", self._name, wait, whom)
-        return Block(destination, self._now() + place.blocked(now), reason)
+            self._chosen.pop(one.id, None)
+            if urgency_of(one) is not Urgency.ANSWER:
+                self._places.of(one.destination).unused(live=_live(one))
+            if self._counts(one):
+                self._places.bot.unused()
 
     def seen(self, seen: LimitSeen) -> None:
-        """What an answer said about a limit; before `went` for the same request."""
-        if not (math.isfinite(seen.reset_after) and seen.reset_after >= 0):
-            return
-        with self._lock:
-            self._place(seen.destination).learn(seen, self._monotonic())
+        """What the answer to one of our messages said about a limit; before `went` for it."""
+        if math.isfinite(seen.reset_after) and seen.reset_after >= 0:
+            with self._lock:
+                self._places.of(seen.destination).learn(seen, self._monotonic())
+
+    # ---- what people and other processes know
 
     def blocked(self) -> list[Block]:
         """What we were told to wait for and still do, the longest first."""
         with self._lock:
-            mono, wall = self._monotonic(), self._now()
-            places = {WHOLE_BOT: self._bot, **{name: self._places[name] for name in self._reasons if name}}
-            found = [
-                Block(name, wall + wait, self._reasons.get(name, ""))
-                for name, place in places.items()
-                if (wait := place.blocked(mono)) > 0
-            ]
-            self._reasons = {block.destination: block.reason for block in found}
-            return sorted(found, key=lambda block: -block.until)
+            return self._places.blocked()
 
     def load(self, blocks: Iterable[Block]) -> None:
         """Obey these, too: blocks from before a restart, or that another process was told. May be called again."""
         with self._lock:
-            mono, wall = self._monotonic(), self._now()
-            for block in blocks:
-                wait = block.until - wall
-                if wait > self._place(block.destination).blocked(mono) + 1:
-                    self._block(block.destination, wait, block.reason)
+            self._places.load(blocks)
 
     def broken_since(self) -> float | None:
         """Since when (UTC seconds) the platform cannot be reached, or None."""
@@ -229,37 +214,39 @@ class Limiter:
             at = self._breaker.broken_at
             return None if at is None else self._now() - (self._monotonic() - at)
 
-    def take(self, destination: str) -> bool:
-        """As before `choose`: use a turn for this destination; False if it has to wait."""
-        one = Candidate(0, destination, Urgency.BROADCAST)
+    # ---- several workers
+
+    async def share(self) -> None:
+        """Before `choose`: take the shared tokens that the last one lacked. Nothing to do for a single process."""
+        await self._sharing.fetch()
         with self._lock:
-            if not self._go(one, self._monotonic()):
-                return False
-            self._end(one)
-            return True
+            now = self._monotonic()
+            self._places.confine(now, self._sharing.part(now) if self._sharing.alone else None)
 
-    def paced(self) -> dict[str, float]:
-        """As before `waits`."""
-        return self.waits()
+    async def admit(self, one: Candidate) -> bool:
+        """Right before its request: whether it may still be made. If not, it is `unused`.
 
-    def block(self, destination: str, seconds: float) -> None:
-        """As before `told`."""
-        with self._lock:
-            self._block(destination, seconds, "")
+        Shared tokens are good for a moment only; where writing down that a request begins took longer, this waits for
+        others.
+        """
+        sharing, destination, live = self._sharing, one.destination, _live(one)
+        until = self._monotonic() + ADMIT
+        while urgency_of(one) is not Urgency.ANSWER:
+            with self._lock:
+                now = self._monotonic()
+                if sharing.pause(now) or sharing.leave(destination, now):
+                    return False
+                if not sharing.takes or now - self._chosen.get(one.id, -math.inf) <= FRESH:
+                    return True
+                needs = self._places.needs(destination, now, sharing.part(now), live=live)
+            wait = await sharing.admit(needs)
+            if wait == 0 or self._monotonic() + wait > until:
+                return wait == 0
+            await asyncio.sleep(wait)
+        return True
 
-    def _place(self, destination: str) -> Place:
-        if destination == WHOLE_BOT:
-            return self._bot
-        place = self._places.get(destination)
-        if place is None:
-            self._forget_idle()
-            place = self._places[destination] = Place.of_destination(self._pace, destination, self._monotonic())
-        return place
+    paced = waits
 
-    def _forget_idle(self) -> None:
-        """Quiet destinations say nothing; keep their number small."""
-        if len(self._places) < self._many:
-            return
-        now = self._monotonic()
-        self._places = {name: place for name, place in self._places.items() if not place.idle(now)}
-        self._many = max(MANY, 2 * len(self._places))
+
+def _live(one: Candidate) -> bool:
+    return urgency_of(one) is Urgency.LIVE

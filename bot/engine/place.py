@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections import deque
 
 from bot.chat.ports import LimitSeen
-from bot.engine.buckets import SHARE, UNANSWERED, Bucket, Learned, Level, Limit, Pace, Rate, Window
+from bot.engine.buckets import SHARE, UNANSWERED, Bucket, Learned, Level, Limit, Pace, Rate, Window, scaled
 
 LIVE_PART = 0.5
 """The part of a destination's minute budget that live messages may use."""
 NEVER = 10**9
 """More requests than there can be."""
+FIRST = Rate(1, 1, 1)
+"""How often several processes together ask a destination whose limits are not known yet."""
 
 
 class Place:
     """The limits that a request has to pass together, and until when the platform wants none at all."""
 
-    def __init__(self, rates: tuple[Rate, ...], now: float, *, learns: bool = False) -> None:
-        self._limits: list[Limit] = [Bucket(rate, now) for rate in rates]
+    def __init__(
+        self, rates: tuple[Rate, ...], now: float, *, learns: bool = False, empty_since: float | None = None
+    ) -> None:
+        self._rates = rates
+        self._limits = [Bucket(rate, now, empty_since) for rate in rates]
         self._live = _live_of(rates, now)
         self._learned: dict[str, Learned] = {}
         self._learns = learns
@@ -35,9 +40,10 @@ class Place:
         return place
 
     @staticmethod
-    def of_destination(pace: Pace | None, destination: str, now: float) -> Place:
-        """One destination."""
-        return Place(pace.of(destination) if pace else (), now, learns=bool(pace and pace.learns))
+    def of_destination(pace: Pace | None, destination: str, now: float, empty_since: float | None) -> Place:
+        """One destination. Its buckets are full, or have been filling only since then."""
+        rates = pace.of(destination) if pace else ()
+        return Place(rates, now, learns=bool(pace and pace.learns), empty_since=empty_since)
 
     def wait(self, now: float, *, live: bool = False) -> float:
         """Seconds until another request may be made, a live one if so said."""
@@ -92,14 +98,33 @@ class Place:
         if self._most_invalid is not None:
             self._invalid.append(now)
 
+    def emptied(self, now: float) -> None:
+        """Begin without tokens."""
+        for bucket in [*self._limits, *([self._live] if self._live else [])]:
+            bucket.resize(bucket.rate, now)
+
+    def resize(self, now: float, part: float) -> None:
+        """From now on only a part of each limit is ours, and it begins without tokens."""
+        for bucket, rate in zip(self._limits, self._rates, strict=True):
+            bucket.resize(scaled(rate, part), now)
+
+    def rates(self, now: float, *, live: bool) -> dict[str, Rate]:
+        """The limits that a request has to pass, as they are used at present, by names that are ours."""
+        used = min(1.0, self._level.at(now) / SHARE)
+        found = {str(number): scaled(rate, used) for number, rate in enumerate(self._rates)}
+        found |= {f"learned:{name}": scaled(one.rate, used) for name, one in self._learned.items()}
+        if self._learns and not self._learned:
+            found["first"] = FIRST
+        return found | ({"live": self._live.rate} if live and self._live else {})
+
     def idle(self, now: float) -> bool:
         """Whether nothing is known that a new one would not know."""
-        limits: list[Limit] = [*self._all(live=True)]
+        limits = self._all(live=True)
         quiet = self._requests.idle(now) and now >= self._blocked and self._level.usual(now)
         return quiet and all(limit.idle(now) for limit in limits)
 
     def _all(self, live: bool) -> list[Limit]:
-        limits = [*self._limits, *self._learned.values()]
+        limits: list[Limit] = [*self._limits, *self._learned.values()]
         return [*limits, self._live] if live and self._live else limits
 
     def _wait_for_first(self, now: float) -> float:

@@ -467,7 +467,6 @@ def test_forgetting_idle_destinations_gives_nobody_a_second_burst() -> None:
         goes(limiter, to(f"later {number}"))
     assert not goes(limiter, to("blocked"))
     assert len(limiter._places) < 6000
-    assert {"blocked"} <= set(limiter._places)
 
 
 def test_memory_stays_small() -> None:
@@ -476,4 +475,4 @@ def test_memory_stays_small() -> None:
         goes(limiter, to(str(number)))
         clock.at += 0.05
     assert len(limiter._places) <= 2 * buckets.SHARE * 2000
-    assert len(limiter._waiting) < 100 or limiter.waits() is not None
+    assert len(limiter.waits()) < 100
