@@ -23,6 +23,7 @@ from bot.storage.tables import metadata
 
 HEAD = "0002"
 """The newest migration; `migrations/versions` holds it."""
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 class FileLock:
@@ -118,7 +119,7 @@ def _run_alembic(name: str, url: str, connection: Connection | None) -> None:
     from alembic.util.exc import CommandError
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
     config.attributes["connection"] = connection
     try:
@@ -127,8 +128,9 @@ def _run_alembic(name: str, url: str, connection: Connection | None) -> None:
         raise StoreUnavailable(f"{name} was written by a newer Herald: update the program ({error})") from error
 
 
-_LOCK = 0x4865_7261_6C64
+LOCK = 0x4865_7261_6C64
 """The advisory lock under which a server's schema is changed ("Herald"): others wait and find it done."""
+_VERSION = "CREATE TABLE alembic_version (version_num VARCHAR(32) CONSTRAINT alembic_version_pkc PRIMARY KEY)"
 _PATIENCE = Deadlines(statement=900, lock=600)
 """A large table takes its time, and so does waiting for whoever migrates it."""
 
@@ -151,14 +153,14 @@ def bring_up(connection: Connection, name: str) -> None:
     """The same within a transaction that sees what others commit meanwhile (READ COMMITTED)."""
     if server_revision(connection) == HEAD:
         return  # the usual case: without waiting for anybody
-    connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
     found = server_revision(connection)
     if found == HEAD:
         return
     reach(Point.MIGRATING)
     if found is None:
         metadata.create_all(connection, checkfirst=False)
-        connection.execute(sa.text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+        connection.execute(sa.text(_VERSION))
         connection.execute(sa.text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
     else:
         upgrade_server(connection, name)
@@ -172,7 +174,9 @@ def upgrade_server(connection: Connection, name: str) -> None:
 
 def server_revision(connection: Connection) -> str | None:
     """The migration that a database on a server is at, or None where Herald has not been."""
-    if connection.execute(sa.text("SELECT to_regclass('alembic_version')")).scalar() is None:
+    # Not to_regclass: within a transaction it may go on saying what it said before, also behind a lock.
+    tables = "SELECT count(*) FROM pg_class WHERE relname = 'alembic_version' AND pg_table_is_visible(oid)"
+    if not connection.execute(sa.text(tables)).scalar():
         return None
     found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
     return None if found is None else str(found)
