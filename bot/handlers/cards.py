@@ -152,7 +152,11 @@ def _bind(ctx: Context, sheet: Sheet, *, rebind: bool) -> StoredView:
 def _outcome(ctx: Context, row: Delivery, outcome: Outcome) -> None:
     card_id = row.card_id or 0
     if isinstance(outcome, Sent):
+        before = ctx.work.cards.get(card_id).message_id
         ctx.work.cards.posted(card_id, outcome.message_id)
+        if before is None and (row.tries or row.error) and row.draft_id is not None:
+            # A platform that knows the request answers with what an earlier try has made of it, as the draft was then.
+            refresh(ctx, row.draft_id)
     elif isinstance(outcome, Lost) and outcome.code == REPOST_CODE:  # somebody deleted the card: show it again
         ctx.work.cards.forget_message(card_id)
         if row.draft_id is not None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from engine.world import failing
+from engine.world import Call, Recorder, failing
 
-from bot.chat.messages import FieldErrors, OpenForm, Reply
+from bot.chat.messages import Card, FieldErrors, OpenForm, Reply
 from bot.chat.ports import NotSent, Refused, Unclear
 from bot.domain.text import fingerprint
 from bot.storage.tables import decisions, outbox
@@ -274,6 +274,22 @@ async def test_what_failed_is_dropped(house: House) -> None:
     assert (await house.state())[0] == "dropped"
     await house.advance(3600)
     assert house.replies() == []
+
+
+async def test_a_card_that_an_earlier_try_had_made_is_brought_up_to_date(house: House) -> None:
+    """Discord knows a create that is repeated: it answers with the card as it was posted at first."""
+    discord = house.platforms["discord"]
+
+    async def known(recorder: Recorder, _: Call) -> str:
+        return recorder.sent(Card)[0].message_id
+
+    discord.fates.extend([failing(Unclear("cut off"), after=True), known])
+    await house.say()
+    await house.press("reject")
+    await house.advance(10)
+    assert (await house.state())[0] == "rejected"
+    assert len(discord.sent(Card)) == 1
+    assert house.card("discord").tone == house.card("slack").tone == "quiet"
 
 
 async def in_doubt(house: House) -> None:
