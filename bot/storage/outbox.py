@@ -257,7 +257,8 @@ class Outbox:
             "count": count,
         }
         if paced:
-            rows = self._connection.execute(_UNPACED_READY, values | {"paced": list(paced)}).tuples().all()
+            paced_too = values | {"paced": list(paced)}
+            rows = [tuple(row) for row in self._connection.execute(_UNPACED_READY, paced_too)]
         else:
             rows = _ANY_READY.rows(self._connection, values)
         return [Ready(row, channel, Urgency(urgency)) for row, channel, urgency in rows]
