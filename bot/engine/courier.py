@@ -101,6 +101,7 @@ class Courier(Generic[C]):
             await self._woken.wait()
             return
         await self._obey_others()
+        await self._limiter.share()
         expires = self._clock.monotonic() + self._settling.deadlines.lease
         begun = await self._claim(free)
         for one in begun:
@@ -230,10 +231,11 @@ class Courier(Generic[C]):
     async def _deliver(self, one: Begun, expires: float) -> None:
         row, deadlines = one.row, self._settling.deadlines
         try:
+            admitted = await self._limiter.admit(one.chosen)
             async with asyncio.timeout(deadlines.timeout):
                 reach(Point.OUTBOX_REQUEST, row.kind)
                 # Nothing is awaited between this look and the request: whoever was suspended must not send any more.
-                late = expires - self._clock.monotonic() < deadlines.timeout + deadlines.grace
+                late = not admitted or expires - self._clock.monotonic() < deadlines.timeout + deadlines.grace
                 message_id = None if late else await perform(self._platform, one.act, row.key)
                 reach(Point.OUTBOX_ANSWERED, row.kind)
         except asyncio.CancelledError:
