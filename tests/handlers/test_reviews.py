@@ -285,7 +285,7 @@ async def test_a_card_that_an_earlier_try_had_made_is_brought_up_to_date(house: 
 
     discord.fates.extend([failing(Unclear("cut off"), after=True), known])
     await house.say()
-    await house.press("reject")
+    await house.fill("reject", {"reason": "wrong_fact", "text": "it is Monday"})
     await house.advance(10)
     assert (await house.state())[0] == "rejected"
     assert len(discord.sent(Card)) == 1
