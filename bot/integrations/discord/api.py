@@ -26,7 +26,7 @@ class Api:
     def __init__(self, config: DiscordConfig) -> None:
         self.limits = Limits()
         self._wire = Wire()
-        self.rest = Rest(self._wire, self.limits, config.token, config.request_timeout)
+        self.rest = Rest(self._wire, self.limits, config.api_url, config.token, config.request_timeout)
         self.once = Once(self._wire, self.limits, config.api_url, config.request_timeout)
         self.known_parent: Callable[[str], str | None] = lambda _: None
         """A faster way to learn of a channel's parent: the parent, the channel itself when it has none, or None."""

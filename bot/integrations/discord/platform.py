@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from discord.http import Route
 
 from bot.chat.events import Event, ReplyHandle
-from bot.chat.messages import Answer, Notice, Outgoing
+from bot.chat.messages import Notice, Outgoing
 from bot.chat.ports import (
     Capabilities,
     CommandSpec,
@@ -33,7 +33,7 @@ from bot.integrations.discord.client import DiscordConfig, point_at
 from bot.integrations.discord.connection import Connection, doorkeeper, until_allowed
 from bot.integrations.discord.endpoint import PATH, Endpoint
 from bot.integrations.discord.errors import GONE
-from bot.integrations.discord.fields import Json, is_snowflake, snowflakes
+from bot.integrations.discord.fields import is_snowflake, snowflakes
 from bot.integrations.discord.inbound import Inbound
 from bot.integrations.discord.logins import Clocks
 from bot.integrations.discord.progress import Progress
@@ -65,7 +65,7 @@ class DiscordPlatform:
         self._api.known_parent = self._known_parent
         self._answers = Answers(self._api, now)
         self._progress = Progress(config.watched, config.shards)
-        self._inbound = Inbound(config.guilds, self._progress, self._api.parent_of, self._respond)
+        self._inbound = Inbound(config.guilds, self._progress, self._api.parent_of, self._answers.respond)
         self._ears = {shard: self._inbound.ear(shard) for shard in config.held}
         self._connections = [
             Connection(config, self._api, ear.take, self._inbound.room, shard) for shard, ear in self._ears.items()
@@ -139,9 +139,6 @@ class DiscordPlatform:
 
     def _known_parent(self, channel: str) -> str | None:
         return next((known for one in self._connections if (known := one.parent_of(channel))), None)
-
-    async def _respond(self, interaction: Json, answer: Answer) -> None:
-        await self._answers.respond(interaction, answer)
 
     def hooks(self, sink: Sink) -> Mapping[str, Hook]:
         """As `HearsHttp.hooks`: interactions over HTTP, where the application's public key is known."""

@@ -38,7 +38,8 @@ NOT_LET_IN = (
 class Rest:
     """Calls with the bot's token. `timeout` is how long one may take, in seconds."""
 
-    def __init__(self, wire: Wire, limits: Limits, token: str, timeout: float) -> None:
+    def __init__(self, wire: Wire, limits: Limits, api_url: str, token: str, timeout: float) -> None:
+        self._api = api_url.rstrip("/")
         self._wire = wire
         self._limits = limits
         self._headers = {"Authorization": f"Bot {token}"}
@@ -115,7 +116,7 @@ class Rest:
         try:
             response = await self._wire.ask(
                 route.method,
-                route.url,
+                self._api + route.url.removeprefix(Route.BASE),
                 left,
                 json=body,
                 params=params,

@@ -92,3 +92,27 @@ async def test_a_store_that_is_down_is_not_taken_for_a_deaf_gateway(
         sink.down = False
         await sink.until(lambda: heard(sink, texts) == texts)
     assert RENEWED not in caplog.text
+
+
+async def test_a_connection_that_stays_deaf_is_given_up_for_a_new_session(
+    sandbox: Sandbox, sink: RecordingSink, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(sandbox.config(silence=SILENCE), sink):
+        before = await said(sandbox, "before", 2)
+        await sink.until(lambda: heard(sink, before) == before)
+        await sandbox("fault", kind="deaf", seconds=600)
+        first = await said(sandbox, "to deaf ears", 3)
+        await sink.until(lambda: len(heard(sink, first)) == len(first))
+        assert "stayed deaf" not in caplog.text
+        await sandbox("fault", kind="deaf", seconds=600)  # the resumed connection, too
+        second = await said(sandbox, "to ears that are still deaf", 3)
+        await sink.until(lambda: len(heard(sink, second)) == len(second))
+        assert "stayed deaf" in caplog.text
+        await sandbox("fault", kind="deaf", times=0)
+        live = await said(sandbox, "after", 3)
+        await sink.until(lambda: len(heard(sink, live)) == len(live))
+    assert heard(sink, before + first + second + live) == before + first + second + live
+    assert sink.again == []
+    # Resumed once, then logged in.
+    assert [len(json.loads(kept)) for name, kept in sink.facts.items() if "logins" in name] == [2]
+    assert sink.gaps[-1][1] is None
