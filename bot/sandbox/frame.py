@@ -176,6 +176,11 @@ class Fault:
     late: float | None = None
     """With `swallow_reply`: the call is carried out only so many seconds after its client has left."""
 
+    @property
+    def of_deliveries(self) -> bool:
+        """Whether it is meant for deliveries over HTTP: its `match` is `delivery`, or begins with `delivery/`."""
+        return self.match is not None and (self.match + "/").startswith("delivery/")
+
 
 @dataclass
 class Faults:
@@ -192,14 +197,19 @@ class Faults:
         """Take back the pending faults of that kind; with `match`, only those that were asked for with it."""
         self.pending = [f for f in self.pending if f.kind != kind or match not in (None, f.match)]
 
-    def take(self, kinds: Iterable[FaultKind], text: str, *, named: str | None = None) -> Fault | None:
+    def take(
+        self, kinds: Iterable[FaultKind], text: str, *, named: str | None = None, delivery: bool = False
+    ) -> Fault | None:
         """The first pending fault of one of `kinds` that fits a call whose path and body are `text`; counts it.
 
         With `named`, only a fault whose `match` holds that word: event polls are hit only when asked for by name.
+        `delivery` says that it is one over HTTP, which only faults that name deliveries hit, and these nothing else.
         """
         wanted = set(kinds)
         self.pending = [f for f in self.pending if f.until is None or f.until > time.monotonic()]
         for fault in self.pending:
+            if fault.of_deliveries != delivery:
+                continue
             if named is not None and named not in (fault.match or ""):
                 continue
             if fault.kind in wanted and (fault.match is None or fault.match in text):

@@ -1,8 +1,8 @@
 """Deliveries over HTTP: a platform posts to the bot's address and hears whether it was taken.
 
-A fault hits a delivery only when its `match` names one: it must hold the word `delivery`, and be a part of
-`delivery/<kind> <body>`, so `delivery` hits all and `delivery/events` the events of Slack. `slow` delivers late,
-`reset` cuts the connection in the middle of the request, `swallow_reply` delivers and never hears the answer.
+A fault hits a delivery only when its `match` names one, as the beginning of `delivery/<kind> <body>`: `delivery` hits
+all, `delivery/events` the events of Slack. `slow` delivers late, `reset` cuts the connection in the middle of the
+request, `swallow_reply` delivers and never hears the answer.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Hooks:
         if not self._faults.pending:
             return None
         text = f"delivery/{delivery.kind} {delivery.body.decode('utf-8', 'replace')}"
-        return self._faults.take(_FAULTS, text, named="delivery")
+        return self._faults.take(_FAULTS, text, delivery=True)
 
     async def _ask(self, delivery: Delivery, *, broken: bool) -> Outcome:
         if self._session is None:

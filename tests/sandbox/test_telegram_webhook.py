@@ -190,7 +190,7 @@ async def test_faults_of_deliveries(client: Client, kind: str, arrives: bool) ->
     async with hooked() as hook:
         await client.bot("setWebhook", url=hook.url)
         await client.control("fault", platform="telegram", kind=kind, match="delivery")
-        await client.bot("getMe")
+        await client.send("a message about its delivery")
         await client.say("ana", "once")
         await hook.next()
         if arrives:

@@ -165,13 +165,15 @@ class DiscordServer:
         return found
 
     async def fault(self, fault: Fault) -> None:
-        """Misbehave: `disconnect` (close 4000, resumable), `deaf` and `invalid_session` act on the open connections."""
+        """Misbehave: `disconnect` (close 4000, resumable), `deaf` and `invalid_session` act on the open connections;
+        with a `match`, the first two on the shard of that number."""
         hub = self._backend.hub
+        links = [link for link in hub.links if fault.match in (None, link.shard_id)]
         if fault.kind == "disconnect":
-            for link in list(hub.links):
+            for link in links:
                 link.end(4000)
         elif fault.kind == "deaf":
-            for link in hub.links:
+            for link in links:
                 link.deaf_until = time.monotonic() + (_DEAF_SECONDS if fault.seconds is None else fault.seconds)
         elif fault.kind == "invalid_session":
             hub.invalidate()

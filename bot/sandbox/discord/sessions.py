@@ -95,6 +95,11 @@ class Link:
         """Whether dispatches to it are being lost."""
         return self.deaf_until > time.monotonic()
 
+    @property
+    def shard_id(self) -> str | None:
+        """The number of its session's shard."""
+        return str(self.session.shard[0]) if self.session and self.session.shard else None
+
     def send(self, op: int, data: Json = None) -> None:
         """Queue a frame that is no dispatch."""
         self.outgoing.put_nowait(json.dumps({"op": op, "d": data, "s": None, "t": None}))

@@ -21,7 +21,7 @@ from bot.sandbox.slack.limits import PUBLISHED
 from bot.sandbox.slack.looks import Looks
 from bot.sandbox.slack.people import People
 from bot.sandbox.slack.responses import ResponseUrls
-from bot.sandbox.slack.state import CHANNEL_NAMES
+from bot.sandbox.slack.state import APP_ID, CHANNEL_NAMES
 from bot.sandbox.slack.views import Views
 
 _DEAF_SECONDS = 30.0
@@ -67,6 +67,7 @@ class SlackServer:
             "HERALD_SLACK__BOT_TOKEN": self._tokens["bot"],
             "HERALD_SLACK__APP_TOKEN": self._tokens["app"],
             "HERALD_SLACK__SIGNING_SECRET": self._tokens["signing"],
+            "HERALD_SLACK__APP_ID": APP_ID,
         }
 
     def channels(self) -> dict[str, str | int]:

@@ -150,6 +150,17 @@ async def test_each_guild_is_on_one_shard_and_direct_talk_on_the_first(local: Lo
             assert where == theirs | ({None} if number == 0 else set())
 
 
+async def test_one_shard_can_be_cut_off(local: Local) -> None:
+    async with local.connect() as zero, local.connect() as one:
+        for number, socket in enumerate((zero, one)):
+            await identify(local, socket, shard=[number, 2])
+        await local.server.fault(Fault("disconnect", match="1"))
+        assert await one.close_code() == 4000
+        await zero.send(1)
+        while (await zero.frame())["op"] != 11:
+            pass
+
+
 @pytest.mark.parametrize("shard", [[2, 2], [-1, 2], [0, 0], [0], "0", [0, 2.5], [True, 2]])
 async def test_an_impossible_shard_is_refused(local: Local, shard: Any) -> None:
     async with local.connect() as socket:
