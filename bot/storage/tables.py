@@ -266,3 +266,14 @@ blocks = Table(
     Column("until", Float, nullable=False),
     Column("reason", Text, nullable=False, server_default=""),
 )
+
+live = Table(
+    "live",
+    metadata,
+    Column("name", String, primary_key=True),  # the kind, a colon, and whatever its handler calls the message
+    *_place(),
+    Column("message_id", String, nullable=False),
+    Column("shown", String, nullable=False),  # the fingerprint of what it shows; empty while that is not known
+    Column("begun", String, nullable=False),  # of what is being shown now
+    Column("edited_at", Float, nullable=False),  # when an edit last began
+)

@@ -17,6 +17,7 @@ from bot.storage.doubts import Doubts
 from bot.storage.drafts import Drafts, StoredDraft, read_draft
 from bot.storage.hot import Hot
 from bot.storage.inbox import Inbox
+from bot.storage.live import LivePosts
 from bot.storage.outbox import Outbox
 from bot.storage.people import Facts, People, Prompts
 from bot.storage.store import attempt
@@ -96,6 +97,11 @@ class Work:
     def blocks(self) -> Blocks:
         """What platforms told us to wait for."""
         return Blocks(self._connection)
+
+    @cached_property
+    def live(self) -> LivePosts:
+        """Messages that change often."""
+        return LivePosts(self._connection)
 
     @cached_property
     def timers(self) -> Timers:

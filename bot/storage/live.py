@@ -1,0 +1,79 @@
+"""Messages of ours that change often, and what each of them shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from bot.domain.delivery import DeliveryState
+from bot.domain.places import Channel
+from bot.storage.dialects import insert
+from bot.storage.tables import live, outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A live message. `edited_at` is when its last edit began, in UTC seconds."""
+
+    name: str
+    at: Channel
+    message_id: str
+    shown: str
+    edited_at: float
+
+
+class LivePosts:
+    """The live messages of one unit of work."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def follow(self, name: str, at: Channel, message_id: str, shown: str, now: float) -> None:
+        """Remember a message that was just posted and shows this; in place of the one before of that name."""
+        values = insert(live).values(
+            name=name,
+            platform=at.platform,
+            tenant=at.tenant,
+            channel_id=at.channel_id,
+            thread_id=at.thread_id,
+            parent_id=at.parent_id,
+            message_id=message_id,
+            shown=shown,
+            begun="",
+            edited_at=now,
+        )
+        columns = {column.name: values.excluded[column.name] for column in live.c if column.name != "name"}
+        self._connection.execute(values.on_conflict_do_update(index_elements=["name"], set_=columns))
+
+    def get(self, name: str) -> Post | None:
+        """It, or None."""
+        row = self._connection.execute(sa.select(live).where(live.c.name == name)).one_or_none()
+        if row is None:
+            return None
+        at = Channel(row.platform, row.tenant, row.channel_id, row.thread_id, row.parent_id)
+        return Post(row.name, at, row.message_id, row.shown, row.edited_at)
+
+    def begin(self, name: str, shows: str, now: float) -> None:
+        """It is about to be edited: until that is done nobody knows what it shows."""
+        self._set(name, shown="", begun=shows, edited_at=now)
+
+    def done(self, name: str) -> None:
+        """The edit that was begun last is done."""
+        self._connection.execute(sa.update(live).where(live.c.name == name).values(shown=live.c.begun))
+
+    def forget(self, name: str) -> None:
+        """It is gone, or changes no more."""
+        self._connection.execute(sa.delete(live).where(live.c.name == name))
+
+    def waiting(self, lane: str) -> int | None:
+        """The row of the outbox that waits in this lane, if any."""
+        query = sa.select(outbox.c.id).where(
+            outbox.c.lane == lane, sa.text(f"outbox.state = '{DeliveryState.PENDING.value}'")
+        )
+        row: int | None = self._connection.execute(query.order_by(outbox.c.id).limit(1)).scalar()
+        return row
+
+    def _set(self, name: str, **values: object) -> None:
+        self._connection.execute(sa.update(live).where(live.c.name == name).values(**values))
