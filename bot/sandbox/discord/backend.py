@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -44,11 +45,11 @@ class Backend:
         self.world = World(frame.clock)
         self.hub = Hub(frame, self.world)
         self.commands = CommandBook(self.world)
-        self.interactions: dict[str, Interaction] = {}
+        self.interactions: OrderedDict[str, Interaction] = OrderedDict()
         """By token."""
         self.forms: dict[str, Interaction] = {}
         """Open modals, by the id of the interaction that was answered with them."""
-        self._nonces: dict[tuple[str, str | int], Sent] = {}
+        self._nonces: OrderedDict[tuple[str, str | int], Sent] = OrderedDict()
         self.deliver: Callable[[Interaction, Json], None] = lambda _it, _body: None
         """Posts an interaction to the application's endpoint, where it has one."""
 

@@ -81,10 +81,8 @@ class SlackServer:
     def populate(self, count: int, prefix: str, tenant: str | None) -> list[str]:
         """Public channels with the bot in them."""
         workspace = self.core.workspace(tenant)
-        channels = [workspace.channel(f"{prefix}-{number}", create=True) for number in range(1, count + 1)]
-        for channel in channels:
-            channel.is_crowd = True
-        return [channel.id for channel in channels]
+        names = (f"{prefix}-{number}" for number in range(1, count + 1))
+        return [workspace.channel(name, create=True, crowd=True).id for name in names]
 
     def member(self, member: str, fields: Mapping[str, Json], tenant: str | None) -> dict[str, str]:
         """Add or change a member (see `People.member`)."""

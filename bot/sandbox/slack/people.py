@@ -138,14 +138,13 @@ class People:
         return place, message
 
     def _move(self, workspace: Workspace, person: Member) -> None:
-        for channel in workspace.channels.values():
-            if not channel.is_private and not channel.is_crowd:
-                place = Place(workspace, channel)
-                if person.left:
-                    channel.members.pop(person.id, None)
-                else:
-                    channel.members[person.id] = None
-                self._core.emit(workspace, membership_event(place, person, left=person.left))
+        for channel in workspace.open_to_all:
+            place = Place(workspace, channel)
+            if person.left:
+                channel.members.pop(person.id, None)
+            else:
+                channel.members[person.id] = None
+            self._core.emit(workspace, membership_event(place, person, left=person.left))
         self._core.changed()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import OrderedDict
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -38,7 +39,7 @@ class ResponseUrls:
     def __init__(self, core: Core, arguments: Arguments) -> None:
         self._core = core
         self._arguments = arguments
-        self._urls: dict[str, _Url] = {}
+        self._urls: OrderedDict[str, _Url] = OrderedDict()
 
     def give(self, place: Place, member: str, original: Message | None = None) -> str:
         """A new address; `original` is the message whose button was pressed."""

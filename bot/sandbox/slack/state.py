@@ -186,6 +186,8 @@ class Workspace:
         self.file_contents: dict[str, bytes] = {}
         self._clock = clock
         self._keys: dict[str, Member] = {}
+        self.open_to_all: list[Channel] = []
+        """The public channels that everybody is in."""
         self._last_ts = 0
         self._named: dict[str, Channel] = {}
         self._posted: deque[tuple[Channel, Message]] = deque()
@@ -209,17 +211,16 @@ class Workspace:
     def add_member(self, name: str) -> Member:
         """A new member, in every public channel."""
         member = self._add(Member(make_id("U", self.id, name.lower()), name, name, joined_at=self._clock.now()))
-        for channel in self.channels.values():
-            if not channel.is_private and not channel.is_crowd:
-                channel.members[member.id] = None
+        for channel in self.open_to_all:
+            channel.members[member.id] = None
         return member
 
     def find_channel(self, channel: str) -> Channel | None:
         """A channel by id or by name (`#` may lead)."""
         return self.channels.get(channel) or self._named.get(channel.removeprefix("#"))
 
-    def channel(self, name: str, *, create: bool = False) -> Channel:
-        """The public channel of that name; `create` makes it, with the bot in it."""
+    def channel(self, name: str, *, create: bool = False, crowd: bool = False) -> Channel:
+        """The public channel of that name; `create` makes it, with the bot in it, as one of a `crowd` or not."""
         found = self.find_channel(name)
         if found or not create:
             if not found:
@@ -227,6 +228,10 @@ class Workspace:
             return found
         new = Channel(make_id("C", self.id, name), name, created=int(self._clock.now()), members={self.bot.id: None})
         self.channels[new.id] = self._named[name] = new
+        if crowd:
+            new.is_crowd = True
+        else:
+            self.open_to_all.append(new)
         self.names += 1
         return new
 

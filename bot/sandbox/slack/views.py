@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from bot.sandbox.frame import KEPT_MESSAGES, Clock, Json
@@ -69,7 +70,7 @@ class Views:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._numbers = itertools.count(1)
-        self._triggers: dict[str, Trigger] = {}
+        self._triggers: OrderedDict[str, Trigger] = OrderedDict()
         self._stacks: dict[tuple[str, str], list[View]] = {}
         self._homes: dict[tuple[str, str], View] = {}
 
@@ -80,7 +81,7 @@ class Views:
         trigger = Trigger(identity, workspace, member, channel, self._clock.now())
         self._triggers[identity] = trigger
         if len(self._triggers) > KEPT_MESSAGES:
-            del self._triggers[next(iter(self._triggers))]
+            self._triggers.popitem(last=False)
         return trigger
 
     def open(self, workspace: Workspace, trigger_id: str, body: Json, *, push: bool = False) -> View:

@@ -8,7 +8,7 @@ Time is the sandbox's, so that moving the clock frees the budget. A message that
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 
 from bot.sandbox.frame import Clock, Json
@@ -51,15 +51,15 @@ class Limits:
         self.enforced = enforced
         self._overall: deque[float] = deque()
         self._groups: dict[int, deque[float]] = {}
-        self._chats: dict[int, _Bucket] = {}
+        self._chats: OrderedDict[int, _Bucket] = OrderedDict()
 
     def take(self, chat: Chat) -> None:
         """Count a message or an edit in `chat`. Raises `ApiError` (429) where it is one too many."""
         if not self.enforced:
             return
         now = self._clock.now()
-        bucket = self._chats.pop(chat.id, None) or _Bucket(CHAT_BURST, now)
-        self._chats[chat.id] = bucket  # the one used last stands last
+        bucket = self._chats.setdefault(chat.id, _Bucket(CHAT_BURST, now))
+        self._chats.move_to_end(chat.id)
         group = None if chat.type == "private" else self._groups.setdefault(chat.id, deque())
         minute = 0.0 if group is None else _wait(group, GROUP, now)
         wait = max(_wait(self._overall, OVERALL, now), minute, bucket.wait(now))

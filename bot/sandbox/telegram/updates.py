@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from itertools import islice
 from typing import Any
@@ -65,7 +66,9 @@ class Updates:
     def __init__(self, frame: Frame, faults: Faults) -> None:
         self._frame = frame
         self._hooks = Hooks(frame, "telegram", faults, SECONDS)
-        self._queue: dict[Queued, None] = {}
+        self._queue: OrderedDict[Queued, None] = OrderedDict()
+        self._odd: list[Queued] = []
+        """Those among them that were injected."""
         self._next = 700000001
         self.ears = Ears()
         self._poller: asyncio.Future[None] | None = None
@@ -97,6 +100,8 @@ class Updates:
 
     def _add(self, queued: Queued) -> None:
         self._queue[queued] = None
+        if queued.injected:
+            self._odd.append(queued)
         self.ears.ring()
         if self._poster is not None:
             self._poster.offer(queued)
@@ -162,11 +167,18 @@ class Updates:
     def _confirm(self, offset: int) -> None:
         """Forget what an offset confirms; a negative one keeps only so many from the end."""
         if offset < 0:
-            self._queue = dict.fromkeys(list(self._queue)[offset:])
+            self._queue = OrderedDict.fromkeys(list(self._queue)[offset:])
             return
         oldest = self._frame.clock.now() - KEPT_SECONDS
-        kept = (queued for queued in self._queue if queued.at > oldest and not _confirmed(queued, offset))
-        self._queue = dict.fromkeys(kept)
+        # What was injected stands anywhere; all else is in the order of its numbers, which spares a long look.
+        for queued in [odd for odd in self._odd if _confirmed(odd, offset) or odd not in self._queue]:
+            self._odd.remove(queued)
+            self._queue.pop(queued, None)
+        while self._queue:
+            first = next(iter(self._queue))
+            if first.at > oldest and not _confirmed(first, offset):
+                break
+            del self._queue[first]
 
     def _ready(self, limit: int) -> list[Queued]:
         return [] if self.ears.deafness > 0 else list(islice(self._queue, limit))

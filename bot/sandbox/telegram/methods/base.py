@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,7 +64,7 @@ class Api:
     updates: Updates
     limits: Limits
     tables: Tables
-    presses: dict[str, Press] = field(default_factory=dict)
+    presses: OrderedDict[str, Press] = field(default_factory=OrderedDict)
     """Those that can still be answered, and newer ones, by id; oldest first."""
     pressed: int = 0
     """How many presses there were."""
