@@ -26,6 +26,14 @@ CODES = (
 """Telegram tells most refusals apart only by their words; these parts of them have been stable for years."""
 
 
+class Migrated(Refused):
+    """Refused because the group has become a supergroup; `chat` is its new id."""
+
+    def __init__(self, reason: str, chat: str) -> None:
+        super().__init__(f"{reason} (the new chat id is {chat})", "migrated")
+        self.chat = chat
+
+
 def classify(error: Exception) -> SendError:
     """Translate a failure of the SDK or of our HTTP backend. What is not surely known is Unclear."""
     match error:
@@ -43,7 +51,7 @@ def _answer(error: ErrorAnswer) -> SendError:
     if not (error.genuine and 400 <= error.code <= 499):
         return Unclear(error.description)
     if error.migrate_to is not None:
-        return Refused(f"{error.description} (the new chat id is {error.migrate_to})", "migrated")
+        return Migrated(error.description, str(error.migrate_to))
     return Refused(error.description, _code(error))
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from typing import Any
 
 from bot.chat.events import Event
 from bot.chat.ports import Incoming, Position
 from bot.integrations.telegram.clocks import Clocks
-from bot.integrations.telegram.parse import STAMP, UpdateReader, mended
+from bot.integrations.telegram.moves import Moves
+from bot.integrations.telegram.parse import HOME, STAMP, UpdateReader, mended
 from bot.integrations.telegram.pulse import Pulse
 
 KINDS = [
@@ -25,20 +27,25 @@ KINDS = [
     "chat_member",
 ]
 """What we ask for. Reactions and members' comings and goings are sent only to those who name them."""
+MESSAGES = KINDS[:4]
+"""Those that are messages."""
 
 
 class Intake:
     """Takes updates of one bot; `read` hears of every event."""
 
     def __init__(
-        self, reader: UpdateReader, pulse: Pulse, clocks: Clocks, read: Callable[[Event | None], None]
+        self, reader: UpdateReader, pulse: Pulse, moves: Moves, clocks: Clocks, read: Callable[[Event | None], None]
     ) -> None:
         self._reader, self._pulse, self._clocks, self._read = reader, pulse, clocks, read
+        self.moves = moves
 
     def take(self, update: object, cursor: str) -> Incoming:
         """The update as it is stored, moving this cursor."""
         if isinstance(update, dict) and "callback_query" in update:
             update = update | {STAMP: self._clocks.now()}
+        if isinstance(update, dict) and (home := self._home(update)) is not None:
+            update = update | {HOME: home}
         raw, update = _stored(update)
         source, number = self._pulse.source, _number(update)
         self._pulse.heard()
@@ -47,6 +54,32 @@ class Intake:
         event = self._reader.event(update)
         self._read(event)
         return Incoming(source, self._pulse.key(number), raw, event, Position(cursor, number + 1))
+
+    def _home(self, update: dict[str, Any]) -> str | None:
+        """Under which id its chat is known, where that is another one; learns of moves that it tells of."""
+        query = update.get("callback_query")
+        holders = [query] if isinstance(query, dict) else []
+        for holder in (update, *holders):
+            for kind in MESSAGES:
+                message = holder.get(kind)
+                chat = _at(message, "chat", "id")
+                if isinstance(message, dict) and isinstance(chat, int):
+                    return self._home_of(str(chat), message)
+        return None
+
+    def _home_of(self, chat: str, message: dict[str, Any]) -> str | None:
+        new, old = message.get("migrate_to_chat_id"), message.get("migrate_from_chat_id")
+        if isinstance(new, int) and self.moves.learn(chat, str(new)):
+            return chat
+        if isinstance(old, int):
+            self.moves.learn(str(old), chat)
+        return self.moves.home(chat)
+
+
+def _at(value: object, *path: str) -> object:
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def _stored(update: object) -> tuple[str, object]:

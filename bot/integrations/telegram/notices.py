@@ -11,6 +11,7 @@ from bot.chat.messages import Notice
 from bot.chat.ports import Refused, SendError
 from bot.domain.places import Channel
 from bot.integrations.telegram.client import Client
+from bot.integrations.telegram.places import split
 from bot.integrations.telegram.render import MAX_TEXT, NO_PREVIEW, Params, cut, mention, units
 
 log = logging.getLogger("herald.telegram")
@@ -62,7 +63,7 @@ class Shut:
 
 
 async def notify(client: Client, notice: Notice, at: Channel, reply: ReplyHandle, now: float, shut: Shut) -> None:
-    """Tell it; `now` in UTC seconds. Raises NotSent, Refused, Unclear."""
+    """Tell it; `at` is where Telegram has the channel now, `now` in UTC seconds. Raises NotSent, Refused, Unclear."""
     query = _open_query(reply, now)
     fits = notice.toast or units(notice.text) <= MAX_ANSWER
     if query and fits and await _answer(client, query, notice.text, alert=_is_alert(notice)):
@@ -134,7 +135,7 @@ async def _publicly(client: Client, notice: Notice, at: Channel, reply: ReplyHan
     if not notice.hint:
         log.info("telegram: member %s could not be told anything privately", notice.member.user_id)
         return
-    message_id = reply.get("message_id")
+    message_id, _ = split(reply.get("message_id", ""))
     parameters: Params = mention(notice.hint, notice.member.user_id, "" if message_id else reply.get("name", ""))
     if message_id:
         parameters["reply_parameters"] = {"message_id": int(message_id), "allow_sending_without_reply": True}

@@ -18,11 +18,14 @@ from bot.chat.events import (
     ReplyHandle,
 )
 from bot.domain.places import Channel, Member
+from bot.integrations.telegram.places import settled
 from bot.integrations.telegram.shapes import CallbackQuery, Chat, File, Message, Update, User
 
 PLATFORM = "telegram"
 STAMP = "herald_received_at"
 """The field of a stored update that says when it arrived, since a press on a button carries no time."""
+HOME = "herald_home"
+"""The field that says under which id its chat is known, where it is known under another one."""
 
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 MEDIA = {  # the kinds of files a message may carry, with the type that Telegram leaves out
@@ -57,6 +60,10 @@ class UpdateReader:
             read = Update.model_validate(update)
         except (ValidationError, RecursionError):
             return None
+        event = self._event(read)
+        return event if read.herald_home is None else settled(event, read.herald_home)
+
+    def _event(self, read: Update) -> Event | None:
         if read.callback_query:
             return self._button(read.callback_query, read.herald_received_at)
         if edited := read.edited_message or read.edited_channel_post:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from bot.chat.events import Event, ReplyHandle
@@ -14,19 +14,25 @@ from bot.domain.places import Channel, Member
 from bot.integrations.telegram import notices, render, setup
 from bot.integrations.telegram.client import Client
 from bot.integrations.telegram.clocks import Clocks
+from bot.integrations.telegram.errors import Migrated
 from bot.integrations.telegram.intake import Intake
+from bot.integrations.telegram.moves import Moves
 from bot.integrations.telegram.notices import Shut
 from bot.integrations.telegram.parse import PLATFORM, UpdateReader
+from bot.integrations.telegram.places import name_of, split
 from bot.integrations.telegram.poll import Poller
 from bot.integrations.telegram.pulse import Pulse
 from bot.integrations.telegram.webhook import PATH, Address, Webhook, secret_for
 
 ADMINISTRATOR = "administrator@"
+STRANDED = "the message stayed behind when its group became a supergroup: no bot can reach it any more"
 
 
 @dataclass(frozen=True, slots=True)
 class TelegramConfig:
     """What a Telegram bot needs: its token, where its Bot API is, and the ids of the chats it watches.
+
+    `channels` are the ids of all chats in the settings: their moves are followed.
 
     `poll_timeout` are the seconds that one poll may wait for updates, `request_timeout` those of any other call. With
     `webhook_url` updates are not polled: Telegram delivers them there.
@@ -37,6 +43,7 @@ class TelegramConfig:
     watched: tuple[str, ...] = ()
     poll_timeout: int = 10
     request_timeout: float = 10.0
+    channels: tuple[str, ...] = ()
     webhook_url: str = ""
     webhook_secret: str = field(default="", repr=False)
 
@@ -57,7 +64,8 @@ class TelegramPlatform:
         self._reader = UpdateReader(self.tenant)
         self._shut = Shut(self._clocks.monotonic)
         self._pulse = Pulse(self.tenant, self._clocks)
-        self._intake = Intake(self._reader, self._pulse, self._clocks, self._shut.heard)
+        self._moves = Moves(self.tenant, (*config.watched, *config.channels))
+        self._intake = Intake(self._reader, self._pulse, self._moves, self._clocks, self._shut.heard)
         address = Address(config.webhook_url, secret_for(config.token, config.webhook_secret))
         self._webhook = Webhook(self._client, self._intake, self._pulse, address, self._clocks)
 
@@ -106,36 +114,58 @@ class TelegramPlatform:
         Raises NotSent, Refused, Unclear.
         """
         try:
-            parameters = _place(to) | render.create(message)
+            return await self._send(message, to)
+        except Migrated as moved:
+            if not self._moves.learn(to.channel_id, moved.chat):
+                raise
+        return await self._send(message, to)  # surely not sent: there is nobody left in the old group
+
+    async def _send(self, message: Outgoing, to: Channel) -> str:
+        message, chat = self._moves.address(message, to)
+        try:
+            parameters = _place(chat, to.thread_id) | render.create(message)
         except render.Unsendable as error:
             raise Refused(str(error), "unsendable") from error
         answer = await self._client.ask("sendMessage", **parameters)
         try:
-            return str(int(answer["message_id"]))
+            return name_of(str(int(answer["message_id"])), chat, to.channel_id)
         except (TypeError, KeyError, ValueError):
             raise Unclear("Telegram did not say which message it made") from None
 
     async def edit(self, message: Outgoing, at: Channel, message_id: str) -> None:
         """Replace a message; an unchanged one is a success, one that is gone is Refused with code `gone`."""
         try:
-            parameters = _message(at, message_id) | render.change(message)
+            parameters = self._message(at, message_id) | render.change(message)
         except render.Unsendable as error:
             raise Refused(str(error), "unsendable") from error
-        await self._unless("unmodified", "editMessageText", parameters)
+        try:
+            await self._unless("unmodified", "editMessageText", parameters)
+        except Migrated as moved:
+            if not self._moves.learn(at.channel_id, moved.chat):
+                raise
+            raise Refused(STRANDED, "gone") from moved
 
     async def delete(self, at: Channel, message_id: str) -> None:
         """Delete a message; one that is gone is a success. Telegram refuses it for messages older than 48 hours."""
-        await self._unless("gone", "deleteMessage", _message(at, message_id))
+        try:
+            parameters = self._message(at, message_id)
+        except Refused as refused:
+            raise Refused(str(refused), "migrated") from refused  # it is still there to be seen
+        await self._unless("gone", "deleteMessage", parameters)
 
     async def notify(self, notice: Notice, at: Channel, reply: ReplyHandle) -> None:
         """Tell one person: by the callback answer, else a private message, else the hint in the chat."""
-        await notices.notify(self._client, notice, at, reply, self._now(), self._shut)
+        there = replace(at, channel_id=self._moves.chat(at))
+        if there != at and split(reply.get("message_id", ""))[1] is None:
+            reply = {key: value for key, value in reply.items() if key != "message_id"}  # it stayed in the old group
+        await notices.notify(self._client, notice, there, reply, self._now(), self._shut)
 
     async def holds(self, member: Member, role: str) -> bool:
         """Whether the member is an administrator of the chat in `administrator@<chat id>`. Raises SendError."""
         chat = role.removeprefix(ADMINISTRATOR)
         if chat == role or (member.platform, member.tenant) != (PLATFORM, self.tenant):
             return False
+        chat = self._moves.chat(Channel(PLATFORM, self.tenant, chat))
         try:
             answer = await self._client.ask("getChatMember", chat_id=_number(chat), user_id=_number(member.user_id))
         except Refused as refused:
@@ -157,6 +187,12 @@ class TelegramPlatform:
         """Let go of connections."""
         await self._client.close()
 
+    def _message(self, at: Channel, message_id: str) -> render.Params:
+        number, chat = split(message_id)
+        if chat is None and self._moves.chat(at) != at.channel_id:
+            raise Refused(STRANDED, "gone")
+        return {"chat_id": _number(chat or at.channel_id), "message_id": _number(number)}
+
     async def _unless(self, harmless: str, method: str, parameters: render.Params) -> None:
         try:
             await self._client.call(method, **parameters)
@@ -165,13 +201,9 @@ class TelegramPlatform:
                 raise
 
 
-def _place(channel: Channel) -> render.Params:
-    thread: render.Params = {"message_thread_id": _number(channel.thread_id)} if channel.thread_id else {}
-    return thread | {"chat_id": _number(channel.channel_id)}
-
-
-def _message(channel: Channel, message_id: str) -> render.Params:
-    return {"chat_id": _number(channel.channel_id), "message_id": _number(message_id)}
+def _place(chat: str, thread_id: str | None) -> render.Params:
+    thread: render.Params = {"message_thread_id": _number(thread_id)} if thread_id else {}
+    return thread | {"chat_id": _number(chat)}
 
 
 def _number(text: str) -> int:

@@ -45,19 +45,17 @@ class Poller:
         patience = Patience(self._reader.tenant, gap, self._clocks)
         await patience.until_done(partial(meet, self._client, self._reader))
         fresh = await patience.until_done(partial(self._take_over, sink))
+        await patience.until_done(partial(self._intake.moves.look, self._client, sink))
         ready()
         if await patience.until_done(partial(self._pulse.recall, sink)) > IMPATIENT_FOR:
             await gap.open()
-        offset = None if fresh else await patience.until_done(partial(self._position, sink))
+        offset = None if fresh else await patience.until_done(partial(sink.position, self._pulse.cursor))
         while True:
             offset, is_all = await patience.until_done(partial(self._round, sink, seconds, offset))
             self._compare(patience)
             if is_all:
                 await gap.close()
             await self._pulse.asked(sink)
-
-    async def _position(self, sink: Sink) -> int | None:
-        return None if self._pulse.is_over() else await sink.position(self._pulse.cursor)
 
     async def _take_over(self, sink: Sink) -> bool:
         """Remove the webhook that we have set ourselves, and nothing that waits; whether there was one."""
@@ -85,6 +83,7 @@ class Poller:
             return offset, True
         batch = [self._intake.take(update, self._pulse.cursor) for update in updates]
         await sink.accept(batch)
+        await self._intake.moves.keep(sink)
         values = [incoming.position.value for incoming in batch if incoming.position]
         if not values:
             raise Unclear("a batch of updates without numbers, which cannot be confirmed")

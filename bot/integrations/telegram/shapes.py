@@ -110,7 +110,11 @@ class CallbackQuery(Shape):
 
 
 class Update(Shape):
-    """One thing that happened. `herald_received_at` is our own stamp (UTC seconds), put on when it arrived."""
+    """One thing that happened.
+
+    Two fields are our own, put on when it arrived: `herald_received_at` (UTC seconds), and `herald_home`, the id under
+    which the settings know its chat, where that is another one.
+    """
 
     message: Message | None = None
     channel_post: Message | None = None
@@ -118,3 +122,4 @@ class Update(Shape):
     edited_channel_post: Message | None = None
     callback_query: CallbackQuery | None = None
     herald_received_at: float | None = None
+    herald_home: str | None = None

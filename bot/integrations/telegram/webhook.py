@@ -67,6 +67,7 @@ class Webhook:
         patience = Patience(reader.tenant, gap, self._clocks)
         await patience.until_done(partial(meet, self._client, reader))
         await patience.until_done(partial(self._pulse.recall, sink))
+        await patience.until_done(partial(self._intake.moves.look, self._client, sink))
         await patience.until_done(partial(self._set, reader.tenant, sink))
         ready()
         while True:
@@ -143,7 +144,9 @@ class Webhook:
             return HttpReply(400)
         if not isinstance(update, dict):
             return HttpReply(400)
+        await self._intake.moves.recall(sink)
         await sink.accept([self._intake.take(update, self._cursor)])
+        await self._intake.moves.keep(sink)
         return HttpReply(200)
 
     @property

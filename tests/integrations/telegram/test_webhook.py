@@ -196,8 +196,10 @@ async def test_polling_again_removes_our_own_webhook_and_keeps_what_waits() -> N
         assert len(here.server.called("deleteWebhook")) == 1
 
 
-async def test_somebody_elses_webhook_is_left_alone() -> None:
+@pytest.mark.parametrize("ours", ["", URL])
+async def test_somebody_elses_webhook_is_left_alone(ours: str) -> None:
     async with house(webhook_url="") as here:
+        here.sink.facts["telegram:123456:webhook"] = ours
         here.server.webhook = "https://other.example/hook"
         text = "Conflict: can't use getUpdates method while webhook is active"
         here.server.answers["getUpdates"] = lambda _sent: refused(409, text)
