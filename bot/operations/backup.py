@@ -8,38 +8,42 @@ import sqlite3
 import time
 from contextlib import closing, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from bot.chat.ports import StoreUnavailable
-from bot.operations import copying
+from bot.operations import copying, moving
+from bot.operations.databases import FILE, Database
 from bot.operations.faults import OperationFault
 from bot.operations.safety import Made, make_safe
+from bot.storage.faults import reason
 from bot.storage.schema import FileLock, migrate
 
-DATABASE = "herald.db"
 LOCK = "herald.lock"
 _BESIDE = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a database; it belongs to that file alone."""
 
 
-def backup(data: Path, file: Path) -> None:
-    """Copy the database of this data folder to `file`, which must not exist; a bot may run meanwhile.
+def backup(database: Database, file: Path) -> None:
+    """Copy a database to `file`, a SQLite file that must not exist; bots may run meanwhile.
 
-    The installation's key is not in it. Raises OperationFault, and then leaves nothing behind. Blocks.
+    Raises OperationFault, and then leaves nothing behind. Blocks.
     """
-    source = data / DATABASE
-    if not source.exists():
-        raise OperationFault("database.none", path=str(data))
+    if not database.exists():
+        raise OperationFault("database.none", path=str(database.path.parent))
     if file.exists():
         raise OperationFault("database.exists", file=str(file))
     part = file.with_name(file.name + ".part")
     try:
-        copying.copy(source, part)
+        if database.url:
+            _save(database, part)
+        else:
+            copying.copy(database.path, part)
         if wrong := copying.damage(part):
-            raise OperationFault("database.source_damaged", file=str(source), reason=wrong)
+            raise OperationFault("database.source_damaged", file=database.name, reason=wrong)
         os.link(part, file)  # unlike a rename it replaces nothing that has come meanwhile
         copying.sync(file)
     except (sqlite3.Error, OSError) as error:
@@ -49,15 +53,30 @@ def backup(data: Path, file: Path) -> None:
             part.unlink(missing_ok=True)
 
 
-def restore(data: Path, file: Path) -> tuple[Made, Path | None]:
-    """Put a backup in the place of this data folder's database, in such a way that nothing is sent again by itself.
+def _save(database: Database, part: Path) -> None:
+    part.unlink(missing_ok=True)  # left by one that was killed
+    os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # only its owner can read it
+    try:
+        moving.save(database.url, part)
+    except moving.Outdated as error:
+        raise OperationFault("database.none", path=database.name) from error
+    except (StoreUnavailable, DBAPIError) as error:
+        raise OperationFault("database.unreadable", path=database.name, reason=reason(error)) from error
+    copying.sync(part)
 
-    Returns what was made safe, and where the replaced database is now (None where there was none). Raises
-    OperationFault, and then the old database is where it was. Blocks.
+
+def restore(database: Database, file: Path) -> tuple[Made, Path | None]:
+    """Put a backup in the place of a database, in such a way that nothing is sent again by itself.
+
+    A server's database must be empty. Returns what was made safe, and where the replaced file is now (None where there
+    was none). Raises OperationFault, and then the old database is as it was. Blocks.
     """
     if not file.is_file():
         raise OperationFault("database.no_backup", file=str(file))
+    data = database.path.parent
     try:
+        if database.url:
+            return _restore_to_server(database, file), None
         data.mkdir(parents=True, exist_ok=True)
         with FileLock(data / LOCK):
             return _restore(data, file)
@@ -70,7 +89,7 @@ def restore(data: Path, file: Path) -> tuple[Made, Path | None]:
 
 
 def _restore(data: Path, file: Path) -> tuple[Made, Path | None]:
-    part = data / (DATABASE + ".restoring")
+    part = data / (FILE + ".restoring")
     try:
         _remove(part)  # left by one that was killed
         _check(file)
@@ -78,13 +97,28 @@ def _restore(data: Path, file: Path) -> tuple[Made, Path | None]:
         _bring_up(part, file)
         made = _settle(part)
         copying.sync(part)
-        kept = _keep(data / DATABASE)
-        part.replace(data / DATABASE)
-        copying.sync(data / DATABASE)
+        kept = _keep(data / FILE)
+        part.replace(data / FILE)
+        copying.sync(data / FILE)
     finally:
         with suppress(OSError):
             _remove(part)
     return made, kept
+
+
+def _restore_to_server(database: Database, file: Path) -> Made:
+    """Everything is made safe in a copy of the file first: the server gets it in one transaction, or not at all."""
+    with TemporaryDirectory(prefix="herald-restore-") as folder:  # readable by its owner only
+        part = Path(folder) / FILE
+        _check(file)
+        copying.copy(file, part)
+        _bring_up(part, file)
+        made = _settle(part)
+        try:
+            moving.load(part, database.url)
+        except moving.NotEmpty as error:
+            raise OperationFault("database.not_empty", path=database.name) from error
+        return made
 
 
 def _check(file: Path) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 from bot.locales import LANGUAGES, Catalogue, choose
 from bot.operations import backup as copies
 from bot.operations import status as standing
+from bot.operations.databases import FILE, Database
 from bot.operations.faults import OperationFault
-from bot.settings import SettingsFault, load
+from bot.settings import Settings, SettingsFault, load
 
 UNKNOWN = 2
 """The exit code where it could not be found out how things stand."""
@@ -26,10 +27,10 @@ def _say(line: str) -> None:
     sys.stdout.write(line + "\n")
 
 
-def _guarded(act: Callable[[Path], int], code: int = 1) -> int:
-    """Do something with the data folder; faults go to standard error."""
+def _guarded(act: Callable[[Settings], int], code: int = 1) -> int:
+    """Do something with the installation; faults go to standard error."""
     try:
-        return act(load().data_dir)
+        return act(load())
     except SettingsFault as fault:
         words = str(fault)
     except OperationFault as fault:
@@ -39,11 +40,15 @@ def _guarded(act: Callable[[Path], int], code: int = 1) -> int:
     return code
 
 
+def _database(settings: Settings) -> Database:
+    return Database(settings.data_dir / FILE, settings.database_url.get_secret_value())
+
+
 def make_backup(file: Path) -> int:
     """`herald db backup`: 0 when the copy is whole and on the disk."""
 
-    def act(data: Path) -> int:
-        copies.backup(data, file)
+    def act(settings: Settings) -> int:
+        copies.backup(_database(settings), file)
         texts, language = Catalogue(), _language()
         _say(texts.say(language, "database.backed_up", file=str(file), bytes=file.stat().st_size))
         _say(texts.say(language, "database.key"))
@@ -55,8 +60,8 @@ def make_backup(file: Path) -> int:
 def restore_backup(file: Path) -> int:
     """`herald db restore`: 0 when the backup is in place."""
 
-    def act(data: Path) -> int:
-        made, kept = copies.restore(data, file)
+    def act(settings: Settings) -> int:
+        made, kept = copies.restore(_database(settings), file)
         texts, language = Catalogue(), _language()
         _say(texts.say(language, "database.restored", file=str(file)))
         if kept is not None:
@@ -76,8 +81,8 @@ def restore_backup(file: Path) -> int:
 def show_status(*, as_json: bool) -> int:
     """`herald status`: 0 when all is well, 1 when something needs a person, 2 when it cannot be found out."""
 
-    def act(data: Path) -> int:
-        status = standing.look(data)
+    def act(settings: Settings) -> int:
+        status = standing.look(_database(settings), settings.data_dir, settings.processes.lease)
         if as_json:
             _say(json.dumps(status.as_json(), indent=2, ensure_ascii=False))
         else:

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-import sqlite3
+import asyncio
+from collections import Counter
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
-from bot.operations.copying import read_only
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from bot.chat.ports import StoreUnavailable
+from bot.operations.databases import Database
+from bot.storage.sqlite import SqliteStore
+from bot.storage.store import Store
+from bot.storage.tables import cursors, drafts, facts, inbox, outbox
 
 LATELY = 24 * 3600.0
 """Events that failed within this many seconds still want somebody to look."""
-_READ_SECONDS = 3.0
-_EVENTS = "SELECT substr(source, 1, instr(source || ':', ':') - 1), state, count(*) FROM inbox GROUP BY 1, 2"
-_DRAFTS = "SELECT state, count(*) FROM drafts GROUP BY 1"
-_DELIVERIES = "SELECT platform, kind, state, count(*) FROM outbox GROUP BY 1, 2, 3"
-_OLDEST = "SELECT min(received_at) FROM inbox WHERE state = 'new'"
-_DUE = "SELECT min(due_at) FROM outbox WHERE state = 'pending' AND due_at <= ?"
-_FAILED = "SELECT count(*) FROM inbox WHERE state = 'failed' AND received_at > ?"
-_SEEN = "SELECT name, last_seen_at FROM cursors ORDER BY name"
-_PAUSED = "SELECT value FROM facts WHERE name = 'paused'"
+_EVENTS = sa.select(inbox.c.source, inbox.c.state, sa.func.count()).group_by(inbox.c.source, inbox.c.state)
+_DRAFTS = sa.select(drafts.c.state, sa.func.count()).group_by(drafts.c.state)
+_DELIVERIES = sa.select(outbox.c.platform, outbox.c.kind, outbox.c.state, sa.func.count()).group_by(
+    outbox.c.platform, outbox.c.kind, outbox.c.state
+)
+_OLDEST = sa.select(sa.func.min(inbox.c.received_at)).where(sa.text("state = 'new'"))
+_DUE = sa.select(sa.func.min(outbox.c.due_at)).where(
+    outbox.c.state == "pending", outbox.c.due_at <= sa.bindparam("now")
+)
+_FAILED = sa.select(sa.func.count()).where(inbox.c.state == "failed", inbox.c.received_at > sa.bindparam("since"))
+_SEEN = sa.select(cursors.c.name, cursors.c.last_seen_at).order_by(cursors.c.name)
+_PAUSED = sa.select(facts.c.value).where(facts.c.name == "paused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +70,33 @@ class Figures:
         return sorted({name for name, _ in self.events} | {name for name, _, _ in self.deliveries})
 
 
-def read(database: Path, now: float) -> Figures:
-    """Read everything at one moment, without touching the file. Raises sqlite3.Error; blocks: call it in a thread."""
-    with closing(sqlite3.connect(read_only(database), uri=True, timeout=_READ_SECONDS)) as connection:
-        connection.execute("BEGIN")  # one moment for all the figures
+def read(database: Database, now: float) -> Figures:
+    """Read everything at one moment. Raises StoreUnavailable; blocks: call it in a thread."""
+    return database.look(partial(gather, now=now))
 
-        def first(query: str, *values: float) -> float | None:
-            found: float | None = connection.execute(query, values).fetchone()[0]
-            return found
 
-        paused = connection.execute(_PAUSED).fetchone()
-        return Figures(
-            events={(platform, state): count for platform, state, count in connection.execute(_EVENTS)},
-            drafts=dict(connection.execute(_DRAFTS)),
-            deliveries={(a, b, c): count for a, b, c, count in connection.execute(_DELIVERIES)},
-            oldest_event=first(_OLDEST),
-            oldest_due=first(_DUE, now),
-            failed_lately=int(first(_FAILED, now - LATELY) or 0),
-            seen=dict(connection.execute(_SEEN)),
-            paused=str(paused[0]) if paused else None,
-        )
+async def of_store(store: Store, now: float) -> Figures | None:
+    """What `read` says of a running bot's store, None while that cannot be used."""
+    try:
+        if isinstance(store, SqliteStore):  # its one reader has other things to do
+            return await asyncio.to_thread(read, Database(store.path), now)
+        return await store.read(partial(gather, now=now))
+    except StoreUnavailable:
+        return None
+
+
+def gather(connection: Connection, now: float) -> Figures:
+    """The figures over a connection."""
+    events: Counter[tuple[str, str]] = Counter()
+    for source, state, count in connection.execute(_EVENTS):
+        events[source.partition(":")[0], state] += count
+    return Figures(
+        events=events,
+        drafts={str(state): int(count) for state, count in connection.execute(_DRAFTS)},
+        deliveries={(a, b, c): count for a, b, c, count in connection.execute(_DELIVERIES)},
+        oldest_event=connection.execute(_OLDEST).scalar(),
+        oldest_due=connection.execute(_DUE, {"now": now}).scalar(),
+        failed_lately=connection.execute(_FAILED, {"since": now - LATELY}).scalar_one(),
+        seen={str(name): float(at) for name, at in connection.execute(_SEEN)},
+        paused=connection.execute(_PAUSED).scalar(),
+    )

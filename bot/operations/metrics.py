@@ -6,17 +6,15 @@ counters, since a row leaves one state for another.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from bot.operations.figures import Figures, read
+from bot.operations.figures import Figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +26,8 @@ class Moment:
     loop_lag: float
 
 
-def exposition(database: Path, moment: Moment) -> bytes:
-    """Read the database and write everything down. Without a readable database `herald_store_up` is 0. Blocks."""
-    try:
-        figures = read(database, moment.now)
-    except sqlite3.Error:
-        figures = None
+def exposition(figures: Figures | None, moment: Moment) -> bytes:
+    """Write everything down. Without figures, since the database cannot be read, `herald_store_up` is 0."""
     registry = CollectorRegistry()
     registry.register(_Installation(moment, figures))
     ProcessCollector(registry=registry)  # resident memory, processor time, open files

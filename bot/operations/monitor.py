@@ -13,8 +13,9 @@ from aiohttp.typedefs import Handler
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from bot.chat.ports import StoreUnavailable
+from bot.operations.figures import of_store
 from bot.operations.metrics import Moment, exposition
-from bot.storage.sqlite import SqliteStore
+from bot.storage.store import Store
 
 STORE_SECONDS = 2.5
 """How long the store may take to show that it works."""
@@ -28,7 +29,7 @@ BEATS = 120
 class Watched:
     """What is watched: the parts of a running application, which go on changing."""
 
-    store: SqliteStore
+    store: Store
     now: Callable[[], float]
     platforms: Collection[str]
     ready: Collection[str]
@@ -78,5 +79,5 @@ class Monitor:
         watched = self._watched
         async with self._reading:  # one reading at a time, however many ask
             moment = Moment(watched.now(), watched.connected(), max(self._lags))
-            body = await asyncio.to_thread(exposition, watched.store.path, moment)
+            body = exposition(await of_store(watched.store, moment.now), moment)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.chat.ports import StoreUnavailable
 from bot.locales import Catalogue
-from bot.operations.backup import DATABASE
+from bot.operations.databases import Database
 from bot.operations.faults import OperationFault
 from bot.operations.figures import Figures, read
+from bot.storage.leases import Leases
 
 ALIVE = "herald.alive"
 """A file that is touched while the bot is connected; `herald health` looks at its age."""
 ALIVE_SECONDS = 30.0
 LAG_SECONDS = 60.0
 """An event or a message that waits longer than this wants somebody to look."""
+_LOOK = 0.5
 _SHOWN = ("pending", "sent", "uncertain", "failed")
 
 
@@ -72,20 +74,44 @@ class Status:
         }
 
 
-def look(data: Path) -> Status:
-    """How the installation on this data folder stands now. Raises OperationFault; blocks."""
-    database = data / DATABASE
+def look(database: Database, data: Path, lease: float) -> Status:
+    """How the installation stands now. Raises OperationFault; blocks.
+
+    `data` is where a bot on this machine shows that it is alive. On a server there may be others: whether any of them
+    lives shows in their leases within `lease` seconds.
+    """
     if not database.exists():
         raise OperationFault("database.none", path=str(data))
     now = time.time()
     try:
-        alive: float | None = max(now - (data / ALIVE).stat().st_mtime, 0.0)
-    except OSError:
-        alive = None
+        figures = read(database, now)
+        alive = _alive(data, now)
+        if database.url and (alive is None or alive >= ALIVE_SECONDS) and _beats(database, lease):
+            alive = 0.0
+    except StoreUnavailable as error:
+        raise OperationFault("database.unreadable", path=database.name, reason=str(error)) from error
+    return Status(figures, alive, now)
+
+
+def _alive(data: Path, now: float) -> float | None:
     try:
-        return Status(read(database, now), alive, now)
-    except sqlite3.Error as error:
-        raise OperationFault("database.unreadable", path=str(database), reason=str(error)) from error
+        return max(now - (data / ALIVE).stat().st_mtime, 0.0)
+    except OSError:
+        return None
+
+
+def _beats(database: Database, lease: float) -> bool:
+    """Whether a process lives that uses this database: no clock of another machine is asked, only whether it moves."""
+
+    def seen() -> dict[str, tuple[int, int]]:
+        return database.look(lambda connection: {one.name: (one.token, one.beat) for one in Leases(connection).all()})
+
+    first, end = seen(), time.monotonic() + lease
+    while first and time.monotonic() < end:
+        time.sleep(_LOOK)
+        if seen() != first:
+            return True
+    return False
 
 
 _WANTS = {

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from bot.locales import LANGUAGES
-from bot.operations.backup import backup, restore
+from bot.operations import backup as copies
+from bot.operations.databases import FILE, Database
 from bot.operations.faults import OperationFault
 from bot.operations.safety import Made, is_order
 from bot.storage.schema import FileLock, migrate
@@ -23,6 +24,14 @@ def data(tmp_path: Path) -> Path:
     folder.mkdir()
     migrate(folder / "herald.db")
     return folder
+
+
+def backup(data: Path, file: Path) -> None:
+    copies.backup(Database(data / FILE), file)
+
+
+def restore(data: Path, file: Path) -> tuple[Made, Path | None]:
+    return copies.restore(Database(data / FILE), file)
 
 
 def run(database: Path, *statements: str) -> list[tuple[object, ...]]:
