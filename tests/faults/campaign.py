@@ -39,10 +39,10 @@ OPEN = (
 STOPS = ("outbox.request/reply", "outbox.answered/reply", "outbox.sending/reply", "store.committing", "inbox.committed")
 
 
-def wishes(knowledge: Path) -> dict[str, Any]:
+def wishes(knowledge: Path, undo: float) -> dict[str, Any]:
     """The settings of the run."""
     return {
-        "review": {"undo_seconds": 0, "card_lines": False},
+        "review": {"undo_seconds": undo, "card_lines": False},
         "delivery": {"request_timeout": TIMEOUT, "grace": GRACE, "lease": LEASE},
         "knowledge": {"path": str(knowledge)},
     }
@@ -59,6 +59,15 @@ class Campaign:
     environment: dict[str, str] = field(default_factory=dict)
     verdicts: list[Verdict] = field(default_factory=list)
     _fresh: int = 0
+
+    async def acquaint(self) -> None:
+        """A first run: what was said before anybody listened is nobody's comment, so reading must have begun."""
+        bot = self.world.bot()
+        async with self._running(bot, load=False):
+            await self._begun(bot)
+            await self.crowd.ask()
+            await self.within(SETTLED, self.quiet)
+        await self.crowd.forget()
 
     async def place(self, place: Place, kills: int) -> Verdict:
         """So many deaths at one failpoint."""
@@ -275,12 +284,12 @@ def _ready(bot: Bot) -> bool:
 
 @asynccontextmanager
 async def campaign(
-    folder: Path, platform: str, nurse: Nursery, seed: int, tell: Callable[[str], None]
+    folder: Path, platform: str, nurse: Nursery, seed: int, tell: Callable[[str], None], undo: float = 0
 ) -> AsyncIterator[Campaign]:
-    """A campaign that is ready for its first round."""
+    """A campaign that is ready for its first round; approved replies are held for `undo` seconds."""
     await asyncio.to_thread(partial(folder.mkdir, parents=True, exist_ok=True))
     knowledge = folder / "tins.jsonl"
-    async with opened(folder, platform, wishes(knowledge)) as world:
+    async with opened(folder, platform, wishes(knowledge, undo)) as world:
         world.nursery = nurse
         info = await world.control.get("info", {})
         world.environment |= {name: value for name, value in info["env"].items() if "OPENAI" in name}

@@ -98,8 +98,8 @@ class Crowd:
     comments: dict[str, Comment] = field(default_factory=dict)
     doubtful: dict[str, str] = field(default_factory=dict)
     """Comments whose reply was put to a person with three buttons, and the state that the database had it in."""
-    asking: list[str] = field(default_factory=list)
-    """What the cards show that still ask for a press, by the last look."""
+    asking: set[str] = field(default_factory=set)
+    """Words of comments whose cards ask for a press, by the last look."""
     presses: int = 0
     repeated: int = 0
     _number: int = 0
@@ -149,8 +149,7 @@ class Crowd:
 
     def stale(self) -> list[str]:
         """Words of comments whose cards ask for a press though their replies are in the channel."""
-        words = {found.group() for text in self.asking if (found := WORD.search(text))}
-        return sorted(words - {comment.word for comment in self.unanswered()})
+        return sorted(self.asking - {comment.word for comment in self.unanswered()})
 
     def unanswered(self) -> list[Comment]:
         """Comments that have no reply in the channel."""
@@ -169,14 +168,26 @@ class Crowd:
                 click.cancel()
             await asyncio.gather(*self._clicks, return_exceptions=True)
 
-    async def offered(self) -> list[tuple[str, frozenset[str], str]]:
-        """Cards that ask for a press: message id, actions, text. Only what was posted since `forget` is looked at."""
-        found = []
+    async def offered(self) -> dict[str, list[tuple[str, str]]]:
+        """Cards that ask for a press, by the word of their comment: message id and what to press.
+
+        A card that was posted twice, because nobody could tell whether it was there, may go on asking where the other
+        one tells the truth: whatever is pressed on it, the first decision stands.
+        """
+        asking: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        truthful = set()
         for message in await self._cards():
-            actions = frozenset(part for button in message["buttons"] for part in str(button["id"]).split("|"))
-            if "approve" in actions or actions >= set(IN_DOUBT):
-                found.append((str(message["id"]), actions, str(message["text"])))
-        return found
+            found = WORD.search(message["text"])
+            actions = {part for button in message["buttons"] for part in str(button["id"]).split("|")}
+            if found is None:
+                continue
+            if "approve" in actions:
+                asking[found.group()].append((str(message["id"]), "approve"))
+            elif actions >= set(IN_DOUBT):
+                asking[found.group()].append((str(message["id"]), "settle"))
+            else:
+                truthful.add(found.group())
+        return {word: cards for word, cards in asking.items() if word not in truthful}
 
     async def forget(self) -> None:
         """All is settled: do not look at the cards of before any more."""
@@ -191,22 +202,22 @@ class Crowd:
     async def _look(self) -> None:
         now = asyncio.get_running_loop().time()
         offered = await self.offered()
-        self.asking = [text for _, _, text in offered]
-        for message, actions, text in offered:
-            word = WORD.search(text)
-            if word is None:
-                continue
-            action = "approve" if "approve" in actions else self._judged(word.group())
-            if action is None:
-                continue
-            before = self._pressed.get((message, action))
-            if before is None or now - before > AGAIN:
-                self._pressed[message, action] = now
-                self.presses += 1
-                self.repeated += before is not None
-                click = asyncio.create_task(self._press(message, action))
-                self._clicks.add(click)
-                click.add_done_callback(self._clicks.discard)
+        self.asking = set(offered)
+        for word, cards in offered.items():
+            for message, wanted in cards:
+                action = self._judged(word) if wanted == "settle" else wanted
+                if action is not None:
+                    self._press_again(message, action, now)
+
+    def _press_again(self, message: str, action: str, now: float) -> None:
+        before = self._pressed.get((message, action))
+        if before is None or now - before > AGAIN:
+            self._pressed[message, action] = now
+            self.presses += 1
+            self.repeated += before is not None
+            click = asyncio.create_task(self._press(message, action))
+            self._clicks.add(click)
+            click.add_done_callback(self._clicks.discard)
 
     def _judged(self, word: str) -> str | None:
         """Whether the reply to that comment is in the channel, for a card that asks."""

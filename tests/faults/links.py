@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +16,15 @@ from urllib.parse import urlsplit, urlunsplit
 
 from .campaign import TIMEOUT, Campaign, campaign
 from .forked import Nursery
-from .proxy import BROKEN, Mode, Proxy
+from .proxy import Mode, Proxy
 from .verdict import Verdict, judge
 from .world import Bot
 
 SPOILED = TIMEOUT + 3.0
+UNDO = 1.0
+HELD, HELD_SECONDS = 4, 15.0
+"""So many approved replies are about to leave when a link is spoiled."""
+PENDING = "SELECT count(*) FROM outbox WHERE kind = 'reply' AND state = 'pending'"
 RECOVERED = 30.0
 
 
@@ -71,6 +75,7 @@ class Wire:
         verdict = Verdict(self.run.world.platform, name, 1)
         silent = asyncio.Event()
         talking = asyncio.create_task(crowd.talk(silent))
+        await self.run.within(HELD_SECONDS, lambda: self.run.world.count(PENDING) >= HELD)
         before_it = self.proxies[link].spoiled
         self.proxies[link].set(mode)
         await asyncio.sleep(SPOILED)
@@ -119,7 +124,7 @@ async def wired(
 ) -> AsyncIterator[Wire]:
     """A campaign with a proxy before each of the platform's links, all of them whole."""
     async with AsyncExitStack() as stack:
-        run = await stack.enter_async_context(campaign(folder, platform, nurse, seed, tell))
+        run = await stack.enter_async_context(campaign(folder, platform, nurse, seed, tell, UNDO))
         proxies: dict[str, Proxy] = {}
         direct = dict(run.world.environment)
         for link in LINKS[platform]:
@@ -145,10 +150,9 @@ async def break_links(
     nurse: Nursery,
     seed: int,
     tell: Callable[[str], None],
-    wanted: Callable[[str], bool] = lambda _: True,
+    kept: Sequence[tuple[Link, Mode]],
 ) -> list[Verdict]:
-    """Every mode on every link of one platform."""
-    kept = [(link, mode) for link in LINKS[platform] for mode in BROKEN if wanted(f"{link.name}, {mode.value}")]
+    """These modes on these links of one platform, one after the other."""
     if not kept:
         return []
     async with wired(folder, platform, nurse, seed, tell) as wire:

@@ -55,7 +55,6 @@ async def doubtful(world: World, message: str, number: int) -> None:
         assert len(cards) == 1
     else:
         assert world.platform != "telegram", "nobody can know that on Telegram"
-        assert len(world.replies(message)) == 1
 
 
 async def killed(world: World, points: str, card: str) -> None:
@@ -76,7 +75,7 @@ async def killed_without_answer(world: World, message: str, card: str) -> None:
     await until("the platform has the reply", lambda: world.replies(message))
     await bot.kill()
     await clicking
-    assert state(world, message) == "approved"
+    assert state(world, message) in {"approved", "checking"}
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
@@ -97,8 +96,12 @@ async def test_a_reply_is_never_doubled_by_a_kill(platform: str, tmp_path: Path)
         await until("everything is settled", world.settled)
         assert [state(world, message) for message in (unmarked, confirmed)] == ["sent", "sent"]
         before = [len(world.replies(message)) for message in every]
-        assert before in ([1, 1, 0, 1, 1], [1, 1, 1, 1, 1])  # the latter where the platform can be asked
-
+        if platform == "telegram":  # nobody but a person knows
+            assert before == [1, 1, 0, 1, 1]
+            assert [state(world, message) for message in every[2:]] == ["uncertain"] * 3
+        else:  # the platform was asked: what was there is left alone, what was not is sent
+            assert before == [1, 1, 1, 1, 1]
+            assert [state(world, message) for message in every] == ["sent"] * 5
         for number, message, button in ((3, unsent, "again"), (4, arrived, "arrived"), (5, unheard, "drop")):
             if state(world, message) == "uncertain":
                 await world.click(await world.offering(button, QUESTION.format(number)), button)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from .crowd import Comment, Crowd
@@ -62,3 +62,16 @@ def judge(verdict: Verdict, crowd: Crowd, comments: Iterable[Comment]) -> None:
             verdict.wrong.append(f"{told}: a card asks whether it arrived, the outbox says {in_doubt}")
     strays = {answered for answered in crowd.journal.replies if answered not in crowd.comments}
     verdict.wrong += [f"messages that answer nothing that was asked: {crowd.journal.replies.pop(s)}" for s in strays]
+
+
+def summed(verdicts: Sequence[Verdict], seed: int, seconds: float) -> str:
+    """The totals, and for each group that failed the command that plays it again."""
+    lines = [
+        f"seed {seed}: {len(verdicts)} groups, {sum(v.counted for v in verdicts)} hits,"
+        f" {sum(v.comments for v in verdicts)} comments, {sum(v.asked for v in verdicts)} replies put to a person,"
+        f" {seconds:.0f} s; lost {sum(len(v.lost) for v in verdicts)},"
+        f" doubled {sum(len(v.doubled) for v in verdicts)}, wrong {sum(len(v.wrong) for v in verdicts)}"
+    ]
+    again = [verdict for verdict in verdicts if not verdict.clean]
+    lines += [f"again: ./test faults --seed {seed} --platform {v.platform} --only '{v.name}'" for v in again]
+    return "\n".join(lines)

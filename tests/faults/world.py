@@ -163,7 +163,7 @@ class World:
         busy = (
             "SELECT (SELECT count(*) FROM inbox WHERE state = 'new')"
             " + (SELECT count(*) FROM timers WHERE kind = 'draft')"
-            " + (SELECT count(*) FROM outbox WHERE state IN ('pending', 'claimed', 'sending'))"
+            " + (SELECT count(*) FROM outbox WHERE state IN ('pending', 'claimed', 'sending') OR look_at IS NOT NULL)"
         )
         return self.comments() >= len(self.said) and self.count(busy) == 0
 
