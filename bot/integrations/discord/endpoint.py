@@ -113,7 +113,7 @@ def strict(body: bytes) -> Json:
     # Looking at every number is slow: it is done only where there is a long one, in a text perhaps.
     whole = _whole if _LONG_NUMBER.search(body) else None
     try:
-        found = json.loads(body, object_pairs_hook=_unique, parse_constant=_refuse, parse_int=whole)
+        found = json.loads(body, object_pairs_hook=_unique, parse_int=whole)
         json.dumps(found, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except (ValueError, RecursionError):  # UnicodeError is a ValueError
         raise NotJson from None
@@ -133,7 +133,3 @@ def _whole(digits: str) -> int:
     if len(digits) > 20:
         raise ValueError("a number without end")
     return int(digits)
-
-
-def _refuse(constant: str) -> object:
-    raise ValueError(constant)

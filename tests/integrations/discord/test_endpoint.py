@@ -147,6 +147,11 @@ def test_no_headers_and_no_body_get_through_or_raise(signature: str, timestamp: 
     assert asyncio.run(asked()).status == 401
 
 
+def _press(value: bytes) -> bytes:
+    """A press that would be taken, but for this value in it."""
+    return json.dumps(PRESS).encode().removesuffix(b"}") + b', "more": ' + value + b"}"
+
+
 DEEP = 100_000
 NOT_OURS = {
     "empty": b"",
@@ -160,14 +165,16 @@ NOT_OURS = {
     "nested lists": b"[" * DEEP,
     "nested objects": b'{"a":' * DEEP,
     "nested and closed": b'{"a":' + b"[" * DEEP + b"]" * DEEP + b"}",
-    "a name twice": b'{"type": 1, "type": 2}',
-    "NaN": b'{"type": 2, "id": NaN}',
-    "infinite": b'{"type": 2, "id": 1e400}',
-    "10^400": b'{"type": 2, "id": 1' + b"0" * 400 + b"}",
-    "10^5000": b'{"type": 2, "id": 1' + b"0" * 5000 + b"}",
-    "half a pair": b'{"type": 1, "id": "\\ud800"}',
-    "larger than any": b'{"type": 1, "id": "' + b"x" * LARGEST + b'"}',
-    "not UTF-8": b'{"type": 1, "id": "\xff"}',
+    "nested in a press": _press(b"[" * 5_000 + b"]" * 5_000),
+    "a name twice": _press(b'1, "type": 3'),
+    "a name twice further in": _press(b'{"a": 1, "a": 1}'),
+    "NaN": _press(b"NaN"),
+    "infinite": _press(b"1e400"),
+    "10^400": _press(b"1" + b"0" * 400),
+    "10^5000": _press(b"1" + b"0" * 5000),
+    "half a pair": _press(b'"\\ud800"'),
+    "larger than any": _press(b'"' + b"x" * LARGEST + b'"'),
+    "not UTF-8": _press(b'"\xff"'),
 }
 
 
@@ -211,6 +218,11 @@ async def test_a_press_is_the_event_that_the_gateway_would_have_brought(knock: K
     assert event.member_roles == ("6",)
     assert event.reply["token"] == "a-token"
     assert knock.platform.parse(incoming.raw) == event
+
+
+async def test_a_long_number_in_a_text_is_no_harm(knock: Knock, sink: RecordingSink) -> None:
+    assert (await knock(_press(b'"' + b"7" * 5000 + b'"')))[0] == 200
+    assert len(sink.kept) == 1
 
 
 async def test_the_answer_is_what_the_gateway_would_have_been_answered(knock: Knock, sink: RecordingSink) -> None:

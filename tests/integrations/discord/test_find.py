@@ -15,7 +15,7 @@ from bot.chat.events import MessagePosted
 from bot.chat.messages import Button, Card, Line, Outgoing, Reply
 from bot.chat.ports import Finds, Refused, SendError, Sought
 from bot.domain.places import Channel
-from bot.integrations.discord import DiscordPlatform, history
+from bot.integrations.discord import DiscordConfig, DiscordPlatform, history
 from bot.integrations.discord.history import _snowflake_at
 from tests.integrations.discord.conftest import RecordingSink, Sandbox
 from tests.integrations.discord.scripted import BOT, CHANNEL, GUILD, Said, Scripted, scripted, worker
@@ -206,3 +206,13 @@ async def test_a_clock_that_is_off_is_allowed_for(server: Scripted, monkeypatch:
 
 def _date(at: float) -> str:
     return time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(at))
+
+
+def test_only_our_own_echo_counts() -> None:
+    """Whoever guesses a nonce cannot pass off a message of theirs as our delivery."""
+    platform = DiscordPlatform(DiscordConfig("a-token"))
+    ear = platform._ears[0]
+    ear.take(json.dumps({"t": "READY", "d": {"session_id": "s", "user": BOT}}))
+    for author in ({"id": "5"}, BOT):
+        ear.take(json.dumps({"t": "MESSAGE_CREATE", "d": message(time.time(), author=author, nonce=author["id"])}))
+    assert list(platform._inbound.echoes) == [BOT["id"]]

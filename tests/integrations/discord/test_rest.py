@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
+from discord.http import Route
 
 from bot.chat.messages import Line, Notice, Reply
 from bot.chat.ports import LimitSeen, NotSent, PlatformDown, Refused, SendError, Unclear
@@ -127,6 +128,17 @@ async def test_many_at_once_do_not_overrun_a_bucket(server: Scripted, platform: 
     assert len(server.heard) == 5
 
 
+def test_what_is_still_on_its_way_counts() -> None:
+    known, route = limits.Limits(), Route("POST", "/channels/{channel_id}/messages", channel_id=CHANNEL)
+    known.learn(route, limits.Response(200, {**LEARNED, "X-RateLimit-Remaining": "2"}, {}))
+    known.began(route)
+    known.began(route).outgoing -= 1
+    assert known.hold(route) is not None
+    # The answer to the second does not know of the first, which Discord has not seen yet.
+    known.learn(route, limits.Response(200, {**LEARNED, "X-RateLimit-Remaining": "1"}, {}))
+    assert known.hold(route) is not None
+
+
 # ---- creating
 
 
@@ -181,11 +193,11 @@ async def test_no_answer_at_all_is_unclear_and_ends_in_time(server: Scripted, pl
 
 
 async def test_an_edit_is_one_request(server: Scripted, platform: DiscordPlatform) -> None:
-    server.next = [Said(502, "<html>"), Said(cut=True)]
-    for _ in range(2):
+    server.next = [Said(502, "<html>"), Said(cut=True), Said(200, "<html>")]
+    for _ in range(3):
         with pytest.raises(Unclear):
             await platform.edit(Line("new"), HERE, "9")
-    assert len(server.heard) == 2
+    assert len(server.heard) == 3
 
 
 async def test_reading_is_repeated(server: Scripted, platform: DiscordPlatform) -> None:

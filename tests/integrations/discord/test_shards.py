@@ -175,9 +175,18 @@ async def test_a_turn_that_came_to_nothing_or_was_given_up_holds_nobody_up(time:
     await order.login(2, fails=True)
     async with asyncio.timeout(5):
         await order.login(3)
-    order.turns.leave(2)  # not its turn any more
     assert [shard for shard, _ in order.at] == [3]
     assert time.slept == []
+    await order.turns.enter(4)
+    order.turns.leave(2)  # not its turn any more
+    waiting = asyncio.create_task(order.login(5))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert [shard for shard, _ in order.at] == [3]
+    order.turns.leave(4)
+    async with asyncio.timeout(5):
+        await waiting
+    assert [shard for shard, _ in order.at] == [3, 5]
 
 
 async def test_hardly_any_log_in_left_is_told_before_one_is_made(sink: RecordingSink) -> None:
