@@ -10,7 +10,8 @@ platform's pending faults of that kind (with `match`: those with that `match` on
 text that the path or the decoded body of a call must hold; without it calls that only wait for events are not hit.
 
 A `swallow_reply` is carried out at once, and never answered; with `late`, only so many seconds after its client has
-left, as a request that was held up on the way. Deliveries over HTTP are hit by faults that name them: see `hooks.py`.
+left, as a request that was held up on the way. A `429` of Discord with `html` comes from Cloudflare. Deliveries over HTTP
+are hit by faults that name them: see `hooks.py`.
 
 `POST /control/endpoint` is the platform's web page where an app's owner types in the address that Slack (`kind` is
 `events`, `interactivity` or `commands`; all without it) or Discord posts to; Telegram is told by `setWebhook`.
@@ -69,6 +70,7 @@ _FIELDS: dict[str, dict[str, str]] = {
     "raw": {"platform": ID, "tenant": ID, "event": ANY},
     "fault": {
         "platform": ID, "tenant": ID, "kind": ID, "times": NUMBER, "seconds": NUMBER, "match": TEXT, "late": NUMBER,
+        "html": FLAG,
     },
     "endpoint": {"platform": ID, "tenant": ID, "url": TEXT, "kind": ID},
     "populate": {"platform": ID, "tenant": ID, "count": NUMBER, "prefix": ID},
@@ -81,7 +83,7 @@ _FIELDS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 _OPTIONAL = {
     "tenant", "reply_to", "attachment", "remove", "name", "roles", "joined_at", "is_bot", "left",
-    "times", "seconds", "match", "reply", "status", "delay", "after", "late", "prefix",
+    "times", "seconds", "match", "reply", "status", "delay", "after", "late", "prefix", "html",
 }  # fmt: skip
 
 _OPTIONAL_THERE = {("channel", "member"), ("endpoint", "kind")}
@@ -140,7 +142,11 @@ def read_fault(call: Mapping[str, Json]) -> Fault:
     late = call.get("late")
     if late is not None and kind != "swallow_reply":
         raise ControlError("late says when a swallow_reply is carried out; no other kind takes it")
-    return Fault(kind, times=count, seconds=seconds, match=call.get("match") or None, until=until, late=late)
+    html = bool(call.get("html"))
+    if html and (kind, call["platform"]) != ("429", "discord"):
+        raise ControlError("html is for Discord's 429, which can come from Cloudflare")
+    match = call.get("match") or None
+    return Fault(kind, times=count, seconds=seconds, match=match, until=until, late=late, html=html)
 
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode

@@ -175,6 +175,8 @@ class Fault:
     until: float | None = None
     late: float | None = None
     """With `swallow_reply`: the call is carried out only so many seconds after its client has left."""
+    html: bool = False
+    """With `429` on Discord: it comes from Cloudflare, in HTML and with nothing that Discord would have added."""
 
     @property
     def of_deliveries(self) -> bool:

@@ -39,6 +39,7 @@ async def test_info_names_everything_a_bot_needs(client: Client) -> None:
         ("fault", {"platform": "telegram", "kind": "earthquake"}, "earthquake"),
         ("fault", {"platform": "telegram", "kind": "500", "times": 1.5}, "times"),
         ("fault", {"platform": "telegram", "kind": "invalid_session"}, "session"),
+        ("fault", {"platform": "telegram", "kind": "429", "html": True}, "Cloudflare"),
         ("fault", {"platform": "openai", "kind": "deaf"}, "deaf"),
         ("model", {"match": "x"}, "reply"),
         ("model", {"reply": "x", "status": 500}, "either"),

@@ -94,7 +94,7 @@ class Rest:
             return _respond(Answer(400, {"message": "Invalid API version", "code": 50041}, {}))
         fault = self._fault(received, ("reset", "429", "500"))
         if self._limits.banned:
-            return self._banned(received)
+            return self._banned(received, self._limits.banned)
         if fault:
             return self._misbehave(request, received, fault)
         if slow := self._fault(received, ("slow",)):
@@ -124,10 +124,10 @@ class Rest:
         self._write(received, answer.status, answer.body, None)
         return answer.status < 300
 
-    def _banned(self, received: Received) -> web.Response:
+    def _banned(self, received: Received, seconds: float, fault: str | None = None) -> web.Response:
         """What Cloudflare answers in Discord's place."""
-        self._write(received, 429, None, None)
-        headers = {"Retry-After": str(math.ceil(self._limits.banned)), "Server": "cloudflare"}
+        self._write(received, 429, None, fault)
+        headers = {"Retry-After": str(math.ceil(seconds)), "Server": "cloudflare"}
         return web.Response(text=BANNED, status=429, content_type="text/html", headers=headers)
 
     def _fault(self, received: Received, kinds: tuple[FaultKind, ...]) -> Fault | None:
@@ -144,6 +144,8 @@ class Rest:
             self._write(received, None, None, "reset")
             _cut(request)
             return web.Response()
+        if fault.html:
+            return self._banned(received, fault.seconds or 1.0, fault.kind)
         error = ApiError(500, 0, "500: Internal Server Error")
         if fault.kind == "429":
             error = limited(fault.seconds or 1.0)

@@ -25,7 +25,7 @@ PUBLISHED: dict[str, Json] = {
     "all": {"calls": OVERALL[0], "seconds": OVERALL[1]},
     "group": {"calls": GROUP[0], "seconds": GROUP[1]},
     "chat": {"calls": CHAT_PER_SECOND, "seconds": 1.0, "burst": CHAT_BURST},
-    "counted": ["send*", "edit*", "copy*", "forward*", "stopPoll"],
+    "counted": "messages that are sent, copied, forwarded or edited, and polls that are stopped",
 }
 
 

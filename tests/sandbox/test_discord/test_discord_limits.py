@@ -95,6 +95,16 @@ async def test_the_banned_get_html_from_cloudflare(limited: Local, monkeypatch: 
     assert (await limited.rest("GET", "/users/@me")).status == 200
 
 
+async def test_one_answer_can_come_from_cloudflare(local: Local) -> None:
+    await local.server.fault(Fault("429", seconds=82_721.0, html=True))
+    url = f"{local.frame.base}/api/v10/channels/{local.community}/messages"
+    async with local.http.post(url, json={"content": "x"}, headers={"Authorization": f"Bot {local.token}"}) as response:
+        assert (response.status, response.content_type) == (429, "text/html")
+        assert (response.headers["Retry-After"], "Via" in response.headers) == ("82721", False)
+    assert (await local.post({"content": "x"})).status == 200
+    assert local.frame.journal.rows[0]["fault"] == "429"
+
+
 async def test_shards_identify_one_after_the_other(limited: Local) -> None:
     async with limited.connect() as first, limited.connect() as second:
         assert (await identify(limited, first))["t"] == "READY"
