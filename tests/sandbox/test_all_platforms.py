@@ -7,16 +7,18 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from bot.sandbox.server import PLATFORMS, start
 
 from .client import Client
+from .hooked import hooked
 
 WANTED = {
     "HERALD_TELEGRAM__API_URL", "HERALD_TELEGRAM__TOKEN", "HERALD_SLACK__API_URL", "HERALD_SLACK__BOT_TOKEN",
     "HERALD_SLACK__APP_TOKEN", "HERALD_SLACK__SIGNING_SECRET", "HERALD_DISCORD__API_URL", "HERALD_DISCORD__GATEWAY_URL",
     "HERALD_DISCORD__TOKEN", "HERALD_OPENAI__BASE_URL", "HERALD_OPENAI__API_KEY", "HERALD_OPENAI__MODEL",
-    "HERALD_CHANNELS",
+    "HERALD_CHANNELS", "HERALD_DISCORD__PUBLIC_KEY", "HERALD_TELEGRAM__WEBHOOK_SECRET", "HERALD_SLACK__APP_ID",
 }  # fmt: skip
 
 
@@ -39,6 +41,24 @@ async def test_info_points_a_bot_to_every_platform(everything: Client) -> None:
     assert all(everything.sandbox.base.partition("://")[2] in info[name] for name in WANTED if name.endswith("URL"))
     expected = {f"{platform}/{name}" for platform in PLATFORMS for name in ("community", "review", "general")}
     assert info["channels"].keys() >= expected
+
+
+async def test_addresses_are_told_by_control_and_taken_back(everything: Client) -> None:
+    async with hooked() as hook:
+        hook.otherwise = lambda posted: web.Response(text=posted.json.get("challenge", ""))
+        told = await everything.control("endpoint", platform="slack", url=hook.url, kind="events")
+        assert told == {"set": ["events"]}
+        await everything.control("say", platform="slack", channel="community", member="ana", text="over HTTP")
+        assert [(await hook.next()).json["type"] for _ in range(2)] == ["url_verification", "event_callback"]
+        assert await everything.control("endpoint", platform="slack", url="") == {}
+        for platform, fields, word in (
+            ("discord", {"url": hook.url}, "could not be verified"),
+            ("slack", {"url": "https://example.org/"}, "this computer"),
+            ("slack", {"url": hook.url, "kind": "faxes"}, "faxes"),
+            ("discord", {}, "url"),
+        ):
+            status, answer = await everything.try_control("endpoint", platform=platform, **fields)
+            assert (status, word in answer["error"]) == (400, True), answer
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
