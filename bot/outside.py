@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from bot.chat.ports import Model, Platform
-from bot.settings import Settings
+from bot.chat.ports import Model, PaceUnavailable, Platform, SharedPace, Wakeup
+from bot.settings import Settings, SettingsFault
 
 
 def make_platform(name: str, settings: Settings, now: Callable[[], float] = time.time) -> Platform:
-    """The platform of this name; its SDK is imported only here."""
+    """The platform of this name; its SDK is imported only here. Raises SettingsFault."""
+    _see_that_deliveries_arrive(name, settings)
     watched = settings.channel_ids(settings.watch.channels, name)
     timeout = settings.delivery.request_timeout
     if name == "telegram":
@@ -59,6 +60,17 @@ def make_platform(name: str, settings: Settings, now: Callable[[], float] = time
         shard_ids=where.shard_ids,
     )
     return DiscordPlatform(gateway, now=now)
+
+
+def _see_that_deliveries_arrive(name: str, settings: Settings) -> None:
+    wanted = {
+        "slack": ("slack.mode is http", settings.slack.mode == "http"),
+        "telegram": ("telegram.webhook_url is set", bool(settings.telegram.webhook_url)),
+    }
+    what, is_wanted = wanted.get(name, ("", False))
+    if is_wanted and settings.http.address is None:
+        fault = f"http.bind: {what}, so say where the deliveries arrive, for example 127.0.0.1:8421"
+        raise SettingsFault([fault])
 
 
 def make_model(settings: Settings) -> Model | None:

@@ -34,6 +34,8 @@ class Pulse:
         self._heard: float | None = None
         self._written = -KEEP_EVERY
         self.era = 0
+        self.is_known = False
+        """Whether what was kept has been read."""
 
     @property
     def cursor(self) -> str:
@@ -51,6 +53,7 @@ class Pulse:
         """
         kept = _read(await sink.recall(self._name))
         self._asked, self._heard, self.era = kept.get("asked"), kept.get("heard"), int(kept.get("era", 0))
+        self.is_known = True
         away = 0.0 if self._asked is None else max(0.0, self._clocks.now() - self._asked)
         if away > LATE:
             log.error(

@@ -144,10 +144,16 @@ class Webhook:
             return HttpReply(400)
         if not isinstance(update, dict):
             return HttpReply(400)
-        await self._intake.moves.recall(sink)
+        await self._recall(sink)
         await sink.accept([self._intake.take(update, self._cursor)])
         await self._intake.moves.keep(sink)
         return HttpReply(200)
+
+    async def _recall(self, sink: Sink) -> None:
+        """What a process has to know that answers without running."""
+        await self._intake.moves.recall(sink)
+        if not self._pulse.is_known:
+            await self._pulse.recall(sink)
 
     @property
     def _cursor(self) -> str:

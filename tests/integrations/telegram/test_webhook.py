@@ -160,6 +160,14 @@ async def test_deliveries_that_overtake_each_other_move_no_polling_position() ->
     assert "telegram:123456" not in here.sink.positions
 
 
+async def test_a_process_that_only_answers_knows_what_was_kept() -> None:
+    async with house() as here:
+        kept = {"asked": here.time.now, "heard": here.time.now, "era": 2}
+        here.sink.facts["telegram:123456:pulse"] = json.dumps(kept)
+        await here.post(message(41))
+    assert [incoming.external_id for incoming in here.sink.incoming] == ["2:41"]
+
+
 async def test_without_an_address_there_is_no_hook() -> None:
     async with house(webhook_url="") as here:
         assert here.hooks == {}
