@@ -11,8 +11,8 @@ text that the path or the decoded body of a call must hold; without it calls tha
 
 A `swallow_reply` is carried out at once, and never answered; with `late`, only so many seconds after its client has
 left, as a request that was held up on the way. A `429` of Discord with `html` comes from Cloudflare. A `disconnect`
-with `match` acts on one connection: of Slack by its number from 1, of Discord (`deaf` too) by its shard. Deliveries over
-HTTP are hit by faults that name them: see `hooks.py`.
+with `match` acts on one connection: of Slack by its number from 1, of Discord (`deaf` too) by its shard. Deliveries
+over HTTP are hit by faults that name them: see `hooks.py`.
 
 `POST /control/endpoint` is the platform's web page where an app's owner types in the address that Slack (`kind` is
 `events`, `interactivity` or `commands`; all without it) or Discord posts to; Telegram is told by `setWebhook`.
