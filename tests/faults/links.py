@@ -24,6 +24,8 @@ SPOILED = TIMEOUT + 3.0
 UNDO = 1.0
 HELD, HELD_SECONDS = 4, 15.0
 """So many approved replies are about to leave when a link is spoiled."""
+NAMED = "SELECT name FROM facts WHERE name LIKE 'link:%'"
+"""What `/status` and `herald status` name as out of reach."""
 PENDING = "SELECT count(*) FROM outbox WHERE kind = 'reply' AND state = 'pending'"
 RECOVERED = 30.0
 
@@ -80,6 +82,7 @@ class Wire:
         self.proxies[link].set(mode)
         await asyncio.sleep(SPOILED)
         verdict.counted += self.proxies[link].spoiled > before_it
+        named = ", ".join(name for (name,) in self.run.world.rows(NAMED))
         self.proxies[link].set(Mode.WHOLE)
         whole = time.monotonic()
         silent.set()
@@ -100,7 +103,8 @@ class Wire:
         await crowd.forget()
         verdict.seconds = time.monotonic() - began
         self.run.verdicts.append(verdict)
-        self.run.tell(f"{verdict.line()}   whole again after {self.recovered[name]:.1f}")
+        told = f"; told: {named}" if named else ""
+        self.run.tell(f"{verdict.line()}   well again after {self.recovered[name]:.1f} s{told}")
         return verdict
 
     async def stop(self) -> None:
@@ -139,8 +143,8 @@ async def wired(
                 proxies[LINKS[platform][0].name].rewrites = {there: here}
             else:
                 run.world.environment[link.setting] = through(address, proxy)
-            if link.framed:
-                proxy.rewrites = {there: here}  # where a session is resumed
+            if link.framed:  # where a session is resumed is told in a frame, which must not be compressed
+                proxy.rewrites, proxy.asks = {there: here}, {b"zlib-stream": b"zstd-stream"}
         yield Wire(run, proxies)
 
 

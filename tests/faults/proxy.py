@@ -60,7 +60,8 @@ class _Connection:
 class Proxy:
     """Listens on a port of its own and forwards to `host`:`port`.
 
-    `rewrites` are replaced in what the server sends, by texts of the same length: addresses that a client is told.
+    `rewrites` are replaced in what the server sends, by texts of the same length: addresses that a client is told;
+    `asks` in what the client sends.
     `framed`: the link carries frames, so a connection that lost some is reset when the link is whole again.
     """
 
@@ -68,6 +69,7 @@ class Proxy:
     port: int
     framed: bool = False
     rewrites: Mapping[bytes, bytes] = field(default_factory=dict)
+    asks: Mapping[bytes, bytes] = field(default_factory=dict)
     mode: Mode = Mode.WHOLE
     spoiled: int = 0
     """Pieces of data that came while it was not whole, and new connections."""
@@ -129,9 +131,8 @@ class Proxy:
         self, connection: _Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, up: bool
     ) -> None:
         while data := await reader.read(CHUNK):
-            if not up:
-                for old, new in self.rewrites.items():
-                    data = data.replace(old, new)
+            for old, new in (self.asks if up else self.rewrites).items():
+                data = data.replace(old, new)
             self.spoiled += self.mode is not Mode.WHOLE
             while data:
                 data = await (self._up(writer, data) if up else self._down(connection, writer, data))
