@@ -29,7 +29,7 @@ _PROGRESS = """
 SELECT (SELECT count(*) FROM comments),
        (SELECT count(*) FROM drafts),
        (SELECT count(*) FROM decisions),
-       (SELECT count(*) FROM outbox WHERE state IN ('pending', 'claimed', 'sending')),
+       (SELECT count(*) FROM outbox WHERE state IN ('pending', 'claimed', 'sending') OR look_at IS NOT NULL),
        (SELECT count(*) FROM outbox),
        (SELECT count(*) FROM inbox WHERE state = 'new'),
        (SELECT count(*) FROM drafts WHERE state = 'drafting')
