@@ -24,7 +24,6 @@ class Relay:
     commits: int = 0
     """Transactions that were committed over it, answered or not."""
     broken: asyncio.Event = field(default_factory=asyncio.Event)
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One client."""
@@ -34,15 +33,15 @@ class Relay:
             writer.transport.abort()
             return
         answers = asyncio.create_task(self._answers(from_server, writer))
-        self._tasks.add(answers)
         try:
             await self._requests(reader, writer, to_server, answers)
         finally:
             answers.cancel()
             await asyncio.gather(answers, return_exceptions=True)
-            self._tasks.discard(answers)
-            to_server.close()
-            writer.close()
+            for end in (to_server, writer):
+                end.transport.abort()
+                with suppress(ConnectionError):
+                    await end.wait_closed()
 
     async def _requests(
         self,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from functools import partial
 
 import asyncpg
@@ -15,15 +14,13 @@ from sqlalchemy import Connection
 from sqlalchemy.util import await_only
 
 from bot.chat.ports import StoreUnavailable
-from bot.storage.links import Deadlines
 from bot.storage.postgres import CommitUnknown, PostgresStore
 from bot.storage.store import wake
 from bot.storage.tables import facts
 
 from .backends import emptied
+from .counting import count, counted, insist, opened
 from .relay import Break, relaying
-
-SHORT = Deadlines(connect=2, statement=1, lock=0.3, idle=0.5, again=20, look=0.02, close=0.5)
 
 
 @pytest.fixture
@@ -31,42 +28,10 @@ async def url(postgres: Postgres) -> str:
     return await asyncio.to_thread(emptied, postgres)
 
 
-@asynccontextmanager
-async def opened(
-    url: str, deadlines: Deadlines = SHORT, writers: int = 1, readers: int = 1
-) -> AsyncIterator[PostgresStore]:
-    store = PostgresStore(url, deadlines=deadlines, writers=writers, readers=readers)
-    await store.open()
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
 @pytest.fixture
 async def store(url: str) -> AsyncIterator[PostgresStore]:
     async with opened(url) as made:
         yield made
-
-
-def count(name: str = "n", by: int = 1) -> Callable[[Connection], int]:
-    """Reads a number and writes the next one: twice is seen, and so is one that was overwritten."""
-
-    def unit(connection: Connection) -> int:
-        found = connection.execute(sa.select(facts.c.value).where(facts.c.name == name)).scalar_one_or_none()
-        number = int(found or 0) + by
-        if found is None:
-            connection.execute(sa.insert(facts).values(name=name, value=str(number)))
-        else:
-            connection.execute(sa.update(facts).where(facts.c.name == name).values(value=str(number)))
-        return number
-
-    return unit
-
-
-async def counted(store: PostgresStore, name: str = "n") -> int:
-    query = sa.select(facts.c.value).where(facts.c.name == name)
-    return int(await store.read(lambda connection: connection.execute(query).scalar_one_or_none()) or 0)
 
 
 def once(call: Callable[[Connection], object], unit: Callable[[Connection], int]) -> Callable[[Connection], int]:
@@ -85,18 +50,6 @@ def once(call: Callable[[Connection], object], unit: Callable[[Connection], int]
 
 def suicide(connection: Connection) -> None:
     connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
-
-
-async def insist(store: PostgresStore, unit: Callable[[Connection], int]) -> int:
-    """As everybody has to who is told that nothing has happened."""
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                return await store.write(unit)
-            except CommitUnknown:
-                raise
-            except StoreUnavailable:
-                await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize("how", ["request", "answer", "silence"])
@@ -279,111 +232,6 @@ async def test_no_connection_is_left_for_us(postgres: Postgres, url: str) -> Non
                 await one.close()
             assert await other.write(count()) == 2
         assert await insist(store, count()) == 3
-
-
-class Meeting:
-    """Holds units until all of them are in the middle of their transactions, the first time that they are run."""
-
-    def __init__(self, size: int) -> None:
-        self._barrier = asyncio.Barrier(size)
-        self.runs = 0
-
-    def between(
-        self, first: Callable[[Connection], object], then: Callable[[Connection], object]
-    ) -> Callable[[Connection], None]:
-        met: list[None] = []
-
-        def unit(connection: Connection) -> None:
-            self.runs += 1
-            first(connection)
-            if not met:
-                met.append(None)
-                await_only(self._barrier.wait())
-            then(connection)
-
-        return unit
-
-
-def doctors_on_call(connection: Connection) -> int:
-    return len(connection.execute(sa.select(facts).where(facts.c.value == "on call")).all())
-
-
-def arrive(name: str) -> Callable[[Connection], None]:
-    def unit(connection: Connection) -> None:
-        connection.execute(sa.insert(facts).values(name=name, value="on call"))
-
-    return unit
-
-
-def leave(name: str) -> Callable[[Connection], None]:
-    def unit(connection: Connection) -> None:
-        connection.execute(sa.update(facts).where(facts.c.name == name).values(value="gone"))
-
-    return unit
-
-
-async def test_decisions_that_rest_on_what_others_change_do_not_pass_each_other(url: str) -> None:
-    """Write skew: each reads two rows and writes one of them. Under REPEATABLE READ both would leave."""
-    async with opened(url) as one, opened(url) as two:
-        await one.write_many([arrive("a"), arrive("b")])
-        meeting = Meeting(2)
-
-        def leaving(name: str) -> Callable[[Connection], None]:
-            seen: list[int] = []
-
-            def look(connection: Connection) -> None:
-                seen.append(doctors_on_call(connection))
-
-            def act(connection: Connection) -> None:
-                if seen[-1] == 2:
-                    leave(name)(connection)
-
-            return meeting.between(look, act)
-
-        await asyncio.gather(one.write(leaving("a")), two.write(leaving("b")))
-        assert await one.read(doctors_on_call) == 1
-        assert meeting.runs >= 3, "one of the two was begun again"
-
-
-async def test_transactions_that_wait_for_each_other_are_untied(url: str) -> None:
-    async with opened(url, Deadlines(lock=10)) as one, opened(url, Deadlines(lock=10)) as two:
-        await one.write_many([count("a"), count("b")])
-        meeting = Meeting(2)
-        await asyncio.gather(
-            one.write(meeting.between(count("a"), count("b"))), two.write(meeting.between(count("b"), count("a")))
-        )
-        assert [await counted(one, name) for name in ("a", "b")] == [3, 3]
-        assert meeting.runs >= 3
-
-
-async def test_many_writers_in_two_processes_lose_no_update(url: str) -> None:
-    async with opened(url, writers=3) as one, opened(url, writers=3) as two:
-        await asyncio.gather(*(store.write(count()) for store in (one, two) * 100))
-        assert await counted(one) == 200
-
-
-async def test_those_in_the_way_of_others_do_not_take_their_group_with_them_forever(url: str) -> None:
-    """After some conflicts the units of a group go one by one, each with its own outcome."""
-    async with opened(url) as one, opened(url) as two:
-        await two.write(count("hot"))
-
-        def collide(connection: Connection) -> int:
-            found = connection.execute(sa.select(facts.c.value).where(facts.c.name == "hot")).scalar_one()
-            if int(found) < 5:  # somebody else is faster, again and again
-                await_only(two.write(count("hot")))
-            return count("hot")(connection)
-
-        def broken(_: Connection) -> int:
-            raise ZeroDivisionError
-
-        results = await asyncio.gather(
-            *(one.write(unit) for unit in (count("a"), collide, broken, count("b"))), return_exceptions=True
-        )
-        assert results[0] == 1
-        assert isinstance(results[2], ZeroDivisionError)
-        assert results[3] == 1
-        assert results[1] == await counted(one, "hot") == 6
-        assert [await counted(one, name) for name in ("a", "b")] == [1, 1]
 
 
 async def test_wakes_are_passed_on_and_taken_in(url: str) -> None:

@@ -1,0 +1,128 @@
+"""Transactions of several processes in each other's way, on purpose: each happens once, as if it had been alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+import sqlalchemy as sa
+from servers import Postgres
+from sqlalchemy import Connection
+from sqlalchemy.util import await_only
+
+from bot.storage.links import Deadlines
+from bot.storage.tables import facts
+
+from .backends import emptied
+from .counting import count, counted, opened
+
+
+@pytest.fixture
+async def url(postgres: Postgres) -> str:
+    return await asyncio.to_thread(emptied, postgres)
+
+
+class Meeting:
+    """Holds units until all of them are in the middle of their transactions, the first time that they are run."""
+
+    def __init__(self, size: int) -> None:
+        self._barrier = asyncio.Barrier(size)
+        self.runs = 0
+
+    def between(
+        self, first: Callable[[Connection], object], then: Callable[[Connection], object]
+    ) -> Callable[[Connection], None]:
+        met: list[None] = []
+
+        def unit(connection: Connection) -> None:
+            self.runs += 1
+            first(connection)
+            if not met:
+                met.append(None)
+                await_only(self._barrier.wait())
+            then(connection)
+
+        return unit
+
+
+def doctors_on_call(connection: Connection) -> int:
+    return len(connection.execute(sa.select(facts).where(facts.c.value == "on call")).all())
+
+
+def arrive(name: str) -> Callable[[Connection], None]:
+    def unit(connection: Connection) -> None:
+        connection.execute(sa.insert(facts).values(name=name, value="on call"))
+
+    return unit
+
+
+def leave(name: str) -> Callable[[Connection], None]:
+    def unit(connection: Connection) -> None:
+        connection.execute(sa.update(facts).where(facts.c.name == name).values(value="gone"))
+
+    return unit
+
+
+async def test_decisions_that_rest_on_what_others_change_do_not_pass_each_other(url: str) -> None:
+    """Write skew: each reads two rows and writes one of them. Under REPEATABLE READ both would leave."""
+    async with opened(url) as one, opened(url) as two:
+        await one.write_many([arrive("a"), arrive("b")])
+        meeting = Meeting(2)
+
+        def leaving(name: str) -> Callable[[Connection], None]:
+            seen: list[int] = []
+
+            def look(connection: Connection) -> None:
+                seen.append(doctors_on_call(connection))
+
+            def act(connection: Connection) -> None:
+                if seen[-1] == 2:
+                    leave(name)(connection)
+
+            return meeting.between(look, act)
+
+        await asyncio.gather(one.write(leaving("a")), two.write(leaving("b")))
+        assert await one.read(doctors_on_call) == 1
+        assert meeting.runs >= 3, "one of the two was begun again"
+
+
+async def test_transactions_that_wait_for_each_other_are_untied(url: str) -> None:
+    async with opened(url, Deadlines(lock=10)) as one, opened(url, Deadlines(lock=10)) as two:
+        await one.write_many([count("a"), count("b")])
+        meeting = Meeting(2)
+        await asyncio.gather(
+            one.write(meeting.between(count("a"), count("b"))), two.write(meeting.between(count("b"), count("a")))
+        )
+        assert [await counted(one, name) for name in ("a", "b")] == [3, 3]
+        assert meeting.runs >= 3
+
+
+async def test_many_writers_in_two_processes_lose_no_update(url: str) -> None:
+    async with opened(url, writers=3) as one, opened(url, writers=3) as two:
+        await asyncio.gather(*(store.write(count()) for store in (one, two) * 100))
+        assert await counted(one) == 200
+
+
+async def test_those_in_the_way_of_others_do_not_take_their_group_with_them_forever(url: str) -> None:
+    """After some conflicts the units of a group go one by one, each with its own outcome."""
+    async with opened(url) as one, opened(url) as two:
+        await two.write(count("hot"))
+
+        def collide(connection: Connection) -> int:
+            found = connection.execute(sa.select(facts.c.value).where(facts.c.name == "hot")).scalar_one()
+            if int(found) < 5:  # somebody else is faster, again and again
+                await_only(two.write(count("hot")))
+            return count("hot")(connection)
+
+        def broken(_: Connection) -> int:
+            raise ZeroDivisionError
+
+        results = await asyncio.gather(
+            *(one.write(unit) for unit in (count("a"), collide, broken, count("b"))), return_exceptions=True
+        )
+        assert results[0] == 1
+        assert isinstance(results[2], ZeroDivisionError)
+        assert results[3] == 1
+        assert results[1] == await counted(one, "hot") == 6
+        assert [await counted(one, name) for name in ("a", "b")] == [1, 1]
