@@ -125,9 +125,16 @@ class Rest:
         finally:
             bucket.outgoing -= 1
         seen = self._limits.learn(route, response)
-        if seen is not None and self.seen is not None and route.method != "GET":
-            self.seen(seen)
+        if seen is not None and route.method != "GET":
+            self._tell(seen)
         return outcome(response)
+
+    def _tell(self, seen: LimitSeen) -> None:
+        try:
+            if self.seen is not None:
+                self.seen(seen)
+        except Exception:  # what was sent was sent, whoever stumbles over its limit
+            log.exception("discord: a limit could not be taken note of")
 
     async def _turn(self, route: Route, end: float) -> None:
         """Wait until the request may be made. Raises NotSent where that is too long, Refused where it is no use."""

@@ -10,7 +10,7 @@ import pytest
 
 from bot.chat.events import ButtonPressed, MessagePosted
 from bot.chat.messages import Button, Card, Reply
-from bot.chat.ports import PlatformDown
+from bot.chat.ports import PlatformDown, Refused
 from bot.integrations.discord import DiscordPlatform, inbound
 from tests.integrations.discord.conftest import PATIENCE, RecordingSink, Sandbox, running
 
@@ -156,6 +156,19 @@ async def test_a_wrong_token_needs_a_person(sandbox: Sandbox, sink: RecordingSin
     with pytest.raises(PlatformDown, match="HERALD_DISCORD__TOKEN"):
         async with asyncio.timeout(PATIENCE):
             await stranger.run(sink, lambda: None)
+
+
+async def test_a_token_that_is_revoked_ends_the_platform_at_once(sandbox: Sandbox, sink: RecordingSink) -> None:
+    platform, ready = DiscordPlatform(sandbox.config()), asyncio.Event()
+    run = asyncio.create_task(platform.run(sink, ready.set))
+    async with asyncio.timeout(PATIENCE):
+        await ready.wait()
+        platform._api.rest._headers = {"Authorization": "Bot not-a-token-any-more"}
+        with pytest.raises(Refused, match="does not accept the bot's token"):
+            await platform.send(Reply("hello"), sandbox.channel(), uuid.uuid4().hex[:25])
+        with pytest.raises(PlatformDown, match="HERALD_DISCORD__TOKEN") as down:
+            await run
+    assert "\n" not in str(down.value)
 
 
 async def test_events_of_other_servers_are_not_taken(sandbox: Sandbox, sink: RecordingSink) -> None:
