@@ -188,6 +188,9 @@ class Platform(Protocol):
     async def send(self, message: Outgoing, to: Channel, key: str) -> str:
         """Create a message, at most once per call; its id. `key` is the delivery id (at most 25 ASCII characters).
 
+        The id is empty where the platform knows that an earlier request of this key made it, and that it has been
+        deleted since: it was sent, and there is nothing to edit.
+
         Raises NotSent, Refused, Unclear. Ends within its request timeout (10 s).
         """
 
