@@ -4,63 +4,56 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from bot.chat.messages import Answer
-from bot.chat.ports import (
-    CommandSpec,
-    Finds,
-    HearsHttp,
-    Hook,
-    Model,
-    Platform,
-    PlatformDown,
-    Registers,
-    SendError,
-    StoreUnavailable,
+from bot.assembly import (
+    Base,
+    Duty,
+    command_specs,
+    first_key,
+    gateway_lease,
+    make_base,
+    make_desk,
+    make_drafter,
+    make_limiter,
+    make_registry,
+    prompts_folder,
+    shared_key,
 )
+from bot.chat.events import Event
+from bot.chat.messages import Answer
+from bot.chat.ports import Finds, HearsHttp, Hook, Model, Platform, PlatformDown, Registers, SendError
 from bot.domain.delivery import Deadlines
 from bot.domain.failpoints import Point, reach
-from bot.domain.review import Rules
 from bot.domain.roles import Role
-from bot.drafting.drafter import Drafter, EmbeddedDrafter
 from bot.drafting.knowledge import Knowledge
 from bot.drafting.language import identify
-from bot.drafting.model_drafter import FallbackDrafter, ModelDrafter
 from bot.drafting.prompts import PromptFile
 from bot.engine.access import Access
-from bot.engine.buckets import PUBLISHED
-from bot.engine.clock import Clock
-from bot.engine.core import Core
+from bot.engine.core import EVERYTHING, Core
 from bot.engine.courier import Courier
+from bot.engine.hearing import Hearing, Hears
 from bot.engine.inbox import Door
-from bot.engine.limiter import Limiter
 from bot.engine.reconciler import Reconciler
 from bot.engine.recovery import Reaper, recover
 from bot.engine.registry import Registry
 from bot.engine.router import Router
 from bot.engine.settling import Settling
 from bot.engine.timers import TimerLoop
-from bot.handlers import cards, clocks, commands, comments, drafting, replies, reviews
+from bot.handlers import drafting
 from bot.handlers.context import Context, Desk, Prepared
 from bot.handlers.drafting import Studio
 from bot.handlers.immediate import Immediate, Interaction
-from bot.handlers.payloads import Signer
-from bot.locales import LANGUAGES, Catalogue
+from bot.operations.alarm import Alarm
 from bot.operations.monitor import Monitor, Watched
 from bot.operations.status import ALIVE, ALIVE_SECONDS
 from bot.operations.web import Web
 from bot.outside import make_model, make_platform
 from bot.settings import Settings
-from bot.storage.schema import FileLock, migrate
-from bot.storage.sqlite import SqliteStore
 from bot.storage.work import Work
 
 REFRESH_SECONDS = 2.0
@@ -75,14 +68,15 @@ class App:
     """A running Herald. `run` returns when it is cancelled or a platform cannot go on."""
 
     settings: Settings
-    store: SqliteStore
-    clock: Clock
+    duty: Duty
+    base: Base
     platforms: dict[str, Platform]
     registry: Registry[Context]
     knowledge: Knowledge
     model: Model | None
     prompts: PromptFile | None
     desk: Desk
+    key: bytes
     core: Core[Context]
     router: Router[Context]
     door: Door
@@ -91,45 +85,96 @@ class App:
     reconcilers: dict[str, Reconciler[Context]]
     timers: TimerLoop[Context]
     ready: set[str] = field(default_factory=set)
+    """Platforms that this process hears."""
+    waiting: set[str] = field(default_factory=set)
+    """Platforms that another process hears."""
     down: dict[str, str] = field(default_factory=dict)
     """Platforms that cannot go on without a person, and why."""
-    connected: asyncio.Event = field(default_factory=asyncio.Event)
+    heard: dict[str, Platform] = field(default_factory=dict)
+    """The ready ones."""
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    """It is known of every platform who hears it, and what is heard knows the commands."""
 
-    async def run(self, announce: Callable[[], None]) -> None:
-        """Connect everything until cancelled; `announce` is called when all platforms are there and know the commands.
+    @property
+    def works(self) -> bool:
+        """Whether this process routes, drafts and sends."""
+        return self.duty != "gateway"
+
+    @property
+    def hears(self) -> bool:
+        """Whether this process hears platforms, or would."""
+        return self.duty != "worker"
+
+    async def run(self, announce: Callable[[str], None]) -> None:
+        """Do this process's duty until cancelled; `announce` gets a line when it is ready, and at each change of that.
 
         Raises PlatformDown when a platform cannot go on without a person.
         """
-        with FileLock(self.settings.data_dir / "herald.lock"):
+        base = self.base
+        with base.lock():
             reach(Point.LOCKED)
-            await asyncio.to_thread(migrate, self.store.path)
-            await self.store.open()
+            await asyncio.to_thread(base.migrate)
+            await base.store.open()
             try:
-                await recover(self.core, self.settling)
+                await self._take_up()
                 await self._run_parts(announce)
             finally:
                 await self._close()
 
-    async def _run_parts(self, announce: Callable[[], None]) -> None:
-        monitor = Monitor(self._watched())
-        parts: list[Coroutine[Any, Any, None]] = [
-            self.clock.follow(),
-            self.router.run(),
-            self.timers.run(),
-            self._refresh(announce),
-            Reaper(self.core, self.platforms, self.settling, self._being_sent).run(),
-            monitor.run(),
-            Web(self.settings.http, monitor.routes(), self._hooks()).run(),
-            *(self._serve(name, platform) for name, platform in self.platforms.items()),
-        ]
-        tasks = [asyncio.create_task(part) for part in parts]
+    async def _take_up(self) -> None:
+        """Alone, what a process before left in the middle is settled now; among several a reaper watches it."""
+        if self.base.keeper is None:
+            await recover(self.core, self.settling)
+        else:
+            self.desk.signer.change_key(await shared_key(self.base.store, self.key))
+
+    async def _run_parts(self, announce: Callable[[str], None]) -> None:
+        shared = [asyncio.create_task(part) for part in self._shared()]
+        tasks = [asyncio.create_task(part) for part in self._parts(announce)]
         try:
-            await _all(tasks)
+            await _all([*shared, *tasks])
         finally:
             await _stop(tasks)
+            await _stop(shared)  # last: what others may take must have stopped here
+            if self.base.keeper is not None:
+                await self.base.keeper.leave()
+
+    def _shared(self) -> list[Coroutine[Any, Any, None]]:
+        """What keeps the connection to other processes."""
+        base = self.base
+        parts = [base.keeper.run()] if base.keeper is not None else []
+        woken = getattr(base.store, "woken", None)
+        if base.wakeup is not None and woken is not None:
+            parts.append(base.wakeup.run(woken))
+        return parts
+
+    def _parts(self, announce: Callable[[str], None]) -> list[Coroutine[Any, Any, None]]:
+        monitor = Monitor(self._watched())
+        hooks = self._hooks() if self.hears else {}
+        parts = [
+            self.base.clock.follow(),
+            self._tell(announce),
+            self._refresh(),
+            monitor.run(),
+            Web(self.settings.http, monitor.routes(), hooks).run(),
+            *(self._serve(name, platform) for name, platform in self.platforms.items()),
+        ]
+        if self.hears:
+            parts.append(self._alarm().run())
+        if self.works:
+            reaper = Reaper(self.core, self.platforms, self.settling, self._being_sent)
+            parts += [self.router.run(), self.timers.run(), reaper.run()]
+        return parts
+
+    def _alarm(self) -> Alarm:
+        """Whoever hears a platform tells its people: so they are told once."""
+        desk, base = self.desk, self.base
+        channels = [(channel, desk.language(channel)) for channel in desk.review]
+        return Alarm(base.noticed, self.heard, channels, desk.texts, base.clock.monotonic)
 
     def _hooks(self) -> dict[str, Hook]:
-        """What the platforms deliver over HTTP, by path."""
+        """What the platforms deliver over HTTP, by path. Any process may store that: it takes no lease."""
         others: list[object] = list(self.platforms.values())
         return {
             path: hook
@@ -142,40 +187,77 @@ class App:
         return [row for courier in self.couriers.values() for row in courier.busy()]
 
     def _watched(self) -> Watched:
-        return Watched(self.store, self.clock.now, tuple(self.platforms), self.ready, self.down)
+        mine = _Mine(self.platforms if self.hears else (), self.waiting)
+        return Watched(self.base.store, self.base.clock.now, mine, self.ready, self.down)
 
     async def _serve(self, name: str, platform: Platform) -> None:
         """Hear and send on one platform. One that cannot go on stops alone: what waits for it stays in the outbox."""
-        sending = asyncio.create_task(self.couriers[name].run())
-        looking = asyncio.create_task(self.reconcilers[name].run())
-        hearing = asyncio.create_task(platform.run(self.door, partial(self._connected, name)))
+        sending: list[asyncio.Task[None]] = []
+        hearing: list[asyncio.Task[None]] = []
+        if self.works:
+            sending = [asyncio.create_task(part.run()) for part in (self.couriers[name], self.reconcilers[name])]
+        if self.hears:
+            lease = gateway_lease(name, self.settings)
+            ear = Hearing(platform, self.door, partial(self._hearing, name), self.base.keeper, lease)
+            hearing = [asyncio.create_task(ear.run())]
         try:
-            await _all([sending, looking, hearing])
+            await _all([*sending, *hearing])
         except PlatformDown as error:
             log.error("%s stops: %s", name, error)  # noqa: TRY400 - one clear line
             self.down[name] = str(error)
+            self.heard.pop(name, None)
             if len(self.down) == len(self.platforms):
                 raise PlatformDown("\n".join(f"{one}: {why}" for one, why in self.down.items())) from error
-            self._look_round()
+            self.changed.set()
         finally:
-            await _stop([sending, looking])  # first: what is being sent needs the platform's connections
-            await _stop([hearing])
+            await _stop(sending)  # first: what is being sent needs the platform's connections
+            await _stop(hearing)
 
-    def _connected(self, name: str) -> None:
-        log.info("%s is connected", name)
-        self.ready.add(name)
-        self._look_round()
+    def _hearing(self, name: str, now: Hears) -> None:
+        if now == "yes":
+            log.info("%s is connected", name)
+            self.ready.add(name)
+            self.waiting.discard(name)
+            self.heard[name] = self.platforms[name]
+        else:
+            log.info("%s is heard by another process, this one waits", name)
+            self.waiting.add(name)
+            self.ready.discard(name)
+            self.heard.pop(name, None)
+        self.changed.set()
 
-    def _look_round(self) -> None:
-        if len(self.ready | set(self.down)) == len(self.platforms):
-            self.connected.set()
+    async def _tell(self, announce: Callable[[str], None]) -> None:
+        """Have what is heard know the commands, and say what this process does, now and after each change."""
+        told: list[str] = []
+        known: set[str] = set()
+        while True:
+            if not self.hears or len(self.ready | self.waiting | set(self.down)) == len(self.platforms):
+                known &= self.ready
+                fresh = self.ready - known
+                await asyncio.gather(*(self._register(name, self.platforms[name]) for name in fresh))
+                known |= fresh
+                lines = self._lines()
+                for line in lines:
+                    if line not in told:
+                        announce(line)
+                told = lines
+                self.settled.set()
+            await self.changed.wait()
+            self.changed.clear()
 
-    async def _refresh(self, announce: Callable[[], None]) -> None:
-        """Once connected, register the commands and say that all is ready; then watch knowledge and prompts."""
-        await self.connected.wait()
-        await asyncio.gather(*(self._register(name, self.platforms[name]) for name in self.ready))
-        announce()
-        await asyncio.to_thread(identify, "the first comment should not wait for the model of languages")
+    def _lines(self) -> list[str]:
+        ready = _named(name for name in self.platforms if name in self.ready)
+        waiting = _named(name for name in self.platforms if name in self.waiting)
+        alone = not waiting and self.hears
+        said = ready or ("" if alone or not self.works else "worker")
+        lines = [f"herald ready: {said}"] if said or alone else []
+        return lines + ([f"herald waiting: {waiting}"] if waiting else [])
+
+    async def _refresh(self) -> None:
+        """Once all is settled show that we live, and watch knowledge and prompts."""
+        await self.settled.wait()
+        if self.works:
+            await asyncio.to_thread(identify, "the first comment should not wait for the model of languages")
         told = ""
         alive = self.settings.data_dir / ALIVE
         while True:
@@ -207,7 +289,28 @@ class App:
                 log.warning("%s did not close in time", name)
         if self.model is not None:
             await self.model.close()
-        await self.store.close()
+        await self.base.store.close()
+
+
+@dataclass(frozen=True)
+class _Mine(Collection[str]):
+    """The platforms that this process should hear: all but those that another one hears now."""
+
+    platforms: Collection[str]
+    waiting: Collection[str]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.platforms and name not in self.waiting
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self.platforms if name not in self.waiting)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _named(names: Iterable[str]) -> str:
+    return ", ".join(name.capitalize() for name in names)
 
 
 async def _all(tasks: list[asyncio.Task[None]]) -> None:
@@ -221,73 +324,18 @@ async def _all(tasks: list[asyncio.Task[None]]) -> None:
 async def _stop(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
-    await asyncio.wait(tasks, timeout=STOP_SECONDS)
+    if tasks:
+        await asyncio.wait(tasks, timeout=STOP_SECONDS)
 
 
-def command_specs(registry: Registry[Context], texts: Catalogue) -> list[CommandSpec]:
-    """The commands as platforms announce them."""
-    return [
-        CommandSpec(
-            command.name,
-            {language: texts.say(language, command.summary) for language in LANGUAGES},
-            command.usage,
-            staff=command.action is not None,
-        )
-        for command in registry.commands.values()
-    ]
-
-
-def make_registry() -> Registry[Context]:
-    """All capabilities but those that need a running installation."""
-    registry: Registry[Context] = Registry()
-    for capability in (cards, replies, reviews, comments, commands, clocks):
-        capability.register(registry)
-    return registry
-
-
-def make_desk(settings: Settings, platforms: dict[str, Platform], key: bytes) -> Desk:
-    """The installation as handlers see it."""
-    named = (settings.review.escalation,) if settings.review.escalation else ()
-    tenants = dict.fromkeys(platforms, "")
-    escalation = [place for place in settings.named(named, tenants) if place.platform in platforms]
-    return Desk(
-        texts=Catalogue(),
-        signer=Signer(key),
-        capabilities={name: platform.capabilities for name, platform in platforms.items()},
-        watched={_place(settings, name): name for name in settings.watch.channels},
-        review=tuple(
-            channel for channel in settings.named(settings.review.channels, tenants) if channel.platform in platforms
-        ),
-        languages=settings.languages,
-        channel_languages={_place(settings, name): lang for name, lang in settings.channel_languages.items()},
-        rules=Rules(
-            settings.review.claim_minutes * 60,
-            settings.review.four_eyes,
-            settings.review.snooze_minutes * 60,
-            escalates=bool(escalation),
-        ),
-        sla_seconds=settings.review.sla_minutes * 60,
-        escalation=escalation[0] if escalation else None,
-        undo_seconds=settings.review.undo_seconds,
-        max_age=settings.watch.max_age_hours * 3600,
-        max_draft=settings.drafting.max_length,
-        card_lines=settings.review.card_lines,
-    )
-
-
-def _place(settings: Settings, name: str) -> tuple[str, str]:
-    return name.partition("/")[0], settings.channels[name]
-
-
-def build(settings: Settings) -> App:
+def build(settings: Settings, duty: Duty = "all") -> App:
     """Put an application together. Reads files, so call it before the loop is busy.
 
-    Raises KnowledgeFault, PromptFault, StoreUnavailable with one clear line each.
+    Raises SettingsFault, KnowledgeFault, PromptFault, StoreUnavailable with one clear line each.
     """
-    data = settings.data_dir
-    key = _secret(data)
-    clock = Clock(settings.clock_file)
-    store = SqliteStore(data / "herald.db")
+    base = make_base(settings, duty)
+    key = first_key(settings)
+    clock, store = base.clock, base.noticed
     platforms = {name: make_platform(name, settings, clock.now) for name in settings.configured()}
     desk = make_desk(settings, platforms, key)
     registry = make_registry()
@@ -295,43 +343,49 @@ def build(settings: Settings) -> App:
     access = Access(settings.roles.grants(), platforms, clock.monotonic)
     knowledge = Knowledge(settings.knowledge.path)
     model = make_model(settings)
-    prompts = PromptFile(_prompts_folder(settings) / "draft.md") if model else None
-    drafter = _drafter(settings, model, prompts, clock)
-    studio = Studio(
-        store, desk, knowledge, drafter, settings.languages, settings.community.name, settings.community.tone
-    )
+    prompts = PromptFile(prompts_folder(settings) / "draft.md") if model else None
+    drafter = make_drafter(settings, model, prompts, clock)
+    community = settings.community
+    studio = Studio(store, desk, knowledge, drafter, settings.languages, community.name, community.tone)
     drafting.register(registry, studio)
-    router = Router(core, access, platforms, studio.prepare)
+    parts = base.keeper or EVERYTHING
+    router = Router(core, access, platforms, studio.prepare, parts)
+    if base.keeper is not None:
+        base.keeper.watch(lambda: router.handling)
     immediate = Immediate(store, access, platforms, lambda work, roles: core.make(work, roles, None))
 
     async def answer(event: Interaction) -> Answer:
         return await immediate.answer(event, clock.now())
 
-    limits = PUBLISHED if settings.limits == "published" else {}
     timing = settings.delivery
     deadlines = Deadlines(timing.request_timeout, timing.lease, timing.grace)
     settling = Settling(core, deadlines, {name for name, one in platforms.items() if isinstance(one, Finds)})
     return App(
         settings=settings,
-        store=store,
-        clock=clock,
+        duty=duty,
+        base=base,
         platforms=platforms,
         registry=registry,
         knowledge=knowledge,
         model=model,
         prompts=prompts,
         desk=desk,
+        key=key,
         core=core,
         router=router,
-        door=Door(store, clock, answer, router.remember),
+        door=Door(store, clock, answer, router.remember if duty == "all" else _forget),
         settling=settling,
         couriers={
-            name: Courier(core, one, Limiter(limits.get(name), clock.monotonic, clock.now, name), settling, _held)
+            name: Courier(core, one, make_limiter(name, settings, base), settling, _held)
             for name, one in platforms.items()
         },
         reconcilers={name: Reconciler(core, one, settling) for name, one in platforms.items()},
-        timers=TimerLoop(core),
+        timers=TimerLoop(core, parts),
     )
+
+
+def _forget(row: int, event: Event) -> None:
+    """No router here will ask for it."""
 
 
 def _context(desk: Desk, registry: Registry[Context], work: Work, roles: frozenset[Role], prepared: object) -> Context:
@@ -342,30 +396,4 @@ def _held(work: Work) -> str:
     return "reply" if work.facts.get("paused") else ""
 
 
-def _drafter(settings: Settings, model: Model | None, prompts: PromptFile | None, clock: Clock) -> Drafter:
-    embedded = EmbeddedDrafter()
-    if model is None or prompts is None:
-        return embedded
-    writer = ModelDrafter(model, prompts, frozenset(settings.drafting.link_domains))
-    return FallbackDrafter(writer, embedded, clock.monotonic)
-
-
-def _prompts_folder(settings: Settings) -> Path:
-    return settings.drafting.prompts or Path(__file__).resolve().parent.parent / "prompts"
-
-
-def _secret(data: Path) -> bytes:
-    """The key under which buttons are signed: made once, readable by the owner only."""
-    path = data / "herald.key"
-    try:
-        data.mkdir(parents=True, exist_ok=True, mode=0o700)  # it holds what members wrote
-        if not path.exists():
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(secrets.token_bytes(32))
-        return path.read_bytes()
-    except OSError as error:
-        raise StoreUnavailable(f"cannot write to {data}: {error.strerror}") from error
-
-
-__all__ = ["ALIVE", "ALIVE_SECONDS", "App", "PlatformDown", "build"]
+__all__ = ["ALIVE", "ALIVE_SECONDS", "App", "PlatformDown", "build", "command_specs", "make_desk", "make_registry"]

@@ -55,11 +55,16 @@ def version() -> None:
 
 
 @app.command()
-def run() -> None:
+def run(
+    role: Annotated[
+        Literal["gateway", "worker", "all"],
+        typer.Option(help="What this process does, where several share a PostgreSQL database."),
+    ] = "all",
+) -> None:
     """Connect to every configured platform; with none configured, start the sandbox and the bot beside it."""
     from bot.running import run_bot
 
-    _finish(run_bot())
+    _finish(run_bot(role))
 
 
 @app.command()

@@ -23,7 +23,6 @@ def make_platform(name: str, settings: Settings, now: Callable[[], float] = time
             settings.telegram.api_url,
             watched,
             request_timeout=timeout,
-            channels=settings.channel_ids(tuple(settings.channels), name),
             webhook_url=settings.telegram.webhook_url,
             webhook_secret=settings.telegram.webhook_secret.get_secret_value(),
         )
@@ -81,3 +80,36 @@ def make_model(settings: Settings) -> Model | None:
 
     key = settings.openai.api_key.get_secret_value()
     return OpenAIModel(OpenAISettings(settings.openai.model, settings.openai.base_url, key or None))
+
+
+def make_wakeup(settings: Settings, topics: frozenset[str]) -> Wakeup | None:
+    """How processes on one database wake each other, if there is a Redis."""
+    url = settings.redis_url.get_secret_value()
+    if not url:
+        return None
+    from bot.integrations.redis.wakeup import RedisWakeup
+
+    return RedisWakeup(url, topics)
+
+
+def make_pace(name: str, settings: Settings) -> SharedPace:
+    """The rate buckets that the processes of a platform's bot share; without a Redis nobody can reach them."""
+    url = settings.redis_url.get_secret_value()
+    if not url:
+        return NoPace()
+    from bot.integrations.redis.pace import RedisPace
+
+    tokens = {"slack": settings.slack.bot_token, "discord": settings.discord.token, "telegram": settings.telegram.token}
+    return RedisPace(url, name, tokens[name].get_secret_value())
+
+
+class NoPace:
+    """Shared buckets where there are none: each worker keeps to its own share of the limits."""
+
+    async def take(self, bucket: str, rate: float, burst: float, count: int) -> float:
+        """Raises PaceUnavailable."""
+        raise PaceUnavailable("there is no redis_url")
+
+    async def empty(self) -> None:
+        """Raises PaceUnavailable."""
+        raise PaceUnavailable("there is no redis_url")

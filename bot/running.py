@@ -14,9 +14,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from bot import app as application
 from bot import logs
+from bot.assembly import Duty
 from bot.chat.ports import PlatformDown, StoreUnavailable
 from bot.domain import failpoints
 from bot.drafting.entries import KnowledgeFault
@@ -55,35 +57,47 @@ def secrets_of(settings: Settings) -> list[str]:
         settings.telegram.token,
         settings.telegram.webhook_secret,
         settings.openai.api_key,
+        settings.database_url,
+        settings.redis_url,
     )
-    return [secret.get_secret_value() for secret in found]
+    return [*(secret.get_secret_value() for secret in found), *_passwords(settings)]
 
 
-async def run_bot() -> int:
+def _passwords(settings: Settings) -> Iterator[str]:
+    """Those in addresses: a server's words may repeat them without the rest."""
+    for url in (settings.database_url, settings.redis_url):
+        with suppress(ValueError):
+            password = urlsplit(url.get_secret_value()).password or ""
+            yield from {password, unquote(password)}
+
+
+async def run_bot(duty: Duty = "all") -> int:
     """`herald run`: exit code 0 after a stop, 1 with one line for each thing to mend."""
     try:
         settings = await asyncio.to_thread(load)
-        if not settings.configured():
-            return await _run_beside_sandbox()
-        return await _run(settings)
+        if settings.configured():
+            return await _run(settings, duty)
+        if duty != "all" or settings.database_url.get_secret_value():
+            raise SettingsFault(
+                ["no platform has a token: set one in the settings, or leave out --role and database_url"]
+            )
+        return await _run_beside_sandbox()
     except FAULTS as error:
         return complain(error)
 
 
-async def _run(settings: Settings) -> int:
+async def _run(settings: Settings, duty: Duty) -> int:
     logs.configure(settings.log_level, settings.log_format, secrets_of(settings))
     failpoints.arm(os.environ)
     file = config_file(os.environ)
     if await asyncio.to_thread(exposed, file):
         log.warning("%s holds tokens and others on this machine can read it: chmod 600 %s", file, file)
-    app = await asyncio.to_thread(application.build, settings)
-
-    def announce() -> None:
-        say("herald ready: " + ", ".join(name.capitalize() for name in app.platforms if name in app.ready))
-
+    if settings.redis_url.get_secret_value() and not settings.database_url.get_secret_value():
+        log.warning("redis_url is not used: it serves several processes on one PostgreSQL database (database_url)")
+    app = await asyncio.to_thread(application.build, settings, duty)
     gc.collect()
     gc.freeze()  # what was built at start stays: the collector need not look at it again and again
-    task = asyncio.create_task(app.run(announce))
+    task = asyncio.create_task(app.run(say))
     _stop_on_signals(task.cancel)
     try:
         await task

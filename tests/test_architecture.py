@@ -25,7 +25,7 @@ FOLDERS = {
     "locales",
     "operations",
 }
-MODULES = {"__init__", "__main__", "cli", "app", "doctor", "outside", "running", "settings", "logs"}
+MODULES = {"__init__", "__main__", "cli", "app", "assembly", "doctor", "outside", "running", "settings", "logs"}
 PLATFORMS = {"slack", "discord", "telegram"}
 SANDBOX_PARTS = PLATFORMS | {"openai", "page"}
 
@@ -69,7 +69,7 @@ def test_every_platform_has_a_place_outside_and_a_stand_in() -> None:
 
 
 def test_tests_mirror_the_house() -> None:
-    assert folders_of(ROOT / "tests") <= FOLDERS | {"config", "docs", "faults", "project"}
+    assert folders_of(ROOT / "tests") <= FOLDERS | {"config", "docs", "faults", "processes", "project"}
     assert folders_of(ROOT / "tests") >= FOLDERS - {"chat"}
 
 
