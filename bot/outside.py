@@ -23,6 +23,7 @@ def make_platform(name: str, settings: Settings, now: Callable[[], float] = time
             settings.telegram.api_url,
             watched,
             request_timeout=timeout,
+            channels=settings.channel_ids(tuple(settings.channels), name),
             webhook_url=settings.telegram.webhook_url,
             webhook_secret=settings.telegram.webhook_secret.get_secret_value(),
         )
