@@ -29,19 +29,28 @@ class Relay:
         """One client."""
         try:
             from_server, to_server = await asyncio.open_connection(self.host, self.port)
+            try:
+                await self._pass(reader, writer, from_server, to_server)
+            finally:
+                await _end(to_server)
         except OSError:
-            writer.transport.abort()
             return
+        finally:
+            await _end(writer)
+
+    async def _pass(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        from_server: asyncio.StreamReader,
+        to_server: asyncio.StreamWriter,
+    ) -> None:
         answers = asyncio.create_task(self._answers(from_server, writer))
         try:
             await self._requests(reader, writer, to_server, answers)
         finally:
             answers.cancel()
             await asyncio.gather(answers, return_exceptions=True)
-            for end in (to_server, writer):
-                end.transport.abort()
-                with suppress(ConnectionError):
-                    await end.wait_closed()
 
     async def _requests(
         self,
@@ -83,6 +92,12 @@ class Relay:
             writer.transport.abort()
 
 
+async def _end(writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+
+
 @asynccontextmanager
 async def relaying(url: str) -> AsyncIterator[tuple[Relay, str]]:
     """A relay before the server of this URL, and the URL by which the server is reached over it."""
@@ -105,6 +120,7 @@ async def relaying(url: str) -> AsyncIterator[tuple[Relay, str]]:
         yield relay, url.replace(f":{parts.port}/", f":{port}/")
     finally:
         server.close()
+        await asyncio.sleep(0)  # whoever was let in just now has a task then
         for client in clients:
             client.cancel()
         await asyncio.gather(*clients, return_exceptions=True)
