@@ -11,10 +11,14 @@ import pytest
 from bot.sandbox.server import start
 
 from .client import Client
+from .still import StillClock
 
 
-async def _client(journal: Path, *, limits: bool) -> AsyncIterator[Client]:
+async def _client(journal: Path, monkeypatch: pytest.MonkeyPatch, *, limits: bool) -> AsyncIterator[Client]:
     sandbox = await start(0, journal, limits, only=("telegram",))
+    if limits:
+        still, clock = StillClock(), sandbox.frame.clock
+        monkeypatch.setattr(clock, "now", lambda: still.now() + clock.offset)
     try:
         async with aiohttp.ClientSession(sandbox.base, timeout=aiohttp.ClientTimeout(total=20)) as session:
             yield Client(sandbox, session)
@@ -23,14 +27,14 @@ async def _client(journal: Path, *, limits: bool) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-async def client(tmp_path: Path) -> AsyncIterator[Client]:
+async def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
     """Without rate limits."""
-    async for made in _client(tmp_path / "journal.jsonl", limits=False):
+    async for made in _client(tmp_path / "journal.jsonl", monkeypatch, limits=False):
         yield made
 
 
 @pytest.fixture
-async def limited(tmp_path: Path) -> AsyncIterator[Client]:
-    """With the published rate limits."""
-    async for made in _client(tmp_path / "journal.jsonl", limits=True):
+async def limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
+    """With the published rate limits, and a clock that stands still until it is advanced."""
+    async for made in _client(tmp_path / "journal.jsonl", monkeypatch, limits=True):
         yield made

@@ -56,7 +56,7 @@ async def test_a_wrong_message_among_many_stops_all(client: Client, says: Any, w
 
 
 async def test_limits_are_told_where_they_are_enforced(client: Client, limited: Client) -> None:
-    for one, told in ((client, {}), (limited, {"calls": 30, "seconds": 1.0})):
+    for one, told in ((client, {}), (limited, {"calls": 30, "seconds": 1.0, "burst": 30})):
         async with one.session.get("/control/info") as response:
             limits = (await response.json())["limits"]["telegram"]
         assert limits.get("all", {}) == told

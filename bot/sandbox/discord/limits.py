@@ -2,7 +2,8 @@
 
 Discord publishes the global limit, the ban and the session starts ("Rate Limits" and "Gateway" in its documentation),
 and tells of buckets by header only: their figures here are what bots have seen. A bucket is a window that begins with
-its first request; when it ends (`X-RateLimit-Reset`) all places are free again. The global limit holds for any second.
+its first request; when it ends (`X-RateLimit-Reset`) all places are free again. The global limit is a token bucket of
+one second's worth, which forgives that requests bunch on the way.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def _shown(limit: tuple[int, float]) -> dict[str, Json]:
 
 
 PUBLISHED: dict[str, Json] = {
-    "all": _shown(GLOBAL) | {"not_counted": ["/interactions/", "/webhooks/"]},
+    "all": _shown(GLOBAL) | {"burst": GLOBAL[0]} | {"not_counted": ["/interactions/", "/webhooks/"]},
     "routes": {f"{verb} {template}": _shown(limit) for (verb, template), limit in _BUCKETS.items()},
     "other_routes": _shown(_USUAL),
     "old_edits": _shown(_OLD_EDITS) | {"code": 30046, "for": "edits of messages older than an hour, in each channel"},
@@ -99,13 +100,32 @@ class Sliding:
         return 0.0
 
 
+class Tokens:
+    """A bucket of so many, filled evenly in so many seconds."""
+
+    def __init__(self, most: int, seconds: float) -> None:
+        self._most = most
+        self._rate = most / seconds
+        self._tokens = float(most)
+        self._at = 0.0
+
+    def take(self, now: float) -> float:
+        """Take one; 0.0, or the seconds until there is one."""
+        self._tokens = min(self._most, self._tokens + (now - self._at) * self._rate)
+        self._at = now
+        if self._tokens < 1 - 1e-6:
+            return (1 - self._tokens) / self._rate
+        self._tokens -= 1
+        return 0.0
+
+
 class Limits:
     """Counts requests; without `enforced` nothing is counted and no header is sent."""
 
     def __init__(self, clock: Clock, *, enforced: bool) -> None:
         self._clock = clock
         self.enforced = enforced
-        self._all = Sliding(*GLOBAL)
+        self._all = Tokens(*GLOBAL)
         self._invalid = Sliding(*INVALID)
         self._banned_until = 0.0
         self._buckets: dict[tuple[str, ...], Bucket] = {}

@@ -225,8 +225,9 @@ class HttpMode:
         envelope = _envelope(kind, payload, str(uuid.uuid4()))
         self._frame.journal.event("slack", kind, envelope, injected=injected)
         form = payload if place == "commands" else {"payload": json.dumps(payload)}
+        url = self.urls.get(place, "")
         identity = {"envelope_id": envelope["envelope_id"], "trigger_id": _get(payload, "trigger_id")}
-        return await self._post(self.urls[place], place, urlencode(form).encode(), _FORM, identity)
+        return await self._post(url, place, urlencode(form).encode(), _FORM, identity)
 
     async def _post(
         self, url: str, kind: str, body: bytes, content_type: str, identity: Json, more: dict[str, str] | None = None

@@ -21,6 +21,8 @@ import bot.sandbox.discord
 from bot.sandbox.discord import DiscordServer
 from bot.sandbox.frame import Clock, Frame, Journal
 
+from ..still import StillClock
+
 API = json.loads((Path(bot.sandbox.discord.__file__).parent / "schema" / "api.json").read_text(encoding="utf-8"))
 OPEN = jsonschema_rs.Registry([("spec:discord", API)], draft=jsonschema_rs.Draft202012)
 ALL_INTENTS = (1 << 17) - 1 | 3 << 20 | 3 << 24
@@ -182,7 +184,7 @@ def conformity_faults(journal: Journal) -> list[str]:
 
 @asynccontextmanager
 async def running(*, limits: bool) -> AsyncIterator[Local]:
-    clock = Clock()
+    clock = StillClock() if limits else Clock()
     frame = Frame(clock, Journal(clock), limits)
     server = DiscordServer(frame)
     app = web.Application()

@@ -14,6 +14,8 @@ from aiohttp import web
 from bot.sandbox.frame import Clock, Frame, Journal
 from bot.sandbox.slack import SlackServer
 
+from ..still import StillClock
+
 DEADLINE = 10.0
 
 
@@ -94,7 +96,7 @@ async def start() -> AsyncIterator[Starter]:
     stops: list[Callable[[], Awaitable[Any]]] = []
 
     async def begin(*, limits: bool = False) -> Kit:
-        clock = Clock()
+        clock = StillClock() if limits else Clock()
         frame = Frame(clock, Journal(clock), limits=limits)
         server = SlackServer(frame)
         app = web.Application()

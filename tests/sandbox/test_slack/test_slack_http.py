@@ -154,7 +154,7 @@ async def test_nobody_there_is_a_failed_connection(slack: Any) -> None:
     async with hooked() as hook:
         await set_up(slack, hook)
     await slack.server.say({**WHO, "text": "one"})
-    await slack.until(lambda: slack.server.core.http.waiting)
+    await slack.until(lambda: len(answers(slack)) == 3)
     assert [row["status"] for row in answers(slack)[1:]] == [None, None]
     assert slack.events("events_api")[1]["retry_reason"] == "connection_failed"
 
