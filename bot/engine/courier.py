@@ -190,7 +190,9 @@ class Courier(Generic[C]):
         kind = self._core.registry.kinds[row.kind]
         try:
             act = kind.prepare(self._core.context(work), row)
-        except Exception:
+        except Exception as error:
+            if work.is_over(error):  # it is no fault of the row: everything begins again
+                raise
             log.exception("delivery %d (%s) cannot be made", row.id, row.kind)
             why = "it could not be made"
             if work.outbox.begin([row]) and work.outbox.end(row, Step.REFUSE, why):

@@ -15,6 +15,7 @@ from bot.storage.cards import Cards, StoredCard, StoredView, read_card
 from bot.storage.comments import Comments, StoredComment, read_comment
 from bot.storage.doubts import Doubts
 from bot.storage.drafts import Drafts, StoredDraft, read_draft
+from bot.storage.faults import is_database
 from bot.storage.hot import Hot
 from bot.storage.inbox import Inbox
 from bot.storage.live import LivePosts
@@ -126,6 +127,10 @@ class Work:
     def isolated(self, call: Callable[[], None]) -> Exception | None:
         """Do something that may fail without taking the rest of the unit with it; what it raised."""
         return attempt(self._connection, lambda _: call())[1]
+
+    def is_over(self, error: Exception) -> bool:
+        """Whether an error is the database's: then nothing more can be done in this unit, and it must be let through."""
+        return is_database(error, self._connection)
 
     def sheet(self, card_id: int) -> Sheet:
         """A card with its draft, comment and newest rendering in one look; the card must exist."""
