@@ -129,7 +129,7 @@ class Work:
         return attempt(self._connection, lambda _: call())[1]
 
     def is_over(self, error: Exception) -> bool:
-        """Whether an error is the database's: then nothing more can be done in this unit, and it must be let through."""
+        """Whether an error is the database's: nothing more can be done in this unit, and it must be let through."""
         return is_database(error, self._connection)
 
     def sheet(self, card_id: int) -> Sheet:
