@@ -30,6 +30,8 @@ REACHED = 30.0
 """Seconds in which a place must be reached."""
 SETTLED = 45.0
 STOPPED = 10.0
+REFUSALS = 8
+"""More than any client repeats by itself."""
 ANSWERING = {"telegram": "reply_parameters", "slack": "thread_ts", "discord": "message_reference"}
 """What hardly anything but a request that makes a reply holds."""
 OPEN = (
@@ -108,7 +110,7 @@ class Campaign:
                 if not at:
                     await asyncio.sleep(chance.uniform(0.1, 1.0))
                     await bot._signal(signal.SIGSTOP)
-                hit = await self.within(REACHED, lambda: _state(bot) in ("T", ""))
+                hit = await self.within(REACHED, lambda: process_state(bot) in ("T", ""))
                 await asyncio.sleep(LEASE + QUIET + 0.5)
                 await bot._signal(signal.SIGCONT)
                 await asyncio.sleep(chance.uniform(0.2, 1.0))
@@ -152,7 +154,7 @@ class Campaign:
         if verdict.counted < wanted:
             verdict.wrong.append(f"only {verdict.counted} of {wanted} hit their mark")
         said = [comment for message, comment in self.crowd.comments.items() if message not in before]
-        await self._settle(verdict)
+        await self.settle(verdict)
         verdict.wrong += told or []
         verdict.comments = len(said)
         judge(verdict, self.crowd, said)
@@ -187,13 +189,13 @@ class Campaign:
             for _ in range(3):
                 await self.crowd.ask()
         elif place.how is How.REFUSED:
-            await self._fault(("500", "429")[number % 2], times=2)
+            await self._fault(("500", "429")[number % 2], times=REFUSALS)
 
     async def _quiet_now(self) -> None:
         """Nothing is under way, so that another directory may take over: a plain run until all is settled."""
         verdict = Verdict(self.world.platform, "between")
         if self.crowd.unanswered() or self._fresh == 1:
-            await self._settle(verdict)
+            await self.settle(verdict)
 
     async def _dies(self, place: Place, turn: int) -> bool:
         """Whether a run died at that place."""
@@ -253,7 +255,7 @@ class Campaign:
         stale = self.crowd.stale()
         return f"unanswered {unanswered}, {self.world.count(OPEN)} under way {rows}, answered and still asking {stale}"
 
-    async def _settle(self, verdict: Verdict) -> None:
+    async def settle(self, verdict: Verdict) -> None:
         """A plain run until everything is answered and nothing is under way, and its stop."""
         bot = self.world.bot(**self.environment)
         try:
@@ -269,7 +271,7 @@ class Campaign:
             verdict.wrong.append(f"the stop after it: exit code {bot.code} after {took:.1f} s")
 
 
-def _state(bot: Bot) -> str:
+def process_state(bot: Bot) -> str:
     """The letter of a process's state; empty when it is gone."""
     try:
         text = Path(f"/proc/{bot.pid}/stat").read_text()

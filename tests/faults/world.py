@@ -41,8 +41,11 @@ async def until(what: str, look: Callable[[], object], seconds: float = PATIENCE
 class Bot(Process):
     """One run of the bot, forked from a nursery where one is given."""
 
-    def __init__(self, environment: Mapping[str, str], log: Path, nursery: Nursery | None = None) -> None:
-        super().__init__("bot", ("-m", "bot", "run"), clean_environment() | dict(environment), log)
+    def __init__(
+        self, environment: Mapping[str, str], log: Path, nursery: Nursery | None = None, role: str = ""
+    ) -> None:
+        arguments = ("-m", "bot", "run", *(("--role", role) if role else ()))
+        super().__init__("bot", arguments, clean_environment() | dict(environment), log)
         self.log = log
         self._nursery = nursery
 
@@ -64,10 +67,10 @@ class Bot(Process):
         """Start it and wait until it is connected."""
         await self.start(READY_LINE)
 
-    async def begin(self) -> None:
-        """Start it and wait until it is connected or has ended: a failpoint may come before it is ready."""
+    async def begin(self, line: str = READY_LINE) -> None:
+        """Start it and wait until it says so or has ended: a failpoint may come before it is ready."""
         with suppress(RehearsalError):
-            await self.ready()
+            await self.start(line)
 
     async def ended(self) -> int:
         """Wait for its end; its exit code."""
@@ -97,16 +100,18 @@ class World:
     nursery: Nursery | None = None
     data: str = "data"
     """The data directory of runs that are started from now on."""
+    query: Callable[[str, tuple[object, ...]], list[tuple[Any, ...]]] | None = None
+    """How to read the bot's database where it is not the file in there."""
 
     @property
     def database(self) -> Path:
         return self.folder / self.data / "herald.db"
 
-    def bot(self, points: str = "", **environment: str) -> Bot:
+    def bot(self, points: str = "", role: str = "", **environment: str) -> Bot:
         """The next run of the bot, not started yet."""
         given = {**self.environment, "HERALD_DATA_DIR": str(self.folder / self.data), **environment}
         given |= {VARIABLE: points} if points else {}
-        self.bots.append(Bot(given, self.folder / f"bot{len(self.bots)}.log", self.nursery))
+        self.bots.append(Bot(given, self.folder / f"bot{len(self.bots)}.log", self.nursery, role))
         return self.bots[-1]
 
     async def say(self, text: str, member: str = "lin") -> str:
@@ -140,6 +145,8 @@ class World:
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """What the bot's database holds; nothing where it is not made yet."""
+        if self.query is not None:
+            return self.query(query, values)
         if not self.database.exists():
             return []
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=10)) as database:
