@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from fnmatch import fnmatch
 from pathlib import Path
 
 from .campaign import campaign
@@ -26,6 +27,9 @@ from .links import break_links
 from .places import ALL
 from .plans import Plan, tenth, whole
 from .verdict import HEAD, Verdict, summed
+
+SEVERAL, TIMES = "telegram", 4
+"""Where several processes are played: where nobody can look up what arrived; and how often each thing happens."""
 
 
 def arguments(given: list[str]) -> argparse.Namespace:
@@ -46,8 +50,10 @@ def tell(line: str) -> None:
     sys.stdout.flush()
 
 
-async def play(plans: Sequence[Plan], folder: Path, seed: int, say: Callable[[str], None]) -> list[Verdict]:
-    """All plans side by side; the verdicts of all groups."""
+async def play(
+    plans: Sequence[Plan], folder: Path, seed: int, say: Callable[[str], None], company: Sequence[str] = ()
+) -> list[Verdict]:
+    """All plans side by side, and what happens to several processes by these names; the verdicts of all groups."""
     async with nursery() as nurse, asyncio.TaskGroup() as group:
         tasks = [group.create_task(_deaths(plan, folder, nurse, seed, say)) for plan in plans if plan.dies]
         tasks += [
@@ -56,6 +62,8 @@ async def play(plans: Sequence[Plan], folder: Path, seed: int, say: Callable[[st
             )
             for plan in plans
         ]
+        if company:
+            tasks.append(group.create_task(_company(folder / "several", nurse, seed, say, company)))
     return [verdict for task in tasks for verdict in task.result()]
 
 
@@ -78,6 +86,18 @@ async def _deaths(plan: Plan, folder: Path, nurse: Nursery, seed: int, say: Call
         return run.verdicts
 
 
+async def _company(
+    folder: Path, nurse: Nursery, seed: int, say: Callable[[str], None], names: Sequence[str]
+) -> list[Verdict]:
+    sys.path.append(str(Path(__file__).parents[1]))
+    from .several import break_company  # which needs both servers
+
+    def wanted(name: str) -> bool:
+        return any(fnmatch(name, pattern) for pattern in names)
+
+    return await break_company(folder, SEVERAL, nurse, seed, say, TIMES, wanted)
+
+
 def main(given: list[str]) -> int:
     """Play what the command line wants; the exit code."""
     options = arguments(given)
@@ -85,10 +105,12 @@ def main(given: list[str]) -> int:
     plans = [tenth(name, options.seed) if options.tenth else whole(name) for name in platforms]
     if options.only:
         plans = [plan.only(options.only) for plan in plans]
+    names = options.only or ([] if options.tenth else ["several: *"])
+    company = [name for name in names if name.startswith("several")] if SEVERAL in platforms else []
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="herald-faults-") as temporary:
         tell(HEAD)
-        verdicts = asyncio.run(play(plans, options.keep or Path(temporary), options.seed, tell))
+        verdicts = asyncio.run(play(plans, options.keep or Path(temporary), options.seed, tell, company))
     tell(summed(verdicts, options.seed, time.monotonic() - began))
     if options.json:
         options.json.write_text(json.dumps([asdict(verdict) for verdict in verdicts], indent=1) + "\n")

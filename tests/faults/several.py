@@ -11,9 +11,10 @@ import asyncio
 import random
 import re
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -22,10 +23,11 @@ from servers import Postgres, Redis
 from .campaign import GRACE, LEASE, QUIET, REACHED, SETTLED, TIMEOUT, Campaign, process_state, wishes
 from .crowd import Crowd
 from .forked import Nursery
-from .proxy import Mode, Proxy
+from .proxy import BROKEN, Mode, Proxy
 from .verdict import Verdict
 from .world import Bot, opened
 
+KILLS, STOPPED = "several: kill -9 of a {}", "several: SIGSTOP of a worker"
 SEATS = {"gateway 1": "gateway", "gateway 2": "gateway", "worker 1": "worker", "worker 2": "worker"}
 PROCESSES = {"beat": 0.5, "lease": 2.0}
 STOPPED_FOR = LEASE + QUIET + PROCESSES["lease"] + 0.5
@@ -84,7 +86,7 @@ class Several(Campaign):
                 await self.seat(name)
             return bot.code == -signal.SIGKILL
 
-        return await self.group(f"several: kill -9 of a {role}", count, once)
+        return await self.group(KILLS.format(role), count, once)
 
     async def stops(self, count: int) -> Verdict:
         """SIGSTOP of a worker for longer than its leases; another takes its work, then it goes on where it stopped."""
@@ -102,7 +104,7 @@ class Several(Campaign):
                 await asyncio.sleep(1.0)
             return hit and bot.said(f"failpoint {at.partition('/')[0]} reached")
 
-        return await self.group("several: SIGSTOP of a worker", count, once)
+        return await self.group(STOPPED, count, once)
 
     async def server(self, name: str, count: int, fault: Callable[[], None]) -> Verdict:
         """Something that happens to a server, under load."""
@@ -203,29 +205,46 @@ async def several(
                 await approving
 
 
+def happenings(run: Several, size: int) -> dict[str, Callable[[], Awaitable[Verdict]]]:
+    """Everything that may happen to several processes, by the name of its group; the smaller things `size` times."""
+
+    def restarted(server: Postgres | Redis, how: Callable[[], None]) -> Callable[[], None]:
+        def fault() -> None:
+            how()
+            server.start()
+
+        return fault
+
+    servers = {
+        "Redis flushed": run.redis.flush,
+        "Redis killed": restarted(run.redis, run.redis.kill),
+        "PostgreSQL stopped": restarted(run.postgres, run.postgres.stop),
+        "PostgreSQL killed": restarted(run.postgres, run.postgres.kill),
+    }
+    found: dict[str, Callable[[], Awaitable[Verdict]]] = {
+        KILLS.format("worker"): lambda: run.kills(2 * size, "worker"),
+        KILLS.format("gateway"): lambda: run.kills(size, "gateway"),
+        STOPPED: lambda: run.stops(size),
+    }
+    found |= {f"several: {name}": partial(run.server, name, size, fault) for name, fault in servers.items()}
+    for link in run.proxies:
+        found |= {f"several: {link}, {mode.value}": partial(run.spoil, link, mode) for mode in BROKEN}
+    return found
+
+
 async def break_company(
-    folder: Path, platform: str, nurse: Nursery, seed: int, tell: Callable[[str], None], size: int
+    folder: Path,
+    platform: str,
+    nurse: Nursery,
+    seed: int,
+    tell: Callable[[str], None],
+    size: int,
+    wanted: Callable[[str], bool] = lambda _: True,
 ) -> list[Verdict]:
-    """Everything that may happen to several processes; `size` is how often the smaller things do."""
+    """All of that, one after the other, and a stop of all processes at once."""
     async with several(folder, platform, nurse, seed, tell) as run:
-
-        def restart(server: Postgres | Redis, how: Callable[[], None]) -> Callable[[], None]:
-            def fault() -> None:
-                how()
-                server.start()
-
-            return fault
-
-        await run.kills(2 * size, "worker")
-        await run.kills(size, "gateway")
-        await run.stops(size)
-        await run.server("Redis flushed", size, run.redis.flush)
-        await run.server("Redis killed", size, restart(run.redis, run.redis.kill))
-        await run.server("PostgreSQL stopped", size, restart(run.postgres, run.postgres.stop))
-        await run.server("PostgreSQL killed", size, restart(run.postgres, run.postgres.kill))
-        for link in run.proxies:
-            for mode in Mode:
-                if mode is not Mode.WHOLE:
-                    await run.spoil(link, mode)
+        for name, happen in happenings(run, size).items():
+            if wanted(name):
+                await happen()
         await run.stop()
         return run.verdicts
