@@ -263,8 +263,8 @@ def manifest_of(platform: str) -> str:
         return json.dumps(manifest(specs, "Herald", http=_is_http()), indent=2, ensure_ascii=False)
     if platform == "telegram":
         return "\n".join(f"{spec.name} - {spec.descriptions['en']}" for spec in specs)
-    texts = Catalogue()
-    return "\n".join(texts.say("en", f"manifest.discord.{step}") for step in ("intents", "scopes", "permissions"))
+    texts, steps = Catalogue(), ("intents", "scopes", "permissions", "http")
+    return "\n".join(texts.say("en", f"manifest.discord.{step}") for step in steps)
 
 
 def _is_http() -> bool:

@@ -151,7 +151,7 @@ COMPOSED = {
     "line.{}": ANNOUNCED | {"remove"},
     "line.{}_failed": {"remove", "correct"},
     "help.{}": {command.summary.partition(".")[2] for command in make_registry().commands.values()},
-    "manifest.discord.{}": {"intents", "scopes", "permissions"},
+    "manifest.discord.{}": {"intents", "scopes", "permissions", "http"},
     "draft.unusable.{}": first_words("drafting", "Unusable") | {"too_long_answer", "html", "binary"},
 }
 ELSEWHERE = {"doctor.{}", "doctor.{}.fix"}
