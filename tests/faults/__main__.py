@@ -90,12 +90,14 @@ async def _company(
     folder: Path, nurse: Nursery, seed: int, say: Callable[[str], None], names: Sequence[str]
 ) -> list[Verdict]:
     sys.path.append(str(Path(__file__).parents[1]))
-    from .several import break_company  # which needs both servers
+    from .several import happenings, several  # which need both servers
 
-    def wanted(name: str) -> bool:
-        return any(fnmatch(name, pattern) for pattern in names)
-
-    return await break_company(folder, SEVERAL, nurse, seed, say, TIMES, wanted)
+    async with several(folder, SEVERAL, nurse, seed, say) as run:
+        for name, happen in happenings(run, TIMES).items():
+            if any(fnmatch(name, pattern) for pattern in names):
+                await happen()
+        await run.stop()
+        return run.verdicts
 
 
 def main(given: list[str]) -> int:

@@ -32,7 +32,7 @@ SETTLED = 45.0
 STOPPED = 10.0
 REFUSALS = 8
 """More than any client repeats by itself."""
-ANSWERING = {"telegram": "reply_parameters", "slack": "thread_ts", "discord": "message_reference"}
+ANSWERING = {"telegram": "allow_sending_without_reply", "slack": "thread_ts", "discord": "message_reference"}
 """What hardly anything but a request that makes a reply holds."""
 OPEN = (
     "SELECT (SELECT count(*) FROM inbox WHERE state = 'new') + (SELECT count(*) FROM outbox WHERE state IN"

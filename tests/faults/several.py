@@ -230,21 +230,3 @@ def happenings(run: Several, size: int) -> dict[str, Callable[[], Awaitable[Verd
     for link in run.proxies:
         found |= {f"several: {link}, {mode.value}": partial(run.spoil, link, mode) for mode in BROKEN}
     return found
-
-
-async def break_company(
-    folder: Path,
-    platform: str,
-    nurse: Nursery,
-    seed: int,
-    tell: Callable[[str], None],
-    size: int,
-    wanted: Callable[[str], bool] = lambda _: True,
-) -> list[Verdict]:
-    """All of that, one after the other, and a stop of all processes at once."""
-    async with several(folder, platform, nurse, seed, tell) as run:
-        for name, happen in happenings(run, size).items():
-            if wanted(name):
-                await happen()
-        await run.stop()
-        return run.verdicts
