@@ -24,7 +24,7 @@ from bot.engine.clock import Clock
 from bot.engine.leases import Keeper, Timing
 from bot.engine.limiter import Limiter
 from bot.engine.registry import Registry
-from bot.engine.sharing import Sharing
+from bot.engine.sharing import SETTLE, Sharing
 from bot.handlers import cards, clocks, commands, comments, replies, reviews
 from bot.handlers.context import Context, Desk
 from bot.handlers.payloads import Signer
@@ -116,8 +116,9 @@ def make_limiter(name: str, settings: Settings, base: Base) -> Limiter:
     monotonic = base.clock.monotonic
     sharing = None
     if base.keeper is not None:
-        sharing = Sharing(make_pace(name, settings), base.keeper, name, monotonic)
-    return Limiter(pace, monotonic, base.clock.now, name, sharing)
+        settle = max(SETTLE, settings.processes.lease)
+        sharing = Sharing(make_pace(name, settings), base.keeper, name, monotonic, settle)
+    return Limiter(pace, monotonic, base.clock.now, name, sharing, empty=True)
 
 
 def command_specs(registry: Registry[Context], texts: Catalogue) -> list[CommandSpec]:

@@ -44,7 +44,7 @@ class Pace:
 
 SHARE = 0.8
 """We start at this part of the published figures."""
-FIRST_CLIMB = 0.2 / 60
+FIRST_CLIMB = 0.4 / 60
 """Part of the figure by which the rate grows each second until the platform first says that it is too much."""
 CLIMB = 0.05 / 60
 """The same after it said so: five percent of the figure a minute."""

@@ -47,14 +47,17 @@ class Limiter:
         now: Callable[[], float] = time.time,
         name: str = "",
         sharing: Sharing | None = None,
+        *,
+        empty: bool = False,
     ) -> None:
+        """`empty`: begin without tokens, since nobody knows what a process before this one has just sent."""
         self._pace = pace
         self._monotonic = monotonic
         self._name = name
         self._sharing = sharing if sharing is not None and pace is not None else SOLE
         self._schedule = Schedule()
         self._breaker = Breaker()
-        self._places = Places(pace, monotonic, now, name)
+        self._places = Places(pace, monotonic, now, name, empty=empty)
         self._now = now
         self._chosen: dict[int, float] = {}
         self._rest = math.inf

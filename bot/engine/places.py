@@ -30,7 +30,13 @@ class Places:
     """Destinations by name. Not safe for threads: the limiter's lock is held."""
 
     def __init__(
-        self, pace: Pace | None, monotonic: Callable[[], float], now: Callable[[], float], platform: str
+        self,
+        pace: Pace | None,
+        monotonic: Callable[[], float],
+        now: Callable[[], float],
+        platform: str,
+        *,
+        empty: bool = False,
     ) -> None:
         self._pace = pace
         self._monotonic = monotonic
@@ -40,10 +46,12 @@ class Places:
         self._busy: set[str] = set()
         self._reasons: dict[str, str] = {}
         self._many = MANY
-        self._empty_since: float | None = None
+        self._empty_since = monotonic() if empty else None
         self._part: float | None = None
         self.bot = Place.of_bot(pace, monotonic())
         """The whole bot."""
+        if empty:
+            self.bot.resize(monotonic(), 1.0)
 
     def __len__(self) -> int:
         return len(self._places)

@@ -100,7 +100,16 @@ def cautious(rate: Rate) -> Rate:
 class Sharing:
     """The tokens of one platform's limiter."""
 
-    def __init__(self, pace: SharedPace, crew: Crew, platform: str, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        pace: SharedPace,
+        crew: Crew,
+        platform: str,
+        monotonic: Callable[[], float],
+        settle: float = SETTLE,
+    ) -> None:
+        """`settle` is at least as long as anybody trusts its leases without renewing them."""
+        self._settle = settle
         self._pace = pace
         self._crew = crew
         self._lease = f"alone:{platform}:"
@@ -130,7 +139,7 @@ class Sharing:
         if last is not None and last.alone - view.alone:
             self._forgotten = True  # somebody's requests are unknown to the shared buckets
         self._views.append((now, view))
-        while len(self._views) > 1 and self._views[1][0] <= now - SETTLE:
+        while len(self._views) > 1 and self._views[1][0] <= now - self._settle:
             self._views.popleft()
 
     def part(self, now: float) -> float:
@@ -140,7 +149,7 @@ class Sharing:
             return 0.0
         if not any(view.alone for view in views) and not self.alone:
             return 1.0
-        if now - self._views[0][0] < SETTLE:  # we have not watched for long enough
+        if now - self._views[0][0] < self._settle:  # we have not watched for long enough
             return 0.0
         return min(self._part_in(view) for view in views)
 
@@ -156,7 +165,7 @@ class Sharing:
         return owner == self._crew.me if self.alone else owner not in view.alone
 
     def _recent(self, now: float) -> list[View]:
-        while len(self._views) > 1 and self._views[1][0] <= now - SETTLE:
+        while len(self._views) > 1 and self._views[1][0] <= now - self._settle:
             self._views.popleft()
         return [view for _, view in self._views] or [View((), frozenset())]
 

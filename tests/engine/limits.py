@@ -90,7 +90,7 @@ class World:
     def check(self, platform: str, answers: bool = True) -> None:
         """No window, wherever it begins, holds more than is published."""
         every = [at for at, one in self.order if answers or one.urgency > 0]
-        assert busiest(every, WHOLE[platform][1]) <= WHOLE[platform][0]
+        assert busiest(every, WHOLE[platform][1]) <= WHOLE[platform][0], "too many in all"
         for name, times in self.arrived.items():
             for count, seconds in (GROUP if name.startswith("-") else CHAT)[platform]:
                 assert busiest(times, seconds) <= count, f"{name}: {count} in {seconds:g} s"

@@ -165,6 +165,21 @@ def test_blocks_outlive_a_restart() -> None:
     assert again.choose([to("c")], 1)
 
 
+@pytest.mark.parametrize("again", [0.0, 1.0, 7.0])
+def test_a_restart_gives_nobody_a_second_burst(again: float) -> None:
+    """A crash loop, too, stays within what is published."""
+    clock = Ticks()
+    world = World(Limiter(PUBLISHED["telegram"], clock.monotonic, clock.now, empty=True), clock)
+    for _ in range(12):
+        for _ in range(int(again / 0.1) + 40):
+            world.send(world.limiter.choose([to("-1"), to("-2"), *(to(str(n)) for n in range(60))], 64 - world.flying))
+            world.pass_time(0.1)
+        world.pass_time(0.5)
+        world.limiter = Limiter(PUBLISHED["telegram"], clock.monotonic, clock.now, empty=True)
+    world.check("telegram")
+    assert len(world.order) > 12 * 4 * 15
+
+
 @pytest.mark.parametrize("nonsense", [math.nan, math.inf, -math.inf])
 def test_a_time_that_is_none_is_a_minute(nonsense: float) -> None:
     limiter, clock = limiter_of(None)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bot.chat.ports import PaceUnavailable
 from bot.domain.delivery import Urgency
 from bot.engine import limiter as limiter_module
+from bot.engine import places as places_module
 from bot.engine.buckets import PUBLISHED, Rate
 from bot.engine.limiter import Candidate, Limiter
 from bot.engine.sharing import Sharing, View, cautious
@@ -359,3 +360,73 @@ def test_owners_stay_when_others_go() -> None:
     names = [str(number) for number in range(300)]
     assert all(two.owner(name) == three.owner(name) for name in names if three.owner(name) != "c")
     assert all(60 < sum(three.owner(name) == worker for name in names) < 140 for worker in "abc")
+
+
+# Mutants: each lets something through that the platform counts as too much
+
+
+def flushed(fleet: Fleet) -> None:
+    for _ in range(6):
+        fleet.server.forget()
+        fleet.live(0.3, EVERYWHERE)
+
+
+def one_cut_off(fleet: Fleet) -> None:
+    fleet.links[0].cut = True
+    fleet.live(30, FEW)
+
+
+def the_other_notices_late(fleet: Fleet) -> None:
+    fleet.crew[1].slow = 6.0
+    fleet.live(7, FEW)
+    one_cut_off(fleet)
+
+
+def full_at_birth(self: Buckets, bucket: str, rate: float, burst: float, count: int) -> float:
+    self.known.setdefault(bucket, (burst, self.clock.at))
+    return _take(self, bucket, rate, burst, count)
+
+
+_take = Buckets.take
+
+
+def everything_is_mine(_self: Sharing, _destination: str, _now: float) -> float:
+    return 0.0
+
+
+def no_pause(self: Sharing, _now: float) -> float:
+    return 1 / max(1, len(self._views[-1][1].live)) if self.alone else 1.0
+
+
+def only_the_newest_view(self: Sharing, _now: float) -> list[View]:
+    return [self._views[-1][1]]
+
+
+def as_published(rate: Rate) -> Rate:
+    return rate
+
+
+MUTANTS = {
+    "buckets are full after a flush": (Buckets, "take", full_at_birth, flushed),
+    "destinations belong to nobody": (Sharing, "leave", everything_is_mine, one_cut_off),
+    "no pause": (Sharing, "part", no_pause, one_cut_off),
+    "the newest view is enough": (Sharing, "_recent", only_the_newest_view, the_other_notices_late),
+    "the whole figure": (places_module, "cautious", as_published, lambda fleet: fleet.live(20, EVERYWHERE)),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mutant_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner, method, mutant, deed = MUTANTS[name]
+
+    def scenario(seed: int) -> None:
+        fleet = Fleet(2, seed=seed, way=0.09)
+        fleet.live(6, FEW)
+        deed(fleet)
+        fleet.check()
+
+    scenario(0)
+    monkeypatch.setattr(owner, method, mutant)
+    with pytest.raises(AssertionError, match=r"too many in all| in \d+ s"):
+        for seed in range(8):
+            scenario(seed)
