@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from functools import partial
 
 import asyncpg
@@ -19,7 +20,7 @@ from bot.storage.store import wake
 from bot.storage.tables import facts
 
 from .backends import emptied
-from .counting import count, counted, insist, opened
+from .counting import SHORT, count, counted, insist, opened
 from .relay import Break, relaying
 
 
@@ -54,7 +55,9 @@ def suicide(connection: Connection) -> None:
 
 @pytest.mark.parametrize("how", ["request", "answer", "silence"])
 async def test_a_commit_without_an_answer_is_looked_up_and_happens_once(url: str, how: Break) -> None:
-    async with relaying(url) as (relay, through), opened(through) as store:
+    """In silence nobody but us can end the session that holds the transaction open."""
+    patient = replace(SHORT, idle=60)
+    async with relaying(url) as (relay, through), opened(through, patient) as store, asyncio.timeout(30):
         assert await store.write(count()) == 1
         woken: list[str] = []
         store.listen("topic", partial(woken.append, "topic"))
@@ -80,7 +83,7 @@ async def test_every_break_at_a_commit_one_after_the_other(url: str) -> None:
 
 
 async def test_an_unknown_commit_waits_for_the_server_while_others_are_told(postgres: Postgres, url: str) -> None:
-    async with relaying(url) as (relay, through), opened(through) as store:
+    async with relaying(url) as (relay, through), opened(through) as store, asyncio.timeout(30):
         await store.write(count())
         relay.breaks = ["answer"]
         writing = asyncio.create_task(store.write(count()))
@@ -112,6 +115,12 @@ async def test_a_transaction_whose_session_is_ended_is_begun_again(store: Postgr
     assert await store.write(once(suicide, count())) == 1
     assert await store.write_many([count(), once(suicide, count()), count()]) == [2, 3, 4]
     assert await counted(store) == 4
+
+
+async def test_a_read_whose_session_is_ended_is_read_again(store: PostgresStore) -> None:
+    await store.write(count())
+    query = sa.select(facts.c.value)
+    assert await store.read(once(suicide, lambda connection: int(connection.execute(query).scalar_one()))) == 1
 
 
 async def test_sessions_that_were_ended_in_between_are_not_noticed(postgres: Postgres, store: PostgresStore) -> None:
@@ -184,6 +193,25 @@ async def test_a_table_that_somebody_locks(url: str, store: PostgresStore) -> No
         await other.close()
 
 
+@pytest.mark.parametrize(
+    "state", ["disk_full", "out_of_memory", "io_error", "read_only_sql_transaction", "data_corrupted"]
+)
+async def test_a_server_in_trouble_stores_nothing_of_the_group_and_recovers(store: PostgresStore, state: str) -> None:
+    """F10, as the server says it."""
+
+    def trouble(connection: Connection) -> int:
+        connection.exec_driver_sql(f"DO $$ BEGIN RAISE {state}; END $$")
+        return 0
+
+    units = (count("a"), trouble, count("b"))
+    results = await asyncio.gather(*map(store.write, units), return_exceptions=True)
+    assert [type(result) for result in results] == [StoreUnavailable] * 3
+    with pytest.raises(StoreUnavailable):
+        await store.write_many([count("a"), trouble])
+    assert await store.write(count("b")) == 1
+    assert await counted(store, "a") == 0
+
+
 async def test_a_statement_that_takes_too_long_is_ended_on_the_server_too(
     postgres: Postgres, store: PostgresStore
 ) -> None:
@@ -202,12 +230,14 @@ async def test_a_process_that_was_stopped_within_a_transaction_holds_up_nobody(u
     """The server ends its session; woken up again it begins anew and sees what others did meanwhile."""
     async with opened(url) as stopped, opened(url) as other:
         await other.write(count())
-        done = asyncio.Event()
+        held, done = asyncio.Event(), asyncio.Event()
 
         def stop(_: Connection) -> None:
+            held.set()
             await_only(done.wait())
 
         writing = asyncio.create_task(stopped.write(once(stop, count())))
+        await held.wait()
         number = await insist(other, count())
         done.set()
         assert await writing == number + 1

@@ -111,14 +111,6 @@ async def test_many_units_share_one_commit(store: Store) -> None:
     assert statements.count("COMMIT") == 2, "the gate's own and one for the hundred"
 
 
-async def test_write_many_gives_each_its_outcome(store: Store) -> None:
-    results = await store.write_many([put("a"), failing("b"), put("c")])
-    assert results[0] == "a"
-    assert isinstance(results[1], ZeroDivisionError)
-    assert results[2] == "c"
-    assert sorted(await names(store)) == ["a", "c"]
-
-
 async def test_a_unit_within_many_may_fail_in_the_middle_of_another_group(store: Store) -> None:
     async with Gate(store):
         many = asyncio.create_task(store.write_many([put("a"), failing("b")]))
