@@ -121,7 +121,7 @@ class Sharing:
         """Seconds after which somebody has to `fetch`, even without anything to send."""
         self._losses: deque[float] = deque()
         self._retry_at = 0.0
-        self._forgotten = False
+        self._forgotten = self._greeted = False
         self._tokens: dict[str, deque[float]] = {}
         self._denied: dict[str, float] = {}
         self._wanted: list[Sequence[Need]] = []
@@ -223,6 +223,9 @@ class Sharing:
         if self.alone and now < self._retry_at:
             return
         try:
+            if not self._greeted:  # who cannot reach them knows it before there is anything to send
+                self._greeted = True
+                await self._pace.take("greeting", 1.0, 1.0, 1)
             if self.alone or self._forgotten:
                 await self._pace.empty()
                 self._found()
