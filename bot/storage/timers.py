@@ -42,12 +42,14 @@ _of = timers.c.part.in_(bindparam("parts", expanding=True))
 _DUE_OF = _DUE.where(_of)
 _NEXT = sa.select(sa.func.min(timers.c.due_at)).where(timers.c.id.not_in(bindparam("busy", expanding=True)))
 _NEXT_OF = _NEXT.where(_of)
-_END = sa.delete(timers).where(timers.c.id == bindparam("row"), timers.c.due_at == bindparam("due"))
-_LATER = (
-    sa.update(timers)
-    .where(timers.c.id == bindparam("row"), timers.c.due_at == bindparam("was"))
-    .values(due_at=bindparam("due"), tries=timers.c.tries + 1)
+_SAME = (  # by name, too: SQLite gives the number of a row that is gone to the next one
+    timers.c.id == bindparam("row"),
+    timers.c.kind == bindparam("its_kind"),
+    timers.c.key == bindparam("its_key"),
+    timers.c.due_at == bindparam("was"),
 )
+_END = sa.delete(timers).where(*_SAME)
+_LATER = sa.update(timers).where(*_SAME).values(due_at=bindparam("due"), tries=timers.c.tries + 1)
 
 
 class Timers:
@@ -85,8 +87,12 @@ class Timers:
 
     def end(self, timer: Timer) -> bool:
         """It happens in this transaction; False if it has happened before, or was set anew and stays."""
-        return self._connection.execute(_END, {"row": timer.id, "due": timer.due_at}).rowcount == 1
+        return self._connection.execute(_END, _named(timer)).rowcount == 1
 
     def later(self, timer: Timer, due_at: float) -> None:
         """It failed: once more at this time, unless it was set anew."""
-        self._connection.execute(_LATER, {"row": timer.id, "was": timer.due_at, "due": due_at})
+        self._connection.execute(_LATER, {**_named(timer), "due": due_at})
+
+
+def _named(timer: Timer) -> dict[str, object]:
+    return {"row": timer.id, "its_kind": timer.kind, "its_key": timer.key, "was": timer.due_at}
