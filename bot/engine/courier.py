@@ -152,7 +152,7 @@ class Courier(Generic[C]):
         """Claim what is due and may go, make its message, and write down that the requests are about to be made."""
         self._unused(chosen)  # of a run of this unit that the database took back
         work = self._core.work(connection)
-        chosen += self._limiter.choose(self._candidates(work), free, KEPT)
+        self._choose(work, free, chosen)
         by_row = {one.id: one for one in chosen}
         rows = work.outbox.claim(list(by_row))
         reach(Point.OUTBOX_CLAIMED)
@@ -162,15 +162,21 @@ class Courier(Generic[C]):
             reach(Point.OUTBOX_SENDING, row.kind)
         return [Begun(row, acts[row.id], by_row[row.id]) for row in begun]
 
-    def _candidates(self, work: Work) -> list[Candidate]:
-        """Rows that are due and in their turn: all, or of many some of each class."""
+    def _choose(self, work: Work, free: int, chosen: list[Candidate]) -> None:
+        """Have the limiter choose among what is due and in its turn: the first rows, then some of each class."""
         held = self._held(work)
         paced = self._limiter.waits().keys()
         last = Urgency.ANSWER if WHOLE_BOT in paced else Urgency.BROADCAST
-        rows = work.outbox.ready(self._platform.name, PAGE, held=held, paced=paced, last=last)
-        if len(rows) == PAGE:
-            rows = [row for urgency in Urgency if urgency <= last for row in self._some(work, urgency, held, paced)]
-        return [Candidate(row.id, row.channel_id, row.urgency) for row in rows]
+        size = min(PAGE, 2 * free)
+        first = work.outbox.ready(self._platform.name, size, held=held, paced=paced, last=last)
+        chosen += self._limiter.choose(_candidates(first), free, KEPT)
+        if len(first) < size or len(chosen) >= free:
+            return
+        paced = self._limiter.waits().keys()
+        taken = {one.id for one in chosen}
+        others = [row for urgency in Urgency if urgency <= last for row in self._some(work, urgency, held, paced)]
+        rest = _candidates([row for row in others if row.id not in taken])
+        chosen += self._limiter.choose(rest, free - len(chosen), KEPT)
 
     def _some(self, work: Work, urgency: Urgency, held: str, paced: Collection[str]) -> list[Ready]:
         """Rows of one class, not too many of any destination."""
@@ -299,6 +305,10 @@ class Courier(Generic[C]):
             except StoreUnavailable as error:
                 log.warning("the store cannot be used, an outcome waits to be written: %s", error)
                 await asyncio.sleep(1)
+
+
+def _candidates(rows: list[Ready]) -> list[Candidate]:
+    return [Candidate(row.id, row.channel_id, row.urgency) for row in rows]
 
 
 def _blocks(work: Work, platform: str) -> list[Block]:

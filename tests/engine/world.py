@@ -247,13 +247,34 @@ class MortalStore(SqliteStore):
     full = False
     awake: asyncio.Event | None = None
     """While this is not set the process is suspended (SIGSTOP)."""
+    committed: Callable[[object], None] | None = None
+    """Hears what each unit gave, before whoever waits for it does."""
 
     async def write(self, unit: Callable[[Connection], T]) -> T:
+        await self._run()
+        if self.full and not self.dead:
+            raise StoreUnavailable("database or disk is full")
+        result = await super().write(unit)
+        if self.committed is not None:
+            self.committed(result)
+        await self._run()
+        return result
+
+    async def _run(self) -> None:
         if self.awake is not None:
             await self.awake.wait()
-        if self.dead or self.full:
-            raise StoreUnavailable("the process is dead" if self.dead else "database or disk is full")
-        return await super().write(unit)
+        if self.dead:
+            raise StoreUnavailable("the process is dead")
+
+    def suspend(self) -> None:
+        """From now on it does nothing, until `resume`."""
+        self.awake = asyncio.Event()
+
+    def resume(self) -> None:
+        """It goes on as if no time had passed."""
+        if self.awake is not None:
+            self.awake.set()
+            self.awake = None
 
 
 @dataclass
@@ -311,9 +332,9 @@ class Engine:
     async def kill(self) -> None:
         """As at `kill -9`: what is not committed by now never happened."""
         self.store.dead = True
-        for task in asyncio.all_tasks():
-            if getattr(task.get_coro(), "__qualname__", "") == "Courier._deliver":
-                task.cancel()
+        self.store.resume()
+        for task in list(self.courier._running):
+            task.cancel()
         await self.stop()
         await self.store.close()
 

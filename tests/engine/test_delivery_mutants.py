@@ -1,0 +1,153 @@
+"""What the design of delivery rests on, left out on purpose: the model catches each (RELIABILITY section 3)."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.errors import FlakyFailure
+from hypothesis.stateful import run_state_machine_as_test
+from storage.backends import fresh
+
+from bot.domain.delivery import Deadlines
+from bot.engine.settling import Settling
+from bot.storage import outbox as storage_module
+from bot.storage.doubts import Doubts
+from bot.storage.outbox import Delivery, Outbox
+from bot.storage.work import Work
+
+from .test_delivery_model import Deliveries, Several, SeveralAsked
+
+SEARCHED = settings(
+    max_examples=300,
+    stateful_step_count=25,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+    print_blob=False,
+)
+
+
+def say(mutant: str, began: float) -> None:
+    """Shown by `pytest -s` or `-rP`."""
+    sys.stdout.write(f"\nmutant caught in {time.perf_counter() - began:.1f} s: {mutant}\n")
+
+
+def caught(name: str, machine: type[Deliveries]) -> None:
+    """Search until a reply is on the platform once too often, and say how long that took."""
+    began = time.perf_counter()
+    # Threads run as they like: that the same steps do not fail a second time does not undo the first.
+    with pytest.raises((AssertionError, FlakyFailure)) as failure:
+        run_state_machine_as_test(machine, settings=SEARCHED)
+    said = "".join(traceback.format_exception(failure.value))
+    assert re.search(r"arrived \d times", said), said
+    say(f"{name}, {machine.__name__}", began)
+
+
+@pytest.mark.parametrize("base", [Deliveries, SeveralAsked])
+def test_trying_again_after_a_timeout_is_caught(base: type[Deliveries]) -> None:
+    """What most bots do."""
+    caught("a timeout is a failure", type(f"Retrying{base.__name__}", (base,), {"once": False}))
+
+
+@pytest.mark.parametrize("base", [Several, SeveralAsked])
+def test_taking_an_expired_lease_for_not_sent_is_caught(
+    base: type[Deliveries], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What most queues do."""
+
+    def left(_: Settling[Any], work: Work, row: Delivery, why: str) -> None:
+        work.outbox.postpone(row, work.now, row.tries, why)
+
+    monkeypatch.setattr(Settling, "left", left)
+    caught("an expired lease is tried again", base)
+
+
+def test_looking_before_the_quiet_period_is_over_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    sure = Settling.failed
+
+    def hasty(self: Settling[Any], work: Work, row: Delivery, error: Any) -> None:
+        kept, self.deadlines = self.deadlines, Deadlines(0.0, self.deadlines.lease, 0.0)
+        sure(self, work, row, error)
+        self.deadlines = kept
+
+    monkeypatch.setattr(Settling, "failed", hasty)
+    caught("no quiet period", SeveralAsked)
+
+
+def test_not_writing_down_that_a_request_is_about_to_be_made_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The row stays claimed until the outcome is known."""
+    changed = Outbox._changed
+
+    def begin(_: Outbox, rows: list[Delivery]) -> list[Delivery]:
+        return rows
+
+    def late(self: Outbox, statement: Any, row: Delivery, **values: object) -> bool:
+        if statement is not storage_module._RELEASE:
+            mark = "UPDATE outbox SET state = 'sending', started_at = ? WHERE id = ? AND token = ?"
+            self._connection.exec_driver_sql(f"{mark} AND state = 'claimed'", (self._now, row.id, row.token))
+        return changed(self, statement, row, **values)
+
+    monkeypatch.setattr(Outbox, "begin", begin)
+    monkeypatch.setattr(Outbox, "_changed", late)
+    caught("no marker before the request", Several)
+
+
+def test_going_on_after_a_suspension_without_a_look_at_the_clock_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever was suspended longer than its lease between the mark and the request sends all the same."""
+    from bot.engine.courier import Courier
+
+    deliver = Courier._deliver
+
+    async def late(self: Courier[Any], one: Any, expires: float) -> None:
+        await deliver(self, one, float("inf"))
+
+    monkeypatch.setattr(Courier, "_deliver", late)
+    caught("no deadline before the request", SeveralAsked)
+
+
+async def test_a_missing_token_is_caught_by_the_directed_scenario(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write by a worker looks at the state only. Random search does not find this one."""
+    from .test_courier import test_a_stopped_workers_late_answer_changes_nothing as scenario
+
+    began = time.perf_counter()
+    changed = Outbox._changed
+
+    def unfenced(self: Outbox, statement: Any, row: Delivery, **values: object) -> bool:
+        token = self._connection.exec_driver_sql("SELECT token FROM outbox WHERE id = ?", (row.id,)).scalar_one()
+        current = Delivery(**{name: getattr(row, name) for name in row.__slots__} | {"token": token})
+        return changed(self, statement, current, **values)
+
+    await scenario(path)
+    monkeypatch.setattr(Outbox, "_changed", unfenced)
+    with pytest.raises(AssertionError):
+        await scenario(fresh(path.with_name("mutant.db")))
+    say("no fencing token, directed scenario", began)
+
+
+async def test_a_look_up_without_a_fence_is_caught_by_the_directed_scenario(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a suspended looker saw long ago counts as if it were so now."""
+    from .test_reconciler import test_a_suspended_looker_changes_nothing_once_another_has_looked as scenario
+
+    changed = Doubts._changed
+
+    def unfenced(self: Doubts, statement: Any, row: Delivery, **values: object) -> bool:
+        query = "SELECT token, looks FROM outbox WHERE id = ?"
+        token, looks = self._connection.exec_driver_sql(query, (row.id,)).one()
+        named = {name: getattr(row, name) for name in row.__slots__}
+        return changed(self, statement, Delivery(**named | {"token": token, "looks": looks}), **values)
+
+    await scenario(path)
+    monkeypatch.setattr(Doubts, "_changed", unfenced)
+    with pytest.raises((AssertionError, TimeoutError)):
+        await scenario(fresh(path.with_name("mutant.db")))
