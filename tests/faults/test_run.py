@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 from bot.domain.failpoints import Point
 
-from .__main__ import play
+from .__main__ import arguments, play
 from .places import ALL, NOT_PLAYED, PLACES, places
 from .plans import tenth, whole
 from .verdict import summed
@@ -49,3 +51,23 @@ def test_a_tenth_holds_other_places_on_each_platform_and_every_mode() -> None:
     drawn = [place.name for plan in plans for place in plan.places]
     assert len(set(drawn)) == len(drawn) == 12
     assert len({mode for plan in plans for _, mode in plan.links}) == 6
+
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = re.findall(r"`\./test ([^`]+)`", (ROOT / "docs" / "faults.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("command", sorted({one for one in COMMANDS if "N`" not in one and "--seed N" not in one}))
+def test_what_the_paper_on_faults_says_to_run_is_there(command: str) -> None:
+    words = shlex.split(command)
+    if words[0] != "faults":
+        paths = [ROOT / word for word in words if word.startswith("tests/")]
+        assert paths
+        assert all(path.exists() for path in paths)
+        if "-k" in words:
+            assert f"def {words[-1]}(" in "".join(path.read_text(encoding="utf-8") for path in paths)
+    elif words[1:]:
+        options = arguments(words[1:])
+        plans = [whole(platform).only(options.only) for platform in options.platform]
+        several = any(name.startswith("several: ") for name in options.only)
+        assert several or all(plan.dies or plan.links for plan in plans)
