@@ -19,6 +19,10 @@ from bot.storage.store import Store, wake
 
 ANSWER_SECONDS = 1.5
 """How long the immediate answer may take: Slack and Discord give us three seconds in all."""
+ROOM = 1024
+"""Batches that may be on their way to the disk at once, and as many that may wait for that."""
+ROOM_SECONDS = 2.5
+"""How long a batch waits for room: after that no platform waits for the acknowledgement any more."""
 
 Answerer = Callable[[ButtonPressed | FormSubmitted | CommandInvoked], Awaitable[Answer]]
 Remember = Callable[[int, Event], None]
@@ -34,9 +38,33 @@ class Door:
         self._clock = clock
         self._answer = answer
         self._remember = remember
+        self._room = asyncio.Semaphore(ROOM)
+        self._waiting = 0
 
     async def accept(self, batch: Sequence[Incoming]) -> list[Answer]:
-        """Store the events in one commit, then give each its immediate answer. Raises StoreUnavailable."""
+        """Store the events in one commit, then give each its immediate answer. Raises StoreUnavailable.
+
+        When more comes than can be stored, what has to wait for too long is not acknowledged: the platform keeps it.
+        """
+        await self._enter()
+        try:
+            return await self._accept(batch)
+        finally:
+            self._room.release()
+
+    async def _enter(self) -> None:
+        if self._waiting >= ROOM:
+            raise StoreUnavailable("too many events wait to be stored")
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(ROOM_SECONDS):
+                await self._room.acquire()
+        except TimeoutError:
+            raise StoreUnavailable("events wait too long to be stored") from None
+        finally:
+            self._waiting -= 1
+
+    async def _accept(self, batch: Sequence[Incoming]) -> list[Answer]:
         now = self._clock.now()
         urgent = await asyncio.gather(*(self._ask(item.event) for item in batch))
         reach(Point.INBOX_ANSWERED)

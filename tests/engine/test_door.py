@@ -1,11 +1,18 @@
-"""Small facts that integrations keep through the door."""
+"""The door: small facts that integrations keep, and what happens when more comes than can be stored."""
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
+
 from bot.chat.messages import Accepted, Answer
+from bot.chat.ports import StoreUnavailable
+from bot.engine import inbox as module
 from bot.engine.inbox import Door
 
-from .world import Engine
+from .flow import deleted, incoming
+from .world import DEADLINE, Engine
 
 
 async def accepted(_: object) -> Answer:
@@ -21,3 +28,36 @@ async def test_a_fact_is_kept_in_the_database_and_replaced(engine: Engine) -> No
     await door().remember("discord:7:logins", "[1.0, 2.0]")
     assert await door().recall("discord:7:logins") == "[1.0, 2.0]"
     assert await engine.read(lambda work: work.facts.get("discord:7:logins")) == "[1.0, 2.0]"
+
+
+async def test_what_finds_no_room_is_not_acknowledged_and_the_rest_is_stored(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ROOM", 4)
+    monkeypatch.setattr(module, "ROOM_SECONDS", 0.05)
+    door = Door(engine.store, engine.clock, accepted, lambda *_: None)
+    engine.store.awake = asyncio.Event()  # the disk takes its time
+    tasks = [asyncio.create_task(door.accept([incoming(number, deleted(number))])) for number in range(12)]
+    done, pending = await asyncio.wait(tasks, timeout=1)
+    assert (len(done), len(pending)) == (8, 4)
+    assert {str(task.exception()) for task in done} == {
+        "too many events wait to be stored", "events wait too long to be stored"}  # fmt: skip
+    assert all(isinstance(task.exception(), StoreUnavailable) for task in done)
+    engine.store.awake.set()
+    async with asyncio.timeout(DEADLINE):
+        await asyncio.gather(*pending)
+    assert await engine.read(lambda work: work.inbox.counts()) == {"new": 4}
+    for number in range(12):  # the platform brings everything again
+        assert await door.accept([incoming(number, deleted(number))]) == [Accepted()]
+    assert await engine.read(lambda work: work.inbox.counts()) == {"new": 12}
+
+
+async def test_a_store_that_fails_gives_the_room_back(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ROOM", 2)
+    door = Door(engine.store, engine.clock, accepted, lambda *_: None)
+    engine.store.full = True
+    for number in range(6):
+        with pytest.raises(StoreUnavailable, match="full"):
+            await door.accept([incoming(number, deleted(number))])
+    engine.store.full = False
+    assert await door.accept([incoming(1, deleted(1))]) == [Accepted()]
