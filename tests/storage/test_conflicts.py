@@ -88,7 +88,10 @@ async def test_decisions_that_rest_on_what_others_change_do_not_pass_each_other(
 
 
 async def test_transactions_that_wait_for_each_other_are_untied(url: str) -> None:
-    async with opened(url, Deadlines(lock=10)) as one, opened(url, Deadlines(lock=10)) as two:
+    async with (
+        opened(url, Deadlines(lock=60, statement=60)) as one,
+        opened(url, Deadlines(lock=60, statement=60)) as two,
+    ):
         await one.write_many([count("a"), count("b")])
         meeting = Meeting(2)
         await asyncio.gather(
@@ -99,14 +102,16 @@ async def test_transactions_that_wait_for_each_other_are_untied(url: str) -> Non
 
 
 async def test_many_writers_in_two_processes_lose_no_update(url: str) -> None:
-    async with opened(url, writers=3) as one, opened(url, writers=3) as two:
+    patient = Deadlines(lock=60, statement=60, again=60)
+    async with opened(url, patient, writers=3) as one, opened(url, patient, writers=3) as two:
         await asyncio.gather(*(store.write(count()) for store in (one, two) * 100))
         assert await counted(one) == 200
 
 
 async def test_those_in_the_way_of_others_do_not_take_their_group_with_them_forever(url: str) -> None:
     """After some conflicts the units of a group go one by one, each with its own outcome."""
-    async with opened(url) as one, opened(url) as two:
+    patient = Deadlines(again=60)
+    async with opened(url, patient) as one, opened(url, patient) as two:
         await two.write(count("hot"))
 
         def collide(connection: Connection) -> int:
