@@ -397,7 +397,7 @@ class Deliveries(RuleBasedStateMachine):
             assert all(call.message == Reply(text) for call in there)  # I9
             assert row.tries <= MAX_TRIES  # I10
             if kind == "reply":
-                assert len(there) <= 1 + self.again[key], f"{key} arrived {len(there)} times"  # I2, I7
+                self.not_too_often(key, len(there), 1 + self.again[key])  # I2, I7
             else:
                 assert row.state is not S.UNCERTAIN
             if row.state is S.SENT and row.message_id is not None:
@@ -406,6 +406,10 @@ class Deliveries(RuleBasedStateMachine):
             if row.state in {S.FAILED, S.DEAD} and kind == "reply" and sure and not self.again[key]:
                 assert there == []  # I4
                 assert key not in on_its_way
+
+    def not_too_often(self, key: str, times: int, most: int) -> None:
+        """How often a reply may be there."""
+        assert times <= most, f"{key} arrived {times} times"
 
     def teardown(self) -> None:
         try:
