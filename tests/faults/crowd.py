@@ -168,26 +168,19 @@ class Crowd:
                 click.cancel()
             await asyncio.gather(*self._clicks, return_exceptions=True)
 
-    async def offered(self) -> dict[str, list[tuple[str, str]]]:
+    async def offered(self) -> dict[str, tuple[str, str]]:
         """Cards that ask for a press, by the word of their comment: message id and what to press.
 
-        A card that was posted twice, because nobody could tell whether it was there, may go on asking where the other
-        one tells the truth: whatever is pressed on it, the first decision stands.
+        The last card counts: one that was posted again, because nobody could tell whether it was there, leaves another
+        above that changes no more. Whatever is pressed on that one, the first decision stands.
         """
-        asking: dict[str, list[tuple[str, str]]] = defaultdict(list)
-        truthful = set()
+        last: dict[str, tuple[str, set[str]]] = {}
         for message in await self._cards():
-            found = WORD.search(message["text"])
-            actions = {part for button in message["buttons"] for part in str(button["id"]).split("|")}
-            if found is None:
-                continue
-            if "approve" in actions:
-                asking[found.group()].append((str(message["id"]), "approve"))
-            elif actions >= set(IN_DOUBT):
-                asking[found.group()].append((str(message["id"]), "settle"))
-            else:
-                truthful.add(found.group())
-        return {word: cards for word, cards in asking.items() if word not in truthful}
+            if found := WORD.search(message["text"]):
+                actions = {part for button in message["buttons"] for part in str(button["id"]).split("|")}
+                last[found.group()] = (str(message["id"]), actions)
+        asking = {word: (card, "approve") for word, (card, actions) in last.items() if "approve" in actions}
+        return asking | {word: (card, "settle") for word, (card, actions) in last.items() if actions >= set(IN_DOUBT)}
 
     async def forget(self) -> None:
         """All is settled: do not look at the cards of before any more."""
@@ -203,11 +196,10 @@ class Crowd:
         now = asyncio.get_running_loop().time()
         offered = await self.offered()
         self.asking = set(offered)
-        for word, cards in offered.items():
-            for message, wanted in cards:
-                action = self._judged(word) if wanted == "settle" else wanted
-                if action is not None:
-                    self._press_again(message, action, now)
+        for word, (message, wanted) in offered.items():
+            action = self._judged(word) if wanted == "settle" else wanted
+            if action is not None:
+                self._press_again(message, action, now)
 
     def _press_again(self, message: str, action: str, now: float) -> None:
         before = self._pressed.get((message, action))

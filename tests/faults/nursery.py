@@ -33,8 +33,12 @@ PROGRAM = (
     "bot.running", "bot.doctor", "bot.operations.commands", "bot.integrations.telegram", "bot.integrations.slack",
     "bot.integrations.discord", "bot.integrations.openai.model",
 )  # fmt: skip
-LATER = ("bot.integrations.redis", "bot.storage.postgres", "asyncpg", "redis.asyncio")
-"""Imported where they are there."""
+LATER = (
+    "bot.integrations.redis.pace", "bot.integrations.redis.wakeup", "bot.storage.postgres", "openai",
+    "openai.resources.chat.completions", "openai.resources.beta", "openai.lib._parsing", "anyio._backends._asyncio",
+    "httpcore2", "h11", "sqlalchemy.dialects.postgresql.asyncpg", "asyncpg", "redis.asyncio",
+)  # fmt: skip
+"""Imported at their first use; here where they are there."""
 
 
 def preload() -> None:
