@@ -62,8 +62,8 @@ PUBLISHED = {
     # Edits count like messages. Answers to buttons do not, and what else answers a person goes to that person alone.
     "telegram": Pace(Rate(30, 1, 5), (Rate(1, 1, 1),), {"-": (Rate(20, 60, 4),)}),
     # Slack rate limits page: chat.postMessage about one a second in a channel, short bursts tolerated, and "several
-    # hundred messages a minute" for a workspace.
-    "slack": Pace(Rate(300, 60, 20), (Rate(60, 60, 3),)),
+    # hundred messages a minute" for a workspace. Edits are of tier 3, fifty a minute: no channel gets more of both.
+    "slack": Pace(Rate(300, 60, 20), (Rate(3, 3, 3), Rate(50, 60, 8))),
     # Discord: 50 requests a second, from which answers to interactions are exempt; everything else is told by headers.
     # 10,000 invalid requests in ten minutes are a ban: a tenth of that stops us.
     "discord": Pace(Rate(50, 1, 10), (), learns=True, answers_exempt=True, invalid=Rate(1000, 600, 1000)),

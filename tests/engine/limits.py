@@ -13,8 +13,8 @@ from bot.engine.limiter import Candidate, Limiter
 EXACT = 1e-6
 WHOLE = {"telegram": (30, 1.0), "slack": (300, 60.0), "discord": (50, 1.0)}
 """What is published for the whole bot: requests in a window of seconds."""
-CHAT = {"telegram": [(1, 1.0)], "slack": [(60, 60.0)], "discord": []}
-GROUP = {"telegram": [(1, 1.0), (20, 60.0)], "slack": [(60, 60.0)], "discord": []}
+CHAT = {"telegram": [(1, 1.0)], "slack": [(3, 3.0), (50, 60.0)], "discord": []}
+GROUP = {"telegram": [(1, 1.0), (20, 60.0)], "slack": [(3, 3.0), (50, 60.0)], "discord": []}
 
 
 class Ticks:
