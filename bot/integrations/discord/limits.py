@@ -41,21 +41,46 @@ PATIENT_WITH = 3
 """Refusals of a channel in a row after which it is not asked for a while."""
 CLOSED_FOR = 60.0
 """Seconds for which it is not asked: long enough not to hammer, short enough for who has just mended it."""
+UNANSWERED = 0.05
+"""Seconds until it is looked again whether the first answer of a window has come."""
+LATE = 1.0
+"""Seconds by which answers of one window differ in when it ends, because they took different times."""
 _BUCKETS = 1_000
 """Buckets and channels that are kept in mind; idle ones are forgotten beyond that."""
 
 
 @dataclass(slots=True)
 class Bucket:
-    """One of Discord's buckets. `resets` is in the loop of `monotonic`."""
+    """One of Discord's buckets; times are monotonic seconds. A window begins with the first request after the last."""
 
-    remaining: int = 1
+    limit: int = 0
+    """Requests in a window; 0 until Discord has told."""
+    remaining: int = 0
     resets: float = 0.0
+    """When the window ends; 0 while it has not begun, as far as is known."""
     outgoing: int = 0
 
     def wait(self, now: float) -> float:
         """Seconds until a request may go."""
-        return 0.0 if self.remaining > 0 or now >= self.resets else self.resets - now
+        if self.resets and now >= self.resets:
+            self.remaining, self.resets = self.limit - self.outgoing, 0.0
+        if self.remaining > 0:
+            return 0.0
+        if self.resets:
+            return self.resets - now
+        # All of a new window is on its way, and none is answered yet.
+        return UNANSWERED if self.limit else 0.0
+
+    def told(self, limit: int, remaining: int, reset_after: float, now: float) -> None:
+        """An answer names the bucket's state. Answers overtake each other: within a window it only falls."""
+        left, resets = remaining - self.outgoing, now + reset_after
+        if resets <= self.resets + LATE:
+            left = min(left, self.remaining)
+        self.limit, self.remaining, self.resets = limit, left, max(resets, self.resets)
+
+    def refused(self, wait: float, now: float) -> None:
+        """A 429: nothing goes for so long."""
+        self.remaining, self.resets = 0, max(self.resets, now + wait)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +151,6 @@ class Limits:
     def began(self, route: Route) -> Bucket:
         """A request is on its way, `outgoing` in its bucket until the caller takes it out."""
         bucket = self._bucket(route)
-        if self.monotonic() >= bucket.resets:
-            bucket.remaining = max(1, bucket.remaining)
         bucket.remaining -= 1
         bucket.outgoing += 1
         return bucket
@@ -151,8 +174,7 @@ class Limits:
         if not limit or remaining is None or reset_after is None or not name:
             return None
         if not limited:
-            bucket = self._bucket(route)
-            bucket.remaining, bucket.resets = remaining - bucket.outgoing, self.monotonic() + reset_after
+            self._bucket(route).told(limit, remaining, reset_after, self.monotonic())
         elif response.headers.get("X-RateLimit-Scope") != "user":
             return None  # the headers are about the bucket, the refusal is not
         return LimitSeen(name, str(route.channel_id or ""), limit, remaining, reset_after)
@@ -192,8 +214,7 @@ class Limits:
         if whom == "bot":
             self.block(wait, "rate limited")
             return
-        bucket = self._bucket(route)
-        bucket.remaining, bucket.resets = 0, max(bucket.resets, self.monotonic() + wait)
+        self._bucket(route).refused(wait, self.monotonic())
 
     def _bucket(self, route: Route) -> Bucket:
         # Before an answer has named it, a bucket is known by its route; Discord counts each channel and guild apart.

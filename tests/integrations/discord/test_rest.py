@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import logging
 import math
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import cast
 
 import pytest
 from discord.http import Route
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.chat.messages import Line, Notice, Reply
 from bot.chat.ports import LimitSeen, NotSent, PlatformDown, Refused, SendError, Unclear
@@ -137,6 +142,62 @@ def test_what_is_still_on_its_way_counts() -> None:
     # The answer to the second does not know of the first, which Discord has not seen yet.
     known.learn(route, limits.Response(200, {**LEARNED, "X-RateLimit-Remaining": "1"}, {}))
     assert known.hold(route) is not None
+
+
+class Window:
+    """A bucket of Discord's: so many requests from the first one on, until the time is over."""
+
+    def __init__(self) -> None:
+        self.used, self.ends = 0, 0.0
+
+    def take(self, now: float) -> limits.Response:
+        if now >= self.ends:
+            self.used, self.ends = 0, now + 5
+        self.used += 1
+        headers = {
+            "X-RateLimit-Bucket": "b",
+            "X-RateLimit-Limit": "5",
+            "X-RateLimit-Remaining": str(max(0, 5 - self.used)),
+            "X-RateLimit-Reset-After": f"{self.ends - now:.3f}",
+        }
+        return limits.Response(200 if self.used <= 5 else 429, headers, {"retry_after": self.ends - now})
+
+
+@given(st.lists(st.tuples(st.floats(0, 3), st.floats(0, 0.4), st.floats(0, 0.4)), min_size=5, max_size=60))
+def test_a_bucket_that_is_known_is_never_overrun(steps: list[tuple[float, float, float]]) -> None:
+    """Requests begin at any time, take any time to arrive, and their answers overtake each other."""
+    clock, going = 0.0, itertools.count()
+    known = limits.Limits(lambda: clock)
+    route, window = Route("POST", "/channels/{channel_id}/messages", channel_id=CHANNEL), Window()
+    ahead: list[tuple[float, int, str, object]] = []
+
+    def until(end: float) -> None:
+        nonlocal clock
+        while ahead and ahead[0][0] <= end:
+            clock, _, what, about = heapq.heappop(ahead)
+            if what == "arrives":
+                bucket, back = cast(tuple[limits.Bucket, float], about)
+                answer = (bucket, window.take(clock))
+                heapq.heappush(ahead, (clock + back, next(going), "answered", answer))
+            else:
+                bucket, response = cast(tuple[limits.Bucket, limits.Response], about)
+                assert response.good
+                bucket.outgoing -= 1
+                known.learn(route, response)
+        clock = end
+
+    bucket = known.began(route)  # the first tells the limit
+    bucket.outgoing -= 1
+    known.learn(route, window.take(clock))
+    gone = 0
+    for gap, there, back in steps:
+        until(clock + gap)
+        if known.hold(route) is None:
+            gone += 1
+            heapq.heappush(ahead, (clock + there, next(going), "arrives", (known.began(route), back)))
+    until(clock + 60)
+    assert gone > 0  # what has arrived and is not answered counts twice: rather too few than one too many
+    assert known.hold(route) is None  # and it is never stuck
 
 
 # ---- creating
