@@ -101,7 +101,9 @@ class Several(Campaign):
                 hit = await self.within(REACHED, lambda: process_state(bot) in ("T", ""))
                 await asyncio.sleep(STOPPED_FOR)
                 await bot._signal(signal.SIGCONT)
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(2.0)
+            await bot.kill()  # one that comes to its place only now would stop for good
+            await self.seat(name)
             return hit and bot.said(f"failpoint {at.partition('/')[0]} reached")
 
         return await self.group(STOPPED, count, once)
