@@ -13,9 +13,10 @@ from bot import app as application
 from bot import logs
 from bot.chat.ports import ChecksSetup, SendError, SetupFault, StoreUnavailable
 from bot.locales import Catalogue, choose
+from bot.outside import redis_fault
 from bot.running import FAULTS, complain, say, secrets_of
 from bot.settings import Settings, load
-from bot.storage.schema import FileLock, migrate
+from bot.storage.schema import FileLock, migrate, migrate_server
 
 SKEW_SECONDS = 30.0
 """A clock that is off by more than this breaks signatures and the times on cards."""
@@ -74,7 +75,9 @@ async def _platform(name: str, platform: object, settings: Settings, names: tupl
 
 
 async def _database(settings: Settings) -> list[SetupFault]:
-    """Whether the database can be opened; one that a running bot holds is left alone."""
+    """Whether the database can be opened; one that a running bot holds is left alone. And Redis, where one is set."""
+    if url := settings.database_url.get_secret_value():
+        return await _servers(settings, url)
 
     def look() -> str:
         try:
@@ -84,8 +87,33 @@ async def _database(settings: Settings) -> list[SetupFault]:
             return "" if "another process" in str(error) else str(error)
         return ""
 
+    url = settings.database_url.get_secret_value()
+    if url:
+        return await asyncio.to_thread(_server, url)
     wrong = await asyncio.to_thread(look)
     return [SetupFault("database", {"reason": wrong})] if wrong else []
+
+
+def _server(url: str) -> list[SetupFault]:
+    """Whether the server can be used. Its schema is left alone: others may run on it."""
+    try:
+        found = Database(Path(), url).look(server_revision)
+    except StoreUnavailable as error:
+        return [SetupFault("server", {"reason": str(error), "server": without_secrets(url)})]
+    if found is not None and found > HEAD:
+        return [SetupFault("server", {"reason": f"schema {found}, newer than {HEAD}", "server": without_secrets(url)})]
+    return []
+
+
+async def _servers(settings: Settings, url: str) -> list[SetupFault]:
+    faults = []
+    try:
+        await asyncio.to_thread(migrate_server, url)
+    except StoreUnavailable as error:
+        faults.append(SetupFault("server", {"reason": str(error)}))
+    if wrong := await redis_fault(settings):
+        faults.append(SetupFault("redis", {"reason": wrong}))
+    return faults
 
 
 async def _clock(settings: Settings, platforms: tuple[str, ...]) -> list[SetupFault]:

@@ -84,13 +84,26 @@ def make_model(settings: Settings) -> Model | None:
 
 
 def make_wakeup(settings: Settings, topics: frozenset[str]) -> Wakeup | None:
-    """How processes on one database wake each other, if there is a Redis."""
+    """How processes on one database wake each other, if there is a Redis. Raises SettingsFault."""
     url = settings.redis_url.get_secret_value()
     if not url:
         return None
     from bot.integrations.redis.wakeup import RedisWakeup
 
-    return RedisWakeup(url, topics)
+    try:
+        return RedisWakeup(url, topics)
+    except ValueError as error:
+        raise SettingsFault([f"redis_url: {error}"]) from error
+
+
+async def redis_fault(settings: Settings) -> str:
+    """Why the Redis of the settings cannot be used; empty when it can, or there is none."""
+    url = settings.redis_url.get_secret_value()
+    if not url:
+        return ""
+    from bot.integrations.redis.wakeup import unreachable
+
+    return await unreachable(url)
 
 
 def make_pace(name: str, settings: Settings) -> SharedPace:

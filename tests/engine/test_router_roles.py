@@ -34,6 +34,7 @@ async def test_roles_are_read_from_the_platform_without_holding_up_others(path: 
         gate.set()
         await flow.until(done=2)
         assert flow.seen == [(deleted(2), frozenset()), (pressed(1), frozenset({Role.APPROVER}))]
+        assert len(platform.asked) == 1  # however often the inbox was looked at meanwhile
 
 
 @pytest.mark.parametrize("error", [SendError("down"), KeyError("a bug in the integration")])

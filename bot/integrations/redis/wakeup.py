@@ -38,10 +38,11 @@ log = logging.getLogger("herald.wakeup")
 class RedisWakeup:
     """One process's ear and voice. Cheap to make: it connects when it is run.
 
-    `topics` are all that anybody may ever call.
+    `topics` are all that anybody may ever call. Raises ValueError for what is no address of a Redis.
     """
 
     def __init__(self, url: str, topics: frozenset[str], stream: str = STREAM) -> None:
+        _connect(url)
         self._url = url
         self._all = topics
         self._stream = stream
@@ -142,15 +143,33 @@ class RedisWakeup:
             log.warning("Redis is away, other processes cannot %s: %s", what, type(error).__name__)
 
     def _client(self) -> Redis:
-        return Redis.from_url(
-            self._url,
-            socket_timeout=None,  # our deadlines stand around each call: the client's own can swallow a cancellation
-            socket_connect_timeout=DEADLINE,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-            decode_responses=True,
-            encoding_errors="replace",
-        )
+        return _connect(self._url)
+
+
+async def unreachable(url: str) -> str:
+    """Why a server cannot be used, in a few words; empty when it can. Within seconds."""
+    try:
+        client = _connect(url)
+        try:
+            async with asyncio.timeout(DEADLINE):
+                await client.ping()
+        finally:
+            await _close(client)
+    except _FAULTS as error:
+        return str(error).partition("\n")[0] or "no answer in time"
+    return ""
+
+
+def _connect(url: str) -> Redis:
+    return Redis.from_url(
+        url,
+        socket_timeout=None,  # our deadlines stand around each call: the client's own can swallow a cancellation
+        socket_connect_timeout=DEADLINE,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
+        decode_responses=True,
+        encoding_errors="replace",
+    )
 
 
 def _calls(answer: Any) -> list[tuple[str, dict[str, str]]]:  # noqa: ANN401 - RESP2: [[stream, [(id, fields), ...]]]

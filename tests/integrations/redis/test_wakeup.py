@@ -10,7 +10,7 @@ from typing import Protocol
 import pytest
 from redis.asyncio import Redis as Client
 
-from bot.integrations.redis.wakeup import KEPT, STREAM, RedisWakeup
+from bot.integrations.redis.wakeup import KEPT, STREAM, RedisWakeup, unreachable
 
 DEADLINE = 60.0
 TOPICS = frozenset({"inbox", "outbox", "timers"})
@@ -164,3 +164,15 @@ async def test_a_server_that_was_never_there_is_waited_for(redis: Server) -> Non
         assert not a.wakeup.well
         redis.start()  # not in a thread: the server ends with the thread that started it
         await well(a)
+
+
+async def test_why_a_server_cannot_be_used_is_told(redis: Server) -> None:
+    assert await unreachable(redis.url) == ""
+    redis.pause()
+    assert await unreachable(redis.url) == "no answer in time"
+    redis.resume()
+    redis.stop()
+    assert "connecting to 127.0.0.1" in await unreachable(redis.url)
+    assert "scheme" in await unreachable("http://127.0.0.1:1")
+    with pytest.raises(ValueError, match="scheme"):
+        RedisWakeup("http://127.0.0.1:1", TOPICS)
