@@ -7,7 +7,7 @@ keeps one a little longer (for a server that does not answer at all).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -27,6 +27,9 @@ from bot.storage.faults import reason
 T = TypeVar("T")
 LOST = (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 """What a connection raises when it cannot be made or used (a TimeoutError is an OSError)."""
+
+
+_GOODBYE = 1.0
 
 
 class Unreachable(StoreUnavailable):
@@ -124,23 +127,27 @@ class Link:
         return self._connection
 
     async def drop(self) -> None:
-        """Have no connection any more, without waiting for the server."""
+        """Have no connection any more, without a word to the server."""
+        await self._end(lambda raw: raw.terminate())
+
+    async def close(self) -> None:
+        """Say goodbye to the server, and do not wait long for it."""
+
+        async def goodbye(raw: asyncpg.Connection) -> None:
+            await raw.close(timeout=_GOODBYE)
+
+        await self._end(goodbye)
+
+    async def _end(self, how: Callable[[asyncpg.Connection], Awaitable[None] | None]) -> None:
         connection, self._connection = self._connection, None
         if connection is None:
             return
         with suppress(*LOST):
-            raw = await connection.get_raw_connection()
-            if raw.driver_connection is not None:
-                raw.driver_connection.terminate()
+            raw = (await connection.get_raw_connection()).driver_connection
+            if raw is not None and (leaving := how(raw)) is not None:
+                await leaving
         with suppress(*LOST):
             await connection.close()
-
-    async def close(self) -> None:
-        """Say goodbye to the server."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(*LOST):
-                await connection.close()
 
 
 async def driver(connection: AsyncConnection) -> asyncpg.Connection | None:

@@ -58,6 +58,10 @@ class _Job:
         if not self.future.done():
             self.future.set_exception(error)
 
+    def refused(self) -> bool:
+        """Whether its caller was told that nothing happens. One that nobody waits for any more happens."""
+        return self.future.done() and not self.future.cancelled()
+
 
 _Queue = asyncio.Queue[_Job | None]
 
@@ -241,8 +245,9 @@ async def _next_group(jobs: _Queue, most: int) -> tuple[list[_Job], bool]:
     group: list[_Job] = []
     job = await jobs.get()
     while job is not None:
-        group.append(job)
-        most -= len(job.units)
+        if not job.refused():
+            group.append(job)
+            most -= len(job.units)
         if most <= 0 or jobs.empty():
             return group, True
         job = jobs.get_nowait()

@@ -179,6 +179,22 @@ async def test_a_server_that_says_nothing(postgres: Postgres, store: PostgresSto
     assert [await counted(store, f"n{number}") for number in range(3)] == [0, 0, 0]
 
 
+async def test_a_store_is_closed_also_where_the_server_says_nothing(postgres: Postgres, url: str) -> None:
+    async with opened(url) as store, asyncio.timeout(30):
+        await store.write(count())
+        await counted(store)
+        await asyncio.to_thread(postgres.pause)
+        try:
+            waiting = [asyncio.create_task(call) for call in (store.write(count()), counted(store))]
+            await asyncio.sleep(0)
+            await store.close()
+            for task in waiting:
+                with pytest.raises(StoreUnavailable):
+                    await task
+        finally:
+            await asyncio.to_thread(postgres.resume)
+
+
 async def test_a_table_that_somebody_locks(url: str, store: PostgresStore) -> None:
     await store.write(count())
     other = await asyncpg.connect(url)
