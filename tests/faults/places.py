@@ -103,8 +103,8 @@ PLACES = (
 )
 
 NOT_PLAYED: dict[str, str] = {
-    "hook.stored": "reached with events over HTTP only: tests/integrations play it",
-    "leases.renewing": "reached with several processes on PostgreSQL only: they are killed at random instead",
+    "hook.stored": "reached with events over HTTP only, which the run does not use yet",
+    "leases.renewing": "reached with several processes only: a worker is stopped there (several.py)",
 }
 
 
