@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import aiohttp
 
@@ -13,10 +14,11 @@ from bot import app as application
 from bot import logs
 from bot.chat.ports import ChecksSetup, SendError, SetupFault, StoreUnavailable
 from bot.locales import Catalogue, choose
+from bot.operations.databases import Database
 from bot.outside import redis_fault
 from bot.running import FAULTS, complain, say, secrets_of
 from bot.settings import Settings, load
-from bot.storage.schema import FileLock, migrate, migrate_server
+from bot.storage.schema import HEAD, FileLock, migrate, server_revision
 
 SKEW_SECONDS = 30.0
 """A clock that is off by more than this breaks signatures and the times on cards."""
@@ -87,33 +89,27 @@ async def _database(settings: Settings) -> list[SetupFault]:
             return "" if "another process" in str(error) else str(error)
         return ""
 
-    url = settings.database_url.get_secret_value()
-    if url:
-        return await asyncio.to_thread(_server, url)
     wrong = await asyncio.to_thread(look)
     return [SetupFault("database", {"reason": wrong})] if wrong else []
 
 
-def _server(url: str) -> list[SetupFault]:
-    """Whether the server can be used. Its schema is left alone: others may run on it."""
-    try:
-        found = Database(Path(), url).look(server_revision)
-    except StoreUnavailable as error:
-        return [SetupFault("server", {"reason": str(error), "server": without_secrets(url)})]
-    if found is not None and found > HEAD:
-        return [SetupFault("server", {"reason": f"schema {found}, newer than {HEAD}", "server": without_secrets(url)})]
-    return []
-
-
 async def _servers(settings: Settings, url: str) -> list[SetupFault]:
     faults = []
-    try:
-        await asyncio.to_thread(migrate_server, url)
-    except StoreUnavailable as error:
-        faults.append(SetupFault("server", {"reason": str(error)}))
+    if wrong := await asyncio.to_thread(_server_fault, url):
+        faults.append(SetupFault("server", {"reason": wrong}))
     if wrong := await redis_fault(settings):
         faults.append(SetupFault("redis", {"reason": wrong}))
     return faults
+
+
+def _server_fault(url: str) -> str:
+    """Why the server cannot be used, or nothing. Its schema is left alone: an older program may be running on it."""
+    database = Database(Path(), url)
+    try:
+        found = database.look(server_revision)
+    except StoreUnavailable as error:
+        return f"{database.name}: {error}"
+    return "" if found is None or found <= HEAD else f"{database.name} was written by a newer Herald ({found})"
 
 
 async def _clock(settings: Settings, platforms: tuple[str, ...]) -> list[SetupFault]:
