@@ -20,6 +20,7 @@ from bot.assembly import (
     make_desk,
     make_drafter,
     make_limiter,
+    make_links,
     make_registry,
     prompts_folder,
     shared_key,
@@ -43,12 +44,14 @@ from bot.engine.recovery import Reaper, recover
 from bot.engine.registry import Registry
 from bot.engine.router import Router
 from bot.engine.settling import Settling
+from bot.engine.tasks import stop_all, wait_all
 from bot.engine.timers import TimerLoop
 from bot.handlers import drafting
 from bot.handlers.context import Context, Desk, Prepared
 from bot.handlers.drafting import Studio
 from bot.handlers.immediate import Immediate, Interaction
 from bot.operations.alarm import Alarm
+from bot.operations.links import Links
 from bot.operations.monitor import Monitor, Watched
 from bot.operations.status import ALIVE, ALIVE_SECONDS
 from bot.operations.web import Web
@@ -58,7 +61,6 @@ from bot.storage.work import Work
 
 REFRESH_SECONDS = 2.0
 """How often knowledge and prompts are looked at for changes."""
-STOP_SECONDS = 9.0
 
 log = logging.getLogger("herald")
 
@@ -84,6 +86,7 @@ class App:
     couriers: dict[str, Courier[Context]]
     reconcilers: dict[str, Reconciler[Context]]
     timers: TimerLoop[Context]
+    links: Links
     ready: set[str] = field(default_factory=set)
     """Platforms that this process hears."""
     waiting: set[str] = field(default_factory=set)
@@ -133,10 +136,10 @@ class App:
         shared = [asyncio.create_task(part) for part in self._shared()]
         tasks = [asyncio.create_task(part) for part in self._parts(announce)]
         try:
-            await _all([*shared, *tasks])
+            await wait_all([*shared, *tasks])
         finally:
-            await _stop(tasks)
-            await _stop(shared)  # last: what others may take must have stopped here
+            await stop_all(tasks)
+            await stop_all(shared)  # last: what others may take must have stopped here
             if self.base.keeper is not None:
                 await self.base.keeper.leave()
 
@@ -164,7 +167,7 @@ class App:
             parts.append(self._alarm().run())
         if self.works:
             reaper = Reaper(self.core, self.platforms, self.settling, self._being_sent)
-            parts += [self.router.run(), self.timers.run(), reaper.run()]
+            parts += [self.router.run(), self.timers.run(), reaper.run(), self.links.run()]
         return parts
 
     def _alarm(self) -> Alarm:
@@ -201,7 +204,7 @@ class App:
             ear = Hearing(platform, self.door, partial(self._hearing, name), self.base.keeper, lease)
             hearing = [asyncio.create_task(ear.run())]
         try:
-            await _all([*sending, *hearing])
+            await wait_all([*sending, *hearing])
         except PlatformDown as error:
             log.error("%s stops: %s", name, error)  # noqa: TRY400 - one clear line
             self.down[name] = str(error)
@@ -210,8 +213,8 @@ class App:
                 raise PlatformDown("\n".join(f"{one}: {why}" for one, why in self.down.items())) from error
             self.changed.set()
         finally:
-            await _stop(sending)  # first: what is being sent needs the platform's connections
-            await _stop(hearing)
+            await stop_all(sending)  # first: what is being sent needs the platform's connections
+            await stop_all(hearing)
 
     def _hearing(self, name: str, now: Hears) -> None:
         if now == "yes":
@@ -313,21 +316,6 @@ def _named(names: Iterable[str]) -> str:
     return ", ".join(name.capitalize() for name in names)
 
 
-async def _all(tasks: list[asyncio.Task[None]]) -> None:
-    """Wait for all, or raise what the first raises. Unlike `gather` it leaves them alone when it is cancelled: they are
-    stopped once, a second cancellation would cut short what they do at their end."""
-    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-    for task in done:
-        task.result()
-
-
-async def _stop(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks, timeout=STOP_SECONDS)
-
-
 def build(settings: Settings, duty: Duty = "all") -> App:
     """Put an application together. Reads files, so call it before the loop is busy.
 
@@ -357,6 +345,7 @@ def build(settings: Settings, duty: Duty = "all") -> App:
     async def answer(event: Interaction) -> Answer:
         return await immediate.answer(event, clock.now())
 
+    limiters = {name: make_limiter(name, settings, base) for name in platforms}
     timing = settings.delivery
     deadlines = Deadlines(timing.request_timeout, timing.lease, timing.grace)
     settling = Settling(core, deadlines, {name for name, one in platforms.items() if isinstance(one, Finds)})
@@ -375,12 +364,10 @@ def build(settings: Settings, duty: Duty = "all") -> App:
         router=router,
         door=Door(store, clock, answer, router.remember if duty == "all" else _forget),
         settling=settling,
-        couriers={
-            name: Courier(core, one, make_limiter(name, settings, base), settling, _held)
-            for name, one in platforms.items()
-        },
+        couriers={name: Courier(core, one, limiters[name], settling, _held) for name, one in platforms.items()},
         reconcilers={name: Reconciler(core, one, settling) for name, one in platforms.items()},
         timers=TimerLoop(core, parts),
+        links=make_links(base, limiters, drafter),
     )
 
 

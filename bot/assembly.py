@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +30,7 @@ from bot.handlers.context import Context, Desk
 from bot.handlers.payloads import Signer
 from bot.locales import LANGUAGES, Catalogue
 from bot.operations.alarm import NoticedStore
+from bot.operations.links import Links, ago, since
 from bot.outside import make_pace, make_wakeup
 from bot.settings import Settings, SettingsFault
 from bot.storage.people import Facts
@@ -119,6 +120,17 @@ def make_limiter(name: str, settings: Settings, base: Base) -> Limiter:
         settle = max(SETTLE, settings.processes.lease)
         sharing = Sharing(make_pace(name, settings), base.keeper, name, monotonic, settle)
     return Limiter(pace, monotonic, base.clock.now, name, sharing, empty=True)
+
+
+def make_links(base: Base, limiters: Mapping[str, Limiter], drafter: Drafter) -> Links:
+    """What this process knows of who cannot be reached."""
+    services = {name: limiter.broken_since for name, limiter in limiters.items()}
+    if isinstance(drafter, FallbackDrafter):
+        services["model"] = ago(lambda: drafter.failing_for, base.clock.now)
+    if base.wakeup is not None:
+        wakeup = base.wakeup
+        services["redis"] = since(lambda: not wakeup.well, base.clock.now)
+    return Links(base.noticed, services)
 
 
 def command_specs(registry: Registry[Context], texts: Catalogue) -> list[CommandSpec]:

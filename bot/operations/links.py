@@ -20,6 +20,30 @@ LOOK = 1.0
 log = logging.getLogger("herald.links")
 
 
+def ago(seconds: Callable[[], float | None], now: Callable[[], float]) -> Callable[[], float | None]:
+    """Since when, for what knows for how long."""
+
+    def look() -> float | None:
+        found = seconds()
+        return None if found is None else now() - found
+
+    return look
+
+
+def since(holds: Callable[[], bool], now: Callable[[], float]) -> Callable[[], float | None]:
+    """Since when something has held, for what only knows whether it does: since it was first seen."""
+    seen: list[float] = []
+
+    def look() -> float | None:
+        if not holds():
+            seen.clear()
+        elif not seen:
+            seen.append(now())
+        return seen[0] if seen else None
+
+    return look
+
+
 class Links:
     """Watches the services of one process: by name, since when (UTC seconds) each cannot be reached, or None."""
 

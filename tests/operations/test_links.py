@@ -9,7 +9,7 @@ import pytest
 from engine.world import MortalStore
 from storage.backends import fresh
 
-from bot.operations.links import Links
+from bot.operations.links import Links, ago, since
 from bot.storage.people import LINK, Facts
 
 
@@ -66,3 +66,19 @@ async def test_a_store_that_cannot_be_used_hears_of_it_later(store: MortalStore)
 async def test_names_that_only_look_alike_are_not_taken(store: MortalStore) -> None:
     await store.write(lambda connection: Facts(connection).set("linkX", "1"))
     assert await told(store) == {}
+
+
+def test_since_when_something_holds_and_for_how_long() -> None:
+    now, down = [100.0], [False]
+    look = since(lambda: down[0], lambda: now[0])
+    assert look() is None
+    down[0] = True
+    assert look() == 100
+    now[0] = 130
+    assert look() == 100
+    down[0] = False
+    assert look() is None
+    down[0] = True
+    assert look() == 130
+    assert ago(lambda: 30.0, lambda: 100.0)() == 70
+    assert ago(lambda: None, lambda: 100.0)() is None
