@@ -173,6 +173,7 @@ async def _alone(url: str, unit: Callable[[Connection], T], deadlines: Deadlines
     engine = make_engine(url, deadlines)
     try:
         async with engine.execution_options(isolation_level=isolation).begin() as connection:
+            await connection.exec_driver_sql("SELECT 1")  # only this begins it: hot statements go past SQLAlchemy
             return await connection.run_sync(unit)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise StoreUnavailable(f"PostgreSQL cannot be reached: {reason(error)}") from error

@@ -6,16 +6,22 @@ from functools import partial
 from itertools import count
 
 import pytest
-from hypothesis import given
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from servers import Postgres
+from sqlalchemy import Connection
 
 from bot.chat.events import MessageDeleted
 from bot.chat.ports import Incoming, Position
 from bot.domain.parts import part_of
 from bot.domain.places import Channel
-from bot.storage.inbox import Stored
+from bot.storage.inbox import Inbox, Stored
+from bot.storage.links import run_alone
+from bot.storage.tables import metadata
 from bot.storage.work import Work
 
+from .backends import emptied
 from .conftest import NOW, Bench
 
 GONE = MessageDeleted(Channel("slack", "T1", "C1"), "1.0")
@@ -154,25 +160,47 @@ async def test_the_one_character_that_a_text_in_postgresql_cannot_hold_costs_no_
     assert await bench.read(lambda work: work.inbox.raw(row or 0)) in {"a\x00b", "a\ufffdb"}
 
 
-@given(st.lists(st.lists(st.integers(0, 12), max_size=6), max_size=6))
+BATCHES = st.lists(st.lists(st.integers(0, 12), max_size=6), max_size=6)
+
+
+def stored_once(connection: Connection, batches: list[list[int]]) -> None:
+    inbox, known = Inbox(connection), set[int]()
+    for batch in batches:
+        rows = inbox.add([event(n, position=Position("c", n)) for n in batch], NOW)
+        for number, row in zip(batch, rows, strict=True):
+            assert (row is None) == (number in known)
+            known.add(number)
+    assert len(inbox.new([], 100)) == len(known)
+    assert inbox.position("c") == (max(known) if known else None)
+
+
+@given(BATCHES)
 def test_each_event_is_stored_once_however_it_comes(batches: list[list[int]]) -> None:
-    import sqlalchemy as sa
-
-    from bot.storage.inbox import Inbox
-    from bot.storage.tables import metadata
-
     engine = sa.create_engine("sqlite://")
     with engine.connect() as connection:
         metadata.create_all(connection)
-        inbox, known = Inbox(connection), set[int]()
-        for batch in batches:
-            rows = inbox.add([event(n, position=Position("c", n)) for n in batch], NOW)
-            for number, row in zip(batch, rows, strict=True):
-                assert (row is None) == (number in known)
-                known.add(number)
-        assert len(inbox.new([], 100)) == len(known)
-        assert inbox.position("c") == (max(known) if known else None)
+        stored_once(connection, batches)
     engine.dispose()
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(batches=BATCHES)
+def test_the_same_on_a_server(postgres: Postgres, batches: list[list[int]]) -> None:
+    run_alone(emptied(postgres), partial(stored_once, batches=batches))
+
+
+def test_what_is_run_alone_happens_whole_or_not_at_all(postgres: Postgres) -> None:
+    url = emptied(postgres)
+
+    def broken(connection: Connection) -> None:
+        Inbox(connection).add([event(1)], NOW)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_alone(url, broken)
+    assert run_alone(url, lambda connection: Inbox(connection).counts()) == {}
+    run_alone(url, lambda connection: Inbox(connection).add([event(1)], NOW))
+    assert run_alone(url, lambda connection: Inbox(connection).counts()) == {"new": 1}
 
 
 async def test_a_gap_is_shown_until_it_is_whole_again(bench: Bench) -> None:
