@@ -28,6 +28,8 @@ HURRY_SECONDS = 0.05
 """How long a part that is being given up waits at a time for its events under way."""
 CHECK_SECONDS = 0.5
 """How often it is looked whether something is still held: a suspended machine's timers stand still."""
+LEAVE_SECONDS = 2.0
+"""How long giving everything back may take at a stop, which has ten seconds in all."""
 
 log = logging.getLogger("herald.leases")
 
@@ -297,6 +299,7 @@ class Keeper:
         me = self._claims.me
         self._claims.renewed((), self._seconds())
         try:
-            await self._store.write(lambda connection: Leases(connection).leave(me))
-        except StoreUnavailable as error:
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self._store.write(lambda connection: Leases(connection).leave(me))
+        except (StoreUnavailable, TimeoutError) as error:
             log.warning("leases could not be given back, others take them over in a while: %s", error)

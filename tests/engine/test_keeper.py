@@ -185,3 +185,21 @@ async def test_a_renewal_counts_from_when_it_was_begun(path: Path) -> None:
     assert not a.holds(GATE)
     assert a.mine() == frozenset()
     await store.close()
+
+
+@pytest.mark.parametrize("trouble", ["gone", "silent"])
+async def test_a_stop_is_not_held_up_by_a_store_that_cannot_be_used(
+    path: Path, trouble: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("bot.engine.leases.LEAVE_SECONDS", 0.01)
+    a, store, _ = await keeper(path, "a")
+    await a.turn()
+    if trouble == "gone":
+        store.dead = True
+    else:
+        store.awake = asyncio.Event()
+    await a.leave()
+    assert "others take them over" in caplog.text
+    assert a.mine() == frozenset()
+    store.awake = None
+    await store.close()
