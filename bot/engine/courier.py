@@ -238,8 +238,8 @@ class Courier(Generic[C]):
 
     async def _deliver(self, one: Begun, expires: float) -> None:
         row, deadlines = one.row, self._settling.deadlines
+        admitted = await self._admitted(one)
         try:
-            admitted = await self._limiter.admit(one.chosen)
             async with asyncio.timeout(deadlines.timeout):
                 reach(Point.OUTBOX_REQUEST, row.kind)
                 # Nothing is awaited between this look and the request: whoever was suspended must not send any more.
@@ -267,6 +267,16 @@ class Courier(Generic[C]):
             self._limiter.went(one.chosen)
             await self._keep(lambda connection: self._confirm(connection, row, message_id))
             reach(Point.OUTBOX_CONFIRMED, row.kind)
+
+    async def _admitted(self, one: Begun) -> bool:
+        """Whether the request may be made now. Stopped while it waits for that, it is put back: nothing was sent."""
+        try:
+            return await self._limiter.admit(one.chosen)
+        except asyncio.CancelledError:
+            self._limiter.unused(one.chosen)
+            with suppress(StoreUnavailable):
+                await self._store.write(lambda connection: self._put_back(connection, [one.row]))
+            raise
 
     def _confirm(self, connection: Connection, row: Delivery, message_id: str) -> None:
         self._settling.confirmed(self._core.work(connection), row, message_id)

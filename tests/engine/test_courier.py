@@ -300,6 +300,31 @@ async def test_a_stop_leaves_nothing_in_sending(path: Path) -> None:
     await engine.store.close()
 
 
+async def test_a_stop_while_a_request_waits_for_its_turn_puts_it_back(path: Path) -> None:
+    """Nothing was sent, so nobody has to look whether it arrived."""
+    engine = await make_engine(path)
+    waiting = asyncio.Event()
+
+    async def admit(_: object) -> bool:
+        waiting.set()
+        await asyncio.Event().wait()
+        return True
+
+    engine.limiter.admit = admit  # type: ignore[method-assign]
+    engine.start()
+    row = await engine.order()
+    async with asyncio.timeout(30):
+        await waiting.wait()
+    engine.paused = True
+    for task in list(engine.courier._running):
+        task.cancel()
+    await engine.until(row, S.PENDING)
+    await engine.stop()
+    assert engine.platform.calls == []
+    assert (await engine.row(row)).state is S.PENDING
+    await engine.store.close()
+
+
 async def test_a_stop_during_the_claim_puts_back_what_was_not_sent(path: Path) -> None:
     engine = await make_engine(path)
     rows = [await engine.order(lane=f"lane {n}") for n in range(5)]
