@@ -82,7 +82,9 @@ class Settling(Generic[C]):
         kind = self._core.registry.kinds[row.kind]
         try:
             act = kind.prepare(self._core.context(work), row)
-        except Exception:
+        except Exception as error:
+            if work.is_over(error):
+                raise
             log.exception("delivery %d (%s) cannot be looked up", row.id, row.kind)
             return None
         if not isinstance(act, Create):
