@@ -74,6 +74,25 @@ async def test_a_commit_without_an_answer_is_looked_up_and_happens_once(url: str
         assert relay.commits == 2
 
 
+async def test_a_session_that_is_ended_behind_its_commit_has_committed(postgres: Postgres, url: str) -> None:
+    """The server tells that it ends the session and nothing of the commit, which waits for a standby."""
+    waits = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name = 'herald'"
+    async with opened(url, replace(SHORT, statement=60)) as store, asyncio.timeout(60):
+        await store.write(count())
+        change = "ALTER SYSTEM SET synchronous_standby_names = 'nobody'"
+        await asyncio.to_thread(postgres.admin, change, "SELECT pg_reload_conf()")
+        try:
+            writing = asyncio.create_task(store.write(count()))
+            while not (found := await asyncio.to_thread(postgres.admin, waits)):  # noqa: ASYNC110 - nobody calls us
+                await asyncio.sleep(0.05)
+            await asyncio.to_thread(postgres.admin, f"SELECT pg_terminate_backend({found[0][0]})")
+            assert await writing == 2
+        finally:
+            change = "ALTER SYSTEM RESET synchronous_standby_names"
+            await asyncio.to_thread(postgres.admin, change, "SELECT pg_reload_conf()")
+        assert await store.write(count()) == 3
+
+
 async def test_every_break_at_a_commit_one_after_the_other(url: str) -> None:
     async with relaying(url) as (relay, through), opened(through) as store:
         relay.breaks = ["request", "silence", "request", "answer"]
