@@ -32,6 +32,8 @@ SEATS = {"gateway 1": "gateway", "gateway 2": "gateway", "worker 1": "worker", "
 PROCESSES = {"beat": 0.5, "lease": 2.0}
 STOPPED_FOR = LEASE + QUIET + PROCESSES["lease"] + 0.5
 STOPS = ("outbox.request/reply", "outbox.answered/reply", "outbox.sending/reply", "router.prepared", "leases.renewing")
+OUT_OF_REACH = (Mode.BLACK_HOLE, Mode.SWALLOWED)
+NAMED = "SELECT name FROM facts WHERE name = ?"
 SERVER_SPOILED = TIMEOUT + GRACE + 2.0
 
 
@@ -122,7 +124,8 @@ class Several(Campaign):
         return await self.group(f"several: {name}", count, once)
 
     async def spoil(self, link: str, mode: Mode) -> Verdict:
-        """The way to a server is spoiled under load, and whole again."""
+        """The way to a server is spoiled under load, and whole again; a Redis out of reach must be told."""
+        told: list[str] = []
 
         async def once(_: int) -> bool:
             proxy = self.proxies[link]
@@ -130,10 +133,13 @@ class Several(Campaign):
             async with self._load():
                 proxy.set(mode)
                 await asyncio.sleep(SERVER_SPOILED)
+                if link == "Redis" and mode in OUT_OF_REACH:
+                    named = await self.within(REACHED, lambda: self.world.rows(NAMED, "link:redis"))
+                    told.extend([] if named else ["nothing tells that Redis is out of reach"])
                 proxy.set(Mode.WHOLE)
             return proxy.spoiled > before
 
-        return await self.group(f"several: {link}, {mode.value}", 1, once)
+        return await self.group(f"several: {link}, {mode.value}", 1, once, told)
 
     @asynccontextmanager
     async def _load(self) -> AsyncIterator[None]:
