@@ -14,12 +14,14 @@ from hypothesis.stateful import run_state_machine_as_test
 from storage.backends import fresh
 
 from bot.domain.delivery import Deadlines
+from bot.engine.courier import Courier
 from bot.engine.settling import Settling
 from bot.storage import outbox as storage_module
 from bot.storage.doubts import Doubts
 from bot.storage.outbox import Delivery, Outbox
 from bot.storage.work import Work
 
+from .platforms import Finder
 from .test_delivery_model import Deliveries, Several, SeveralAsked
 
 SEARCHED = settings(
@@ -106,17 +108,23 @@ def test_not_writing_down_that_a_request_is_about_to_be_made_is_caught(monkeypat
     caught("no marker before the request", Several)
 
 
-def test_going_on_after_a_suspension_without_a_look_at_the_clock_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_look_at_the_clock_is_caught_by_the_directed_scenario(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever was suspended longer than its lease between the mark and the request sends all the same."""
-    from bot.engine.courier import Courier
+    from .test_recovery import test_whoever_was_suspended_before_its_request_does_not_send as scenario
 
+    began = time.perf_counter()
     deliver = Courier._deliver
 
-    async def late(self: Courier[Any], one: Any, expires: float) -> None:
+    async def late(self: Courier[Any], one: Any, _: float) -> None:
         await deliver(self, one, float("inf"))
 
+    await scenario(path, Finder)
     monkeypatch.setattr(Courier, "_deliver", late)
-    caught("no deadline before the request", SeveralAsked)
+    with pytest.raises(AssertionError):
+        await scenario(fresh(path.with_name("mutant.db")), Finder)
+    say("no look at the clock before the request, directed scenario", began)
 
 
 async def test_a_missing_token_is_caught_by_the_directed_scenario(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,6 +152,7 @@ async def test_a_look_up_without_a_fence_is_caught_by_the_directed_scenario(
     """What a suspended looker saw long ago counts as if it were so now."""
     from .test_reconciler import test_a_suspended_looker_changes_nothing_once_another_has_looked as scenario
 
+    began = time.perf_counter()
     changed = Doubts._changed
 
     def unfenced(self: Doubts, statement: Any, row: Delivery, **values: object) -> bool:
@@ -156,3 +165,4 @@ async def test_a_look_up_without_a_fence_is_caught_by_the_directed_scenario(
     monkeypatch.setattr(Doubts, "_changed", unfenced)
     with pytest.raises((AssertionError, TimeoutError)):
         await scenario(fresh(path.with_name("mutant.db")))
+    say("no fence around look-ups, directed scenario", began)
