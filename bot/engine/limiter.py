@@ -248,8 +248,6 @@ class Limiter:
             await asyncio.sleep(wait)
         return True
 
-    paced = waits
-
 
 def _live(one: Candidate) -> bool:
     return urgency_of(one) is Urgency.LIVE

@@ -8,7 +8,8 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from bot.engine.limiter import Candidate, Limiter
+from bot.domain.delivery import Urgency
+from bot.engine.limiter import Candidate, Limiter, Pace
 
 EXACT = 1e-6
 WHOLE = {"telegram": (30, 1.0), "slack": (300, 60.0), "discord": (50, 1.0)}
@@ -100,3 +101,20 @@ def jitter(seed: int, least: float = 0.0, most: float = 0.4) -> Callable[[], flo
     """Delays on the way: mostly short, some long."""
     chance = random.Random(seed)
     return lambda: least + (most - least) * chance.random() ** 4
+
+
+def limiter_of(pace: Pace | None, name: str = "telegram") -> tuple[Limiter, Ticks]:
+    clock = Ticks()
+    return Limiter(pace, clock.monotonic, clock.now, name), clock
+
+
+def to(destination: str, urgency: Urgency = Urgency.BROADCAST, row: int = 0) -> Candidate:
+    return Candidate(row, destination, urgency)
+
+
+def goes(limiter: Limiter, one: Candidate) -> bool:
+    """Whether it may go; if so it is answered at once."""
+    if not limiter.choose([one], 1):
+        return False
+    limiter.went(one)
+    return True

@@ -9,13 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.chat.ports import LimitSeen
 from bot.domain.delivery import Urgency
 from bot.engine import buckets
-from bot.engine.limiter import PUBLISHED, Candidate, Limiter, Pace, Rate
+from bot.engine.limiter import PUBLISHED, Limiter, Pace, Rate
 from bot.storage.blocks import Block
 
-from .limits import Ticks, World, busiest, jitter
+from .limits import Ticks, World, goes, jitter, limiter_of, to
 
 WIDE = Rate(10**6, 1, 10**6)
 PLACES = ("-1", "-2", "7", "8")
@@ -26,23 +25,6 @@ steps = st.lists(
     ),
     max_size=120,
 )
-
-
-def limiter_of(pace: Pace | None, name: str = "telegram") -> tuple[Limiter, Ticks]:
-    clock = Ticks()
-    return Limiter(pace, clock.monotonic, clock.now, name), clock
-
-
-def to(destination: str, urgency: Urgency = Urgency.BROADCAST, row: int = 0) -> Candidate:
-    return Candidate(row, destination, urgency)
-
-
-def goes(limiter: Limiter, one: Candidate) -> bool:
-    """Whether it may go; if so it is answered at once."""
-    if not limiter.choose([one], 1):
-        return False
-    limiter.went(one)
-    return True
 
 
 # Published figures
@@ -236,187 +218,6 @@ def test_ever_more_refusals_leave_something() -> None:
         limiter.told(to("a"), 0.5)
         clock.at += 0.6
     assert rate_of(limiter, clock, 100) > 0.04
-
-
-# Limits that answers tell
-
-
-def test_a_destination_without_a_known_limit_is_asked_one_at_a_time() -> None:
-    limiter, _ = limiter_of(PUBLISHED["discord"])
-    first, second = to("a"), to("a", row=1)
-    assert limiter.choose([first, second], 9) == [first]
-    assert not limiter.choose([second], 9)
-    limiter.seen(LimitSeen("b1", "a", 5, 4, 5.0))
-    limiter.went(first)
-    assert len(limiter.choose([to("a", row=number) for number in range(9)], 9)) == 4
-    assert limiter.choose([to("b")], 9)
-
-
-def test_what_answers_say_counts_even_if_it_is_less_than_we_know() -> None:
-    """Another process, or a restart, used it up."""
-    limiter, clock = limiter_of(PUBLISHED["discord"])
-    assert limiter.choose([to("a")], 1)
-    limiter.seen(LimitSeen("b1", "a", 5, 0, 1.5))
-    limiter.went(to("a"))
-    assert not limiter.choose([to("a")], 1)
-    assert limiter.waits() == {"a": pytest.approx(1.5)}
-    clock.at += 1.51
-    assert limiter.choose([to("a"), to("a")], 9) == [to("a")]  # and then one finds out
-
-
-def test_a_learned_limit_of_the_whole_bot_holds_for_all() -> None:
-    limiter, _ = limiter_of(PUBLISHED["discord"])
-    limiter.seen(LimitSeen("g", "", 2, 1, 10.0))
-    assert len(limiter.choose([to("a"), to("b"), to("c")], 9)) == 1
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf, -1.0])
-def test_a_limit_that_is_none_is_ignored(value: float) -> None:
-    limiter, _ = limiter_of(PUBLISHED["discord"])
-    limiter.seen(LimitSeen("b1", "a", 0, 0, value))
-    assert limiter.choose([to("a")], 1)
-
-
-class Headers:
-    """What the sandbox and Discord do: a window for each channel, told by headers."""
-
-    def __init__(self, limit: int, seconds: float, *, sliding: bool) -> None:
-        self.limit, self.seconds, self.sliding = limit, seconds, sliding
-        self.taken: list[float] = []
-        self.refused = 0
-
-    def take(self, now: float) -> LimitSeen:
-        if self.sliding:
-            self.taken = [at for at in self.taken if at > now - self.seconds]
-        elif self.taken and self.taken[0] <= now - self.seconds:
-            self.taken = []
-        if len(self.taken) >= self.limit:
-            self.refused += 1
-        self.taken.append(now)
-        return LimitSeen("b", "a", self.limit, self.limit - len(self.taken), self.taken[0] + self.seconds - now)
-
-
-@given(
-    before=st.lists(st.floats(0, 5), max_size=5),
-    limit=st.integers(1, 6),
-    sliding=st.booleans(),
-    ways=st.lists(st.floats(0.01, 0.5), min_size=1, max_size=7),
-)
-@settings(max_examples=50, deadline=None)
-def test_learned_limits_are_never_exceeded(before: list[float], limit: int, sliding: bool, ways: list[float]) -> None:
-    """Even where somebody used the window before us, and answers overtake each other."""
-    limiter, clock = limiter_of(PUBLISHED["discord"])
-    there = Headers(limit, 5.0, sliding=sliding)
-    for at in sorted(before)[: limit - 1]:
-        there.take(clock.at - 5 + at)
-    waiting: list[tuple[float, float | LimitSeen]] = []
-    sent = 0
-    wanted = [to("a", row=number) for number in range(8)]
-    for _ in range(600):
-        for _ in limiter.choose(wanted, 64):
-            waiting.append((clock.at + ways[sent % len(ways)] / 2, ways[(sent + 3) % len(ways)]))
-            sent += 1
-        clock.at += 0.025
-        now, waiting = [w for w in waiting if w[0] <= clock.at], [w for w in waiting if w[0] > clock.at]
-        for at, what in sorted(now, key=lambda pair: pair[0]):
-            if isinstance(what, LimitSeen):
-                limiter.seen(what)
-                limiter.went(to("a"))
-            else:
-                seen = there.take(at)
-                # the header counts from its arrival here: the platform wrote it `what` / 2 earlier
-                waiting.append((at + what / 2, seen))
-    assert there.refused == 0
-    assert sent >= 0.6 * limit * 15 / 6
-
-
-def test_a_thousand_refused_requests_stop_everything_on_discord() -> None:
-    limiter, clock = limiter_of(PUBLISHED["discord"])
-    for number in range(999):
-        limiter.refused(to(str(number % 7)))
-    assert limiter.choose([to("fresh")], 1)
-    limiter.told(to("fresh"), 0.1)
-    clock.at += 1
-    assert not limiter.choose([to("other")], 1)
-    assert limiter.waits()[""] == pytest.approx(599)
-    clock.at += 600
-    assert limiter.choose([to("other")], 1)
-
-
-# Classes and turns
-
-
-def test_a_class_goes_before_the_next() -> None:
-    limiter, _ = limiter_of(Pace(Rate(3, 1, 3), ()))
-    asked = [to(str(urgency), urgency) for urgency in (Urgency.BROADCAST, Urgency.ALERT, Urgency.LIVE, Urgency.REPLY)]
-    chosen = limiter.choose(asked, 9)
-    assert [one.urgency for one in chosen] == [Urgency.REPLY, Urgency.ALERT, Urgency.LIVE]
-
-
-def test_a_busy_destination_starves_no_other_of_its_class() -> None:
-    limiter, clock = limiter_of(Pace(Rate(1, 1, 1), ()))
-    busy = [to("busy", row=number) for number in range(300)]
-    went = []
-    for turn in range(40):
-        others = [to("quiet", row=1000 + turn // 10)]
-        chosen = limiter.choose([*busy, *others], 9)
-        for one in chosen:
-            went.append(one.destination)
-            limiter.went(one)
-        clock.at += 1.25
-    assert went[:6] in (["busy", "quiet"] * 3, ["quiet", "busy"] * 3)
-    assert went.count("quiet") == went.count("busy") == 20
-
-
-def test_rows_of_a_destination_go_in_order() -> None:
-    limiter, _ = limiter_of(None)
-    asked = [to(name, row=number) for number, name in enumerate("aababbcc")]
-    chosen = limiter.choose(asked, 64)
-    for name in "abc":
-        rows = [one.id for one in chosen if one.destination == name]
-        assert rows == sorted(rows)
-    assert len(chosen) == len(asked)
-
-
-def test_live_messages_use_half_of_a_destinations_minute() -> None:
-    limiter, clock = limiter_of(PUBLISHED["telegram"])
-    world = World(limiter, clock)
-    for _ in range(1800):
-        world.send(limiter.choose([to("-100", Urgency.LIVE)], 64))
-        world.pass_time(0.1)
-    assert 20 <= len(world.order) <= 30
-    assert busiest((at for at, _ in world.order), 60) <= 10
-
-
-def test_live_messages_wait_alone() -> None:
-    limiter, clock = limiter_of(PUBLISHED["telegram"])
-    clock.at += 10
-    for _ in range(10):
-        goes(limiter, to("-100", Urgency.LIVE))
-        clock.at += 1.3
-    assert not limiter.choose([to("-100", Urgency.LIVE)], 1)
-    assert 0 < (limiter.rest() or 0) < 60
-    assert limiter.waits() == {}
-    assert limiter.choose([to("-100", Urgency.LIVE), to("-100", Urgency.REPLY)], 9) == [to("-100", Urgency.REPLY)]
-
-
-def test_answers_never_wait_and_others_wait_for_them() -> None:
-    limiter, clock = limiter_of(PUBLISHED["telegram"])
-    answers = [to("-100", Urgency.ANSWER, number) for number in range(40)]
-    chosen = limiter.choose([to("7"), *answers], 64)
-    assert [one.urgency for one in chosen] == [Urgency.ANSWER] * 40
-    for one in chosen:
-        limiter.went(one)
-    clock.at += 0.99
-    assert not limiter.choose([to("7")], 1)
-
-
-def test_some_senders_are_kept_for_what_is_urgent() -> None:
-    limiter, _ = limiter_of(None)
-    broadcast = [to(str(number)) for number in range(20)]
-    assert len(limiter.choose(broadcast, 10, kept=4)) == 6
-    assert limiter.choose(broadcast, 4, kept=4) == []
-    assert len(limiter.choose([*broadcast, to("a", Urgency.REPLY), to("b", Urgency.REPLY)], 4, kept=4)) == 2
 
 
 # Keeping count
