@@ -13,13 +13,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 from .campaign import campaign
 from .forked import Nursery, nursery
@@ -100,6 +102,13 @@ async def _company(
         return run.verdicts
 
 
+async def _until_told(playing: Coroutine[Any, Any, list[Verdict]]) -> list[Verdict]:
+    """SIGTERM ends a run like Ctrl-C: with it everything that it has started."""
+    task = asyncio.ensure_future(playing)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task
+
+
 def main(given: list[str]) -> int:
     """Play what the command line wants; the exit code."""
     options = arguments(given)
@@ -112,7 +121,7 @@ def main(given: list[str]) -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="herald-faults-") as temporary:
         tell(HEAD)
-        verdicts = asyncio.run(play(plans, options.keep or Path(temporary), options.seed, tell, company))
+        verdicts = asyncio.run(_until_told(play(plans, options.keep or Path(temporary), options.seed, tell, company)))
     tell(summed(verdicts, options.seed, time.monotonic() - began))
     if options.json:
         options.json.write_text(json.dumps([asdict(verdict) for verdict in verdicts], indent=1) + "\n")
