@@ -4,40 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from sqlalchemy import Connection
 
 from bot.chat.ports import NotSent, Platform, Refused, ReportsLimits, SendError, StoreUnavailable, Unclear
-from bot.domain.delivery import Step, Urgency
 from bot.domain.failpoints import Point, reach
 from bot.engine.acting import perform
+from bot.engine.claiming import SENDERS, Begun, Claims
 from bot.engine.core import Core, keep_going
-from bot.engine.limiter import WHOLE_BOT, Limiter
-from bot.engine.registry import Act, Lost, Nothing
+from bot.engine.limiter import Limiter
 from bot.engine.schedule import Candidate
 from bot.engine.settling import Settling
 from bot.storage.blocks import Block
-from bot.storage.outbox import Delivery, Ready
+from bot.storage.outbox import Delivery
 from bot.storage.work import Work
 
 C = TypeVar("C")
-SENDERS = 64
-"""Messages at once on one platform."""
-KEPT = 16
-"""Of these, so many are for replies, cards and answers only."""
-PAGE = 64
-"""Rows that are read together."""
-PAGES = 8
-"""How far one turn reads into a class: what has to wait must not hide what may go."""
-ENOUGH = 2 * SENDERS
-"""Rows of a class among which it is chosen."""
-EACH = 4
-"""Rows of one destination among them, before it is the others' turn."""
 BLOCKS_SECONDS = 1.0
 """How often it is looked for what other processes were told to wait for."""
 COALESCE = 0.002
@@ -46,15 +31,6 @@ DRAIN_SECONDS = 6.0
 """How long what is being sent may take when the program stops, which has ten seconds in all."""
 
 log = logging.getLogger("herald.outbox")
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A delivery whose request is about to be made; `chosen` is how the limiter knows it."""
-
-    row: Delivery
-    act: Act
-    chosen: Candidate
 
 
 class Courier(Generic[C]):
@@ -74,7 +50,7 @@ class Courier(Generic[C]):
         self._platform = platform
         self._limiter = limiter
         self._settling = settling
-        self._held = held
+        self._claims = Claims(core, platform.name, limiter, settling, held)
         self._woken = asyncio.Event()
         self._running: dict[asyncio.Task[None], int] = {}
         self._blocks_read = -BLOCKS_SECONDS
@@ -124,89 +100,20 @@ class Courier(Generic[C]):
     async def _claim(self, free: int) -> list[Begun]:
         """Rows that are to be sent now. Stopped meanwhile, it puts them back: nothing of them was sent."""
         chosen: list[Candidate] = []
-        writing = asyncio.ensure_future(self._store.write(lambda connection: self._begin(connection, free, chosen)))
+        writing = asyncio.ensure_future(
+            self._store.write(lambda connection: self._claims.begin(connection, free, chosen))
+        )
         begun: list[Begun] = []
         try:
             begun = await asyncio.shield(writing)
         except asyncio.CancelledError:
             with suppress(StoreUnavailable):
                 rows = [one.row for one in await writing]
-                await self._store.write(lambda connection: self._put_back(connection, rows))
+                await self._store.write(lambda connection: self._claims.put_back(connection, rows))
             raise
         finally:
-            self._unused(chosen, {one.row.id for one in begun})
+            self._claims.unused(chosen, {one.row.id for one in begun})
         return begun
-
-    def _unused(self, chosen: list[Candidate], begun: Collection[int] = ()) -> None:
-        for one in chosen:
-            if one.id not in begun:
-                self._limiter.unused(one)
-        chosen.clear()
-
-    def _put_back(self, connection: Connection, rows: list[Delivery]) -> None:
-        outbox = self._core.work(connection).outbox
-        for row in rows:
-            outbox.postpone(row, row.due_at, row.tries, row.error)
-
-    def _begin(self, connection: Connection, free: int, chosen: list[Candidate]) -> list[Begun]:
-        """Claim what is due and may go, make its message, and write down that the requests are about to be made."""
-        self._unused(chosen)  # of a run of this unit that the database took back
-        work = self._core.work(connection)
-        self._choose(work, free, chosen)
-        by_row = {one.id: one for one in chosen}
-        rows = work.outbox.claim(list(by_row))
-        reach(Point.OUTBOX_CLAIMED)
-        acts = {row.id: act for row in rows if not isinstance(act := self._prepared(work, row), Nothing)}
-        begun = work.outbox.begin([row for row in rows if row.id in acts])
-        for row in begun:
-            reach(Point.OUTBOX_SENDING, row.kind)
-        return [Begun(row, acts[row.id], by_row[row.id]) for row in begun]
-
-    def _choose(self, work: Work, free: int, chosen: list[Candidate]) -> None:
-        """Have the limiter choose among what is due and in its turn: the first rows, then some of each class."""
-        held = self._held(work)
-        paced = self._limiter.waits().keys()
-        last = Urgency.ANSWER if WHOLE_BOT in paced else Urgency.BROADCAST
-        size = min(PAGE, 2 * free)
-        first = work.outbox.ready(self._platform.name, size, held=held, paced=paced, last=last)
-        chosen += self._limiter.choose(_candidates(first), free, KEPT)
-        if len(first) < size or len(chosen) >= free:
-            return
-        paced = self._limiter.waits().keys()
-        taken = {one.id for one in chosen}
-        others = [row for urgency in Urgency if urgency <= last for row in self._some(work, urgency, held, paced)]
-        rest = _candidates([row for row in others if row.id not in taken])
-        chosen += self._limiter.choose(rest, free - len(chosen), KEPT)
-
-    def _some(self, work: Work, urgency: Urgency, held: str, paced: Collection[str]) -> list[Ready]:
-        """Rows of one class, not too many of any destination."""
-        found: list[Ready] = []
-        after = Ready(0, "", urgency)
-        for _ in range(PAGES):
-            crowded = {name for name, count in Counter(row.channel_id for row in found).items() if count >= EACH}
-            excluded = {*paced, *crowded}
-            page = work.outbox.ready(self._platform.name, PAGE, held=held, paced=excluded, last=urgency, after=after)
-            found += page
-            if len(page) < PAGE or len(found) >= ENOUGH:
-                break
-            after = page[-1]
-        return found
-
-    def _prepared(self, work: Work, row: Delivery) -> Act:
-        kind = self._core.registry.kinds[row.kind]
-        try:
-            act = kind.prepare(self._core.context(work), row)
-        except Exception as error:
-            if work.is_over(error):  # it is no fault of the row: everything begins again
-                raise
-            log.exception("delivery %d (%s) cannot be made", row.id, row.kind)
-            why = "it could not be made"
-            if work.outbox.begin([row]) and work.outbox.end(row, Step.REFUSE, why):
-                self._settling.tell(work, row, Lost(why))
-            return Nothing()
-        if isinstance(act, Nothing):
-            work.outbox.by_person(row.id, Step.CANCEL)
-        return act
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         del self._running[task]
@@ -262,7 +169,7 @@ class Courier(Generic[C]):
         else:
             if message_id is None:
                 self._limiter.unused(one.chosen)
-                await self._keep(lambda connection: self._put_back(connection, [row]))
+                await self._keep(lambda connection: self._claims.put_back(connection, [row]))
                 return
             self._limiter.went(one.chosen)
             await self._keep(lambda connection: self._confirm(connection, row, message_id))
@@ -275,7 +182,7 @@ class Courier(Generic[C]):
         except asyncio.CancelledError:
             self._limiter.unused(one.chosen)
             with suppress(StoreUnavailable):
-                await self._store.write(lambda connection: self._put_back(connection, [one.row]))
+                await self._store.write(lambda connection: self._claims.put_back(connection, [one.row]))
             raise
 
     def _confirm(self, connection: Connection, row: Delivery, message_id: str) -> None:
@@ -315,10 +222,6 @@ class Courier(Generic[C]):
             except StoreUnavailable as error:
                 log.warning("the store cannot be used, an outcome waits to be written: %s", error)
                 await asyncio.sleep(1)
-
-
-def _candidates(rows: list[Ready]) -> list[Candidate]:
-    return [Candidate(row.id, row.channel_id, row.urgency) for row in rows]
 
 
 def _blocks(work: Work, platform: str) -> list[Block]:

@@ -17,7 +17,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 from bot.chat.messages import Reply
 from bot.chat.ports import NotSent, Refused, Unclear
 from bot.domain.delivery import FINAL, MAX_TRIES, Step
-from bot.engine.courier import Begun
+from bot.engine.claiming import Begun
 
 from .delivery_scene import FATE, LANES, STEP_SECONDS, S, Scene, Slow, SlowFinder, soon
 from .world import (

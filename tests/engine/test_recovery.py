@@ -11,7 +11,7 @@ import pytest
 
 from bot.chat.messages import Reply
 from bot.domain.delivery import Deadlines, DeliveryState
-from bot.engine.courier import Begun
+from bot.engine.claiming import Begun
 from bot.engine.registry import Checking, Create, Doubtful, Sent
 from bot.engine.schedule import Candidate
 from bot.storage.outbox import Delivery
