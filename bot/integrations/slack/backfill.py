@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,16 +17,15 @@ from bot.chat.events import Event, MessagePosted
 from bot.chat.ports import Incoming, NotSent, Position, Refused, SendError, Sink, StoreUnavailable
 from bot.domain.failpoints import Point, reach
 from bot.integrations.slack.api import Api
-from bot.integrations.slack.parse import BACKFILL, items, microseconds, string, timestamp
+from bot.integrations.slack.history import Message, newer
+from bot.integrations.slack.parse import BACKFILL, items, microseconds, string
 from bot.integrations.slack.people import People
 
 log = logging.getLogger("herald.slack")
 
-THREADS_BACK = 24 * 3600 * 1_000_000
-"""How far before the cursor the roots of threads are looked for that have newer replies, in microseconds."""
 CHECK_EVERY = 300.0
 """Seconds between two looks for messages that a connection did not bring although it seemed healthy."""
-PAGE, BATCH = 200, 50
+BATCH = 50
 MAX_PAUSE = 60.0
 
 DOWN_EVERY = 15.0
@@ -35,8 +34,6 @@ RATE_MINUTE = 75.0
 """Seconds after which a minute is over in which Slack, by its own word, dropped events."""
 ON_ITS_WAY = 5.0
 """Seconds that a message may be in the history and not yet delivered."""
-
-Message = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +176,7 @@ class Backfill:
         else:
             since = cursor if missed is None else min(cursor, missed)
             deep = channel in self._deep
-            found = await self._newer(channel, since, threads=deep)
+            found = await newer(self._api, channel, since, threads=deep)
             if not deep and missed is None:
                 await self._doubt(channel, found)
             for start in range(0, len(found), BATCH):
@@ -207,43 +204,6 @@ class Backfill:
         raw = json.dumps({"type": "herald_start", "team_id": self._team, "channel": channel})
         position = Position(self._cursor(channel), newest)
         await sink.accept([Incoming(self._source, f"start:{channel}:{newest}", raw, None, position)])
-
-    async def _newer(self, channel: str, since: int, *, threads: bool) -> list[Message]:
-        """All messages after `since`, oldest first, those in threads included."""
-        oldest = timestamp(max(0, since - THREADS_BACK) if threads else since)
-        roots = await self._pages(
-            lambda cursor: self._api.call(
-                "conversations.history",
-                lambda web: web.conversations_history(channel=channel, oldest=oldest, limit=PAGE, cursor=cursor),
-            )
-        )
-        found = list(roots)
-        for root in roots:
-            if (microseconds(string(root, "latest_reply")) or 0) > since:
-                found += await self._replies(channel, string(root, "ts"), since)
-        by_time = {micros: message for message in found if (micros := microseconds(string(message, "ts"))) is not None}
-        return [by_time[micros] for micros in sorted(by_time) if micros > since]
-
-    async def _replies(self, channel: str, root: str, since: int) -> list[Message]:
-        return await self._pages(
-            lambda cursor: self._api.call(
-                "conversations.replies",
-                lambda web: web.conversations_replies(
-                    channel=channel, ts=root, oldest=timestamp(since), limit=PAGE, cursor=cursor
-                ),
-            )
-        )
-
-    @staticmethod
-    async def _pages(ask: Callable[[str | None], Awaitable[Any]]) -> list[Message]:
-        found: list[Message] = []
-        cursor: str | None = None
-        while True:
-            page = (await ask(cursor)).data
-            found += [message for message in items(page, "messages") if isinstance(message, dict)]
-            cursor = string(page, "response_metadata", "next_cursor")
-            if not cursor:
-                return found
 
     async def _hand_over(self, sink: Sink, channel: str, messages: Sequence[Message]) -> None:
         batch: list[Incoming] = []
