@@ -13,9 +13,11 @@ from sqlalchemy import Connection
 
 from bot.chat.ports import StoreUnavailable
 from bot.operations.databases import Database
+from bot.storage.inbox import Inbox
+from bot.storage.people import LINK, Facts
 from bot.storage.sqlite import SqliteStore
 from bot.storage.store import Store
-from bot.storage.tables import cursors, drafts, facts, inbox, outbox
+from bot.storage.tables import blocks, cursors, drafts, facts, inbox, outbox
 
 LATELY = 24 * 3600.0
 """Events that failed within this many seconds still want somebody to look."""
@@ -30,6 +32,11 @@ _DUE = sa.select(sa.func.min(outbox.c.due_at)).where(
 )
 _FAILED = sa.select(sa.func.count()).where(inbox.c.state == "failed", inbox.c.received_at > sa.bindparam("since"))
 _SEEN = sa.select(cursors.c.name, cursors.c.last_seen_at).order_by(cursors.c.name)
+_BLOCKS = (
+    sa.select(blocks.c.platform, blocks.c.destination, blocks.c.until)
+    .where(blocks.c.until > sa.bindparam("now"))
+    .order_by(blocks.c.platform, blocks.c.destination)
+)
 _PAUSED = sa.select(facts.c.value).where(facts.c.name == "paused")
 
 
@@ -52,6 +59,12 @@ class Figures:
     """When each source was last heard."""
     paused: str | None
     """Who paused sending."""
+    gaps: tuple[str, ...]
+    """Sources of which something was missed that is not read back yet."""
+    links: Mapping[str, float]
+    """Services that cannot be reached, and since when."""
+    blocks: tuple[tuple[str, str, float], ...]
+    """What platforms told us to wait for: platform, channel (empty: everything), and until when."""
 
     def events_in(self, state: str) -> int:
         """Events in this state, of all platforms."""
@@ -99,4 +112,7 @@ def gather(connection: Connection, now: float) -> Figures:
         failed_lately=connection.execute(_FAILED, {"since": now - LATELY}).scalar_one(),
         seen={str(name): float(at) for name, at in connection.execute(_SEEN)},
         paused=connection.execute(_PAUSED).scalar(),
+        gaps=tuple(Inbox(connection).gaps()),
+        links={name: float(at) for name, at in Facts(connection).beginning(LINK).items()},
+        blocks=tuple((a, b, until) for a, b, until in connection.execute(_BLOCKS, {"now": now})),
     )

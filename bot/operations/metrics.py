@@ -87,6 +87,18 @@ def _waits(figures: Figures, now: float) -> Iterator[Metric]:
     late = _since(figures.oldest_due, now)
     yield _one("herald_sending_lag_seconds", "For how long the oldest waiting message has been due.", late)
     yield _one("herald_sending_paused", "Whether somebody paused sending.", figures.paused is not None)
+    yield _one("herald_gaps", "Sources of which something was missed that is not read back yet.", len(figures.gaps))
+    unreachable = GaugeMetricFamily(
+        "herald_unreachable_seconds", "For how long a service cannot be reached.", labels=["service"]
+    )
+    for name, at in figures.links.items():
+        unreachable.add_metric([name], _since(at, now))
+    told = GaugeMetricFamily(
+        "herald_told_to_wait", "Destinations that a platform told us to wait for.", labels=["platform"]
+    )
+    for platform in {platform for platform, _, _ in figures.blocks}:
+        told.add_metric([platform], sum(one == platform for one, _, _ in figures.blocks))
+    yield from (unreachable, told)
 
 
 def _since(at: float | None, now: float) -> float:

@@ -53,6 +53,7 @@ class Status:
             "failed_events": self.figures.failed_lately,
             "waiting_events": self.figures.events_in("new") if self.lag > LAG_SECONDS else 0,
             "late_messages": int(self.sending_lag > LAG_SECONDS),
+            "unreachable": len(self.figures.links),
         }
         return {word: count for word, count in found.items() if count}
 
@@ -70,6 +71,12 @@ class Status:
             "sending_lag_seconds": self.sending_lag,
             "drafts": dict(figures.drafts),
             "replies": {platform: figures.replies(platform) for platform in figures.platforms()},
+            "gaps": list(figures.gaps),
+            "unreachable_seconds": {name: max(self.now - at, 0.0) for name, at in figures.links.items()},
+            "told_to_wait": [
+                {"platform": platform, "channel": channel or None, "seconds": until - self.now}
+                for platform, channel, until in figures.blocks
+            ],
             "seen_seconds": {name: max(self.now - at, 0.0) for name, at in figures.seen.items()},
         }
 
@@ -121,6 +128,7 @@ _WANTS = {
     "failed_events": "status.wants.failed_events",
     "waiting_events": "status.wants.waiting_events",
     "late_messages": "status.wants.late_messages",
+    "unreachable": "status.wants.unreachable",
 }
 
 
@@ -148,8 +156,22 @@ def lines(status: Status, language: str) -> list[str]:
         replies = figures.replies(platform)
         counts = {state: replies.get(state, 0) for state in _SHOWN}
         found.append(texts.say(language, "status.platform", platform=platform.capitalize(), **counts))
+    found += _troubles(texts, language, status)
     for name, at in figures.seen.items():
         found.append(texts.say(language, "status.seen", cursor=name, ago=ago(status.now - at)))
     wants = status.wants_person()
     found += ["✗ " + texts.say(language, _WANTS[word], count=count) for word, count in wants.items()]
     return found if wants else [*found, "✓ " + texts.say(language, "status.well")]
+
+
+def _troubles(texts: Catalogue, language: str, status: Status) -> list[str]:
+    """Who cannot be reached, who wants us to wait, and what was missed."""
+    figures, now = status.figures, status.now
+    lines = [
+        texts.say(language, "status.link", name=name.capitalize(), ago=texts.ago(language, now - at))
+        for name, at in sorted(figures.links.items())
+    ]
+    for platform, channel, until in figures.blocks:
+        where = f"{platform}:{channel}" if channel else platform.capitalize()
+        lines.append(texts.say(language, "status.block", where=where, time=texts.span(language, until - now)))
+    return lines + [texts.say(language, "status.gap", cursor=cursor) for cursor in figures.gaps]

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from engine.world import MortalStore
+from sqlalchemy import Connection
 from storage.backends import fresh
 
+from bot.chat.ports import Incoming, Position
+from bot.locales import Catalogue
+from bot.operations.figures import gather
 from bot.operations.links import Links, ago, since
+from bot.operations.status import Status, lines
+from bot.storage.blocks import Block
 from bot.storage.people import LINK, Facts
+from bot.storage.work import Work
 
 
 @pytest.fixture
@@ -82,3 +90,29 @@ def test_since_when_something_holds_and_for_how_long() -> None:
     assert look() == 130
     assert ago(lambda: 30.0, lambda: 100.0)() == 70
     assert ago(lambda: None, lambda: 100.0)() is None
+
+
+@pytest.mark.parametrize(("language", "word"), [("en", "cannot be reached"), ("zh", "无法连接")])
+async def test_herald_status_tells_the_same_in_a_terminal(store: MortalStore, language: str, word: str) -> None:
+    def trouble(connection: Connection) -> None:
+        work = Work(connection, 1000.0)
+        work.facts.set(LINK + "model", "940")
+        work.blocks.keep("slack", Block("C1", 1090.0))
+        work.blocks.keep("slack", Block("C2", 999.0))
+        work.inbox.add([Incoming("slack:T1", "1", "raw", None, Position("slack:T1:C9", 5))], 1000.0)
+        work.inbox.gap("slack:T1:C9", 9)
+
+    assert lines(Status(await store.read(partial(gather, now=1000.0)), 1.0, 1000.0), language)[-1][0] == "✓"
+    await store.write(trouble)
+    status = Status(await store.read(partial(gather, now=1000.0)), 1.0, 1000.0)
+    said = lines(status, language)
+    assert sum("Model" in line and word in line for line in said) == 1
+    assert sum("slack:C1" in line for line in said) == 1
+    gap = Catalogue().say(language, "status.gap", cursor="slack:T1:C9")
+    assert said.count(gap) == 1
+    assert not any("slack:C2" in line for line in said)
+    assert status.wants_person() == {"unreachable": 1}
+    told = status.as_json()
+    assert told["unreachable_seconds"] == {"model": 60.0}
+    assert told["told_to_wait"] == [{"platform": "slack", "channel": "C1", "seconds": 90.0}]
+    assert told["gaps"] == ["slack:T1:C9"]
