@@ -1,0 +1,143 @@
+"""How much two workers on PostgreSQL and Redis deliver, compared with one, where making drafts takes the processor.
+
+The knowledge base is large, so that finding an answer is most of the work; the questions come from many rooms, since one
+room's order is kept by one worker. PostgreSQL and Redis are started as the tests do it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import signal
+import sys
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import asyncpg
+
+from bench.world import Slow, World, cpu_seconds, herald, process, sandbox
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+from servers import Postgres, Redis
+
+ROOMS = 60
+ENTRIES = 6000
+WORDS = 400
+DEADLINE = 300.0
+
+
+async def measure(folder: Path, count: int) -> dict[str, float]:
+    """Cards a second with one worker and with two, and their ratio."""
+    postgres, redis = Postgres(), Redis()
+    try:
+        postgres.start()
+        redis.start()
+        knowledge = folder / "knowledge.jsonl"
+        await asyncio.to_thread(_write, knowledge)
+        rates = [await _rate(folder / str(workers), knowledge, postgres, redis, workers, count) for workers in (1, 2)]
+    finally:
+        redis.discard()
+        postgres.discard()
+    return {
+        "one_worker_cards_per_second": rates[0],
+        "two_workers_cards_per_second": rates[1],
+        "two_workers_ratio": rates[1] / rates[0],
+    }
+
+
+def _write(path: Path) -> None:
+    """Entries that all look alike: a search has to weigh most of them."""
+    dice = random.Random(1)
+    words = [f"tea{number}" for number in range(WORDS)]
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(ENTRIES):
+            question, answer = " ".join(dice.choices(words, k=12)), " ".join(dice.choices(words, k=60))
+            file.write(json.dumps({"id": str(number), "question": question, "answer": answer}) + "\n")
+
+
+def _questions(count: int) -> list[str]:
+    dice = random.Random(2)
+    return [
+        "When will " + " ".join(f"tea{dice.randrange(WORDS)}" for _ in range(8)) + " be back?" for _ in range(count)
+    ]
+
+
+async def _rate(folder: Path, knowledge: Path, postgres: Postgres, redis: Redis, workers: int, count: int) -> float:
+    url = postgres.url(postgres.create())
+    redis.flush()
+    async with sandbox() as world, AsyncExitStack() as stack:
+        rooms = await world.populate("telegram", ROOMS)
+        environment = _environment(folder, await world.environment(), rooms, knowledge)
+        environment |= {"HERALD_DATABASE_URL": url, "HERALD_REDIS_URL": redis.url}
+        gateway = environment | {"HERALD_DATA_DIR": str(folder / "gateway")}
+        await stack.enter_async_context(process(["-m", "bot", "run", "--role", "gateway"], "herald ready", gateway))
+        children = []
+        for number in range(workers):
+            mine = environment | {"HERALD_DATA_DIR": str(folder / f"worker{number}")}
+            arguments = ["-m", "bot", "run", "--role", "worker"]
+            child, _ = await stack.enter_async_context(process(arguments, "herald ready", mine))
+            children.append(child)
+        database = await asyncpg.connect(url)
+        stack.push_async_callback(database.close)
+        await _shared_out(database, workers)
+        await _say(world, _questions(ROOMS))  # everything is loaded and warm after these
+        await _cards(database, ROOMS)
+        for child in children:
+            child.send_signal(signal.SIGSTOP)
+        await _say(world, _questions(count))
+        await _until(database, "SELECT count(*) FROM inbox", ROOMS + count)
+        begun, cpu = time.monotonic(), sum(cpu_seconds(child.pid) for child in children)
+        for child in children:
+            child.send_signal(signal.SIGCONT)
+        await _cards(database, ROOMS + count)
+        took, cpu = time.monotonic() - begun, sum(cpu_seconds(child.pid) for child in children) - cpu
+        print(f"  {workers} workers: {count / took:.1f} cards/s, {cpu / took:.2f} processors busy with them")
+        return count / took
+
+
+def _environment(folder: Path, told: dict[str, str], rooms: list[str], knowledge: Path) -> dict[str, str]:
+    channels = json.loads(told["HERALD_CHANNELS"]) | {f"telegram/{n}": room for n, room in enumerate(rooms)}
+    return {
+        **herald(folder, told, ("telegram",)),
+        "HERALD_CHANNELS": json.dumps(channels),
+        "HERALD_WATCH__CHANNELS": json.dumps([f"telegram/{n}" for n in range(len(rooms))]),
+        "HERALD_REVIEW__CHANNELS": '["telegram/review"]',
+        "HERALD_KNOWLEDGE__PATH": str(knowledge),
+    }
+
+
+async def _say(world: World, texts: list[str]) -> None:
+    says = [
+        {"channel": "private", "member": f"crowd{number % ROOMS + 1}", "text": text}
+        for number, text in enumerate(texts)
+    ]
+    await world.say_many("telegram", says)
+
+
+async def _shared_out(database: asyncpg.Connection, workers: int) -> None:
+    """Wait until the parts are with that many workers, about evenly."""
+    query = "SELECT count(*) FROM leases WHERE name LIKE 'part:%' AND holder <> '' GROUP BY holder"
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        counts = [row[0] for row in await database.fetch(query)]
+        if len(counts) == workers and sum(counts) == 64 and max(counts) - min(counts) <= 1:
+            return
+        await asyncio.sleep(0.2)
+    raise Slow(f"parts are shared out as {counts}")
+
+
+async def _cards(database: asyncpg.Connection, wanted: int) -> None:
+    await _until(database, "SELECT count(*) FROM cards WHERE message_id IS NOT NULL", wanted)
+
+
+async def _until(database: asyncpg.Connection, query: str, wanted: int) -> None:
+    end = time.monotonic() + DEADLINE
+    found = 0
+    while time.monotonic() < end:
+        found = await database.fetchval(query)
+        if found >= wanted:
+            return
+        await asyncio.sleep(0.1)
+    raise Slow(f"{found} of {wanted}: {query}")
