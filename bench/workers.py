@@ -1,7 +1,7 @@
 """How much two workers on PostgreSQL and Redis deliver, compared with one, where making drafts takes the processor.
 
-The knowledge base is large, so that finding an answer is most of the work; the questions come from many rooms, since one
-room's order is kept by one worker. PostgreSQL and Redis are started as the tests do it.
+The knowledge base is large, so that finding an answer is most of the work; the questions come from many rooms, since
+one room's order is kept by one worker. PostgreSQL and Redis are started as the tests do it.
 """
 
 from __future__ import annotations
