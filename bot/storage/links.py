@@ -142,12 +142,14 @@ class Link:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        with suppress(*LOST):
-            raw = (await connection.get_raw_connection()).driver_connection
-            if raw is not None and (leaving := how(raw)) is not None:
-                await leaving
-        with suppress(*LOST):
-            await connection.close()
+        try:
+            with suppress(*LOST):
+                raw = (await connection.get_raw_connection()).driver_connection
+                if raw is not None and (leaving := how(raw)) is not None:
+                    await leaving
+        finally:  # also for whoever is cancelled meanwhile: SQLAlchemy must know that nobody has it any more
+            with suppress(*LOST):
+                await connection.close()
 
 
 async def driver(connection: AsyncConnection) -> asyncpg.Connection | None:
