@@ -15,6 +15,8 @@ from bot.storage.outbox import Delivery
 from bot.storage.work import Work
 
 C = TypeVar("C")
+ONCE_ABSENT = "; it was not there at the first look"
+"""Ends the reason of a row that one look-up has not found; only the second one is believed."""
 LONGEST_WHY = 300
 """Characters of a reason that are kept."""
 
@@ -97,11 +99,15 @@ class Settling(Generic[C]):
             if work.doubts.found(row, found):
                 self.tell(work, row, Sent(found))
             return
-        tries = row.tries + 1
+        if not row.error.endswith(ONCE_ABSENT):
+            # A link that was slow can bring the look-up there just before the request itself: so look twice.
+            work.doubts.later(row, work.now + self.deadlines.grace, row.error + ONCE_ABSENT)
+            return
+        tries, why = row.tries + 1, row.error.removesuffix(ONCE_ABSENT)
         if tries >= MAX_TRIES:
-            if work.doubts.give_up(row, row.error):
-                self.tell(work, row, Lost(row.error, "gave_up"))
-        elif work.doubts.absent(row, work.now + next_try(tries, _jitter(), None), tries, row.error):
+            if work.doubts.give_up(row, why):
+                self.tell(work, row, Lost(why, "gave_up"))
+        elif work.doubts.absent(row, work.now + next_try(tries, _jitter(), None), tries, why):
             self.tell(work, row, Absent())
 
     def not_looked_up(self, work: Work, row: Delivery, error: SendError) -> None:

@@ -199,6 +199,7 @@ async def looking_up(house: House) -> None:
         await house.advance(10)
         await house.command("approve", str(draft))
         await house.advance(30)
+        await house.advance(10)
 
 
 UNSAID = {
