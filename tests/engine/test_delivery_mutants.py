@@ -14,6 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from storage.backends import fresh
 
 from bot.domain.delivery import Deadlines
+from bot.engine import settling
 from bot.engine.courier import Courier
 from bot.engine.settling import Settling
 from bot.storage import outbox as storage_module
@@ -87,6 +88,7 @@ def test_looking_before_the_quiet_period_is_over_is_caught(monkeypatch: pytest.M
         self.deadlines = kept
 
     monkeypatch.setattr(Settling, "failed", hasty)
+    monkeypatch.setattr(settling, "ONCE_ABSENT", "")  # nor is there a second look
     caught("no quiet period", SeveralAsked)
 
 
@@ -150,7 +152,7 @@ async def test_a_look_up_without_a_fence_is_caught_by_the_directed_scenario(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a suspended looker saw long ago counts as if it were so now."""
-    from .test_reconciler import test_a_suspended_looker_changes_nothing_once_another_has_looked as scenario
+    from .test_reconciler_several import test_a_suspended_looker_changes_nothing_once_another_has_looked as scenario
 
     began = time.perf_counter()
     changed = Doubts._changed
