@@ -53,11 +53,6 @@ class Deadlines:
     close: float = 5.0
 
 
-def is_postgres(url: str) -> bool:
-    """Whether a database URL means a PostgreSQL server."""
-    return url.partition(":")[0].partition("+")[0] in {"postgresql", "postgres"}
-
-
 def make_engine(url: str, deadlines: Deadlines) -> AsyncEngine:
     """An engine whose every connection is a new one. `url` is libpq's: several hosts and `sslmode` are understood.
 

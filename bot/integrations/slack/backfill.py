@@ -23,13 +23,11 @@ from bot.integrations.slack.people import People
 
 log = logging.getLogger("herald.slack")
 
-CHECK_EVERY = 300.0
-"""Seconds between two looks for messages that a connection did not bring although it seemed healthy."""
 BATCH = 50
 MAX_PAUSE = 60.0
 
 DOWN_EVERY = 15.0
-"""The same while nothing is connected: the history can often be read all the same."""
+"""Seconds between two looks while nothing is connected: the history can often be read all the same."""
 RATE_MINUTE = 75.0
 """Seconds after which a minute is over in which Slack, by its own word, dropped events."""
 ON_ITS_WAY = 5.0
