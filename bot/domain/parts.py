@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 PARTS = 64
 """How many there are: what is stored says its part, so this number is for ever."""
+ALL = frozenset(range(PARTS))
 
 
 def part_of(key: str) -> int:
