@@ -340,7 +340,7 @@ def build(settings: Settings, duty: Duty = "all") -> App:
     router = Router(core, access, platforms, studio.prepare, parts)
     if base.keeper is not None:
         base.keeper.watch(lambda: router.handling)
-    immediate = Immediate(store, access, platforms, lambda work, roles: core.make(work, roles, None))
+    immediate = Immediate(store, access, platforms, registry, lambda work, roles: core.make(work, roles, None))
 
     async def answer(event: Interaction) -> Answer:
         return await immediate.answer(event, clock.now())

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from bot.chat.events import CommandInvoked, Event, ReplyHandle
-from bot.chat.messages import Notice, Outgoing
+from bot.chat.events import ButtonPressed, CommandInvoked, Event, FormSubmitted, ReplyHandle
+from bot.chat.messages import Form, Notice, Outgoing
 from bot.domain.places import Channel
 from bot.domain.roles import Action
 from bot.storage.outbox import Delivery
@@ -111,7 +111,10 @@ class Kind(Generic[C]):
 
 @dataclass(frozen=True, slots=True)
 class Command(Generic[C]):
-    """A command. `summary` is a catalogue key; `usage` the hint behind the name; `action` the right it takes."""
+    """A command. `summary` is a catalogue key; `usage` the hint behind the name; `action` the right it takes.
+
+    `form` is opened as the immediate answer where it gives one; `run` comes all the same, and later.
+    """
 
     name: str
     run: Callable[[C, CommandInvoked], None]
@@ -119,6 +122,30 @@ class Command(Generic[C]):
     usage: str
     action: Action | None
     aliases: tuple[str, ...]
+    form: Callable[[C, CommandInvoked], Form | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """What a button's or a form's payload says, after it was verified: `vote:2` of view `x` is ("x", "vote", "2")."""
+
+    view: str
+    word: str
+    argument: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Control(Generic[C]):
+    """What the buttons and forms of one word do.
+
+    `form` is the form that a press opens at once, `errors` what is wrong with a submitted one, by field. Both decide
+    nothing: whatever happens is done by `pressed` and `submitted`, which come later and look at everything again.
+    """
+
+    pressed: Callable[[C, ButtonPressed, Pressed], None]
+    submitted: Callable[[C, FormSubmitted, Pressed], None] | None = None
+    form: Callable[[C, ButtonPressed, Pressed], Form | None] | None = None
+    errors: Callable[[C, FormSubmitted, Pressed], Mapping[str, str]] | None = None
 
 
 class Registry(Generic[C]):
@@ -127,6 +154,7 @@ class Registry(Generic[C]):
     def __init__(self) -> None:
         self.events: dict[type[Any], Callable[[C, Any], None]] = {}
         self.commands: dict[str, Command[C]] = {}
+        self.controls: dict[str, Control[C]] = {}
         self.kinds: dict[str, Kind[C]] = {}
         self.timers: dict[str, Callable[[Timer], Awaitable[Callable[[C], None]]]] = {}
 
@@ -142,12 +170,18 @@ class Registry(Generic[C]):
         return register
 
     def command(
-        self, name: str, summary: str, usage: str = "", action: Action | None = None, aliases: tuple[str, ...] = ()
+        self,
+        name: str,
+        summary: str,
+        usage: str = "",
+        action: Action | None = None,
+        aliases: tuple[str, ...] = (),
+        form: Callable[[C, CommandInvoked], Form | None] | None = None,
     ) -> Callable[[Callable[[C, CommandInvoked], None]], Callable[[C, CommandInvoked], None]]:
         """Handle a command."""
 
         def register(handler: Callable[[C, CommandInvoked], None]) -> Callable[[C, CommandInvoked], None]:
-            self.commands[name] = Command(name, handler, summary, usage, action, aliases)
+            self.commands[name] = Command(name, handler, summary, usage, action, aliases, form)
             return handler
 
         return register
@@ -156,6 +190,12 @@ class Registry(Generic[C]):
         """The command of this name or alias."""
         found = self.commands.get(name)
         return found or next((c for c in self.commands.values() if name in c.aliases), None)
+
+    def control(self, word: str, control: Control[C]) -> None:
+        """Handle the buttons and forms of this word."""
+        if word in self.controls:
+            raise ValueError(f"the word {word} is taken")
+        self.controls[word] = control
 
     def outgoing(
         self,

@@ -39,7 +39,8 @@ def register(registry: Registry[Context]) -> None:
     """Handle commands."""
     registry.on(CommandInvoked)(invoked)
     for action, (usage, aliases) in _TWINS.items():
-        registry.command(action.value, f"help.{action.value}", usage, action, aliases)(_twin(action))
+        opens = reviews.form_of(action)
+        registry.command(action.value, f"help.{action.value}", usage, action, aliases, opens)(_twin(action))
     registry.command("draft", "help.draft", "<id|link> [instruction]", Action.REDO, ("起草",))(_draft)
     registry.command("inbox", "help.inbox", "[mine]", Action.VIEW, ("审核", "待办"))(_inbox)
     registry.command("status", "help.status", "[seen]", Action.VIEW, ("状态",))(_status)

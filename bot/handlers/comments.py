@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bot.chat.events import ChannelMoved, CommandInvoked, FormSubmitted, MessageDeleted, MessageEdited, MessagePosted
 from bot.engine.registry import Registry
-from bot.handlers import clocks, commands, reviews
+from bot.handlers import clocks, commands, interactions, reviews
 from bot.handlers.cards import open_cards, refresh
 from bot.handlers.context import Context, Prepared
 from bot.storage.comments import StoredComment, Verdict
@@ -76,7 +76,7 @@ def _answers_prompt(ctx: Context, event: MessagePosted) -> bool:
         member_roles=event.author_roles,
         locale=event.locale,
     )
-    reviews.submitted(ctx, form)
+    interactions.submitted(ctx, form)
     return True
 
 

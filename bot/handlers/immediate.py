@@ -7,25 +7,25 @@ everything again when they run.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
 from bot.chat.events import ButtonPressed, CommandInvoked, FormSubmitted
-from bot.chat.messages import Accepted, Answer, FieldErrors, OpenForm
+from bot.chat.messages import Accepted, Answer, FieldErrors, Form, OpenForm
 from bot.chat.ports import Platform
-from bot.domain.roles import Action, Role, may
-from bot.drafting.guards import Unusable, clean_human
+from bot.domain.roles import Role
 from bot.engine.access import Access
+from bot.engine.registry import Registry
 from bot.engine.router import carried
-from bot.handlers import reviews
+from bot.handlers import interactions
 from bot.handlers.commands import UMBRELLA
-from bot.handlers.context import Asker, Context, language_of
-from bot.handlers.payloads import new_id
-from bot.handlers.reviews import FORMS, WRITES, Matter
+from bot.handlers.context import Context
 from bot.storage.store import Store
 from bot.storage.work import Work
 
 Interaction = ButtonPressed | FormSubmitted | CommandInvoked
+Opener = Callable[[Context, CommandInvoked], Form | None]
 
 
 class Immediate:
@@ -36,8 +36,10 @@ class Immediate:
         store: Store,
         access: Access,
         platforms: Mapping[str, Platform],
+        registry: Registry[Context],
         context: Callable[[Work, frozenset[Role]], Context],
     ) -> None:
+        self._registry = registry
         self._store = store
         self._access = access
         self._platforms = platforms
@@ -57,64 +59,34 @@ class Immediate:
                 return Accepted()
             if isinstance(event, FormSubmitted):
                 return _field_errors(ctx, event)
-            return _form(ctx, event)
+            form = _form(ctx, event)
+            return OpenForm(form) if form else Accepted()
 
         if isinstance(event, CommandInvoked):  # may have to remember what the form is about
-            return await self._store.write(unit) if _names_form(event) else Accepted()
+            return await self._store.write(unit) if _opener(self._registry, event)[0] else Accepted()
         return await self._store.read(unit)
 
 
-def _names_form(event: CommandInvoked) -> bool:
-    return any(word in {a.value for a in FORMS} for word in (event.name, event.text.partition(" ")[0]))
+def _opener(registry: Registry[Context], event: CommandInvoked) -> tuple[Opener | None, CommandInvoked]:
+    """What a command may open, and the command without the umbrella's name."""
+    if event.name == UMBRELLA:
+        name, _, rest = event.text.strip().partition(" ")
+        event = replace(event, name=name.lower(), text=rest)
+    command = registry.find_command(event.name)
+    if command is None or (command.action is not None and event.private):
+        return None, event
+    return command.form, event
 
 
-def _form(ctx: Context, event: ButtonPressed | CommandInvoked) -> Answer:
-    asker = Asker.of(event)
-    found = _pressed(ctx, event) if isinstance(event, ButtonPressed) else _typed(ctx, asker, event)
-    if found is None:
-        return Accepted()
-    matter, action, payload = found
-    if action not in FORMS or not may(ctx.roles, action) or reviews.check(ctx, asker, matter, action):
-        return Accepted()
-    return OpenForm(reviews.form(ctx, asker, matter, action, payload))
-
-
-def _pressed(ctx: Context, event: ButtonPressed | FormSubmitted) -> tuple[Matter, Action, str] | None:
-    button = ctx.desk.signer.read(event.payload, event.channel)
-    stored = ctx.work.cards.view(button.view) if button else None
-    draft = ctx.work.drafts.get(stored.card.draft_id) if stored else None
-    if button is None or stored is None or draft is None:
-        return None
-    comment = ctx.work.comments.get(draft.comment_id)
-    return Matter(draft, comment, stored.view, stored.card.id), button.action, event.payload
-
-
-def _typed(ctx: Context, asker: Asker, event: CommandInvoked) -> tuple[Matter, Action, str] | None:
-    """`/edit 12` without a text opens the form that the button would."""
-    name, text = event.name, event.text.strip()
-    if name == UMBRELLA:
-        name, _, text = text.partition(" ")
-    number, _, rest = text.strip().lstrip("#").partition(" ")
-    command = ctx.registry.find_command(name)
-    asks = command is not None and command.action in FORMS and command.action is not Action.REJECT
-    if command is None or command.action is None or not asks or rest or not number.isdecimal() or len(number) > 15:
-        return None
-    draft = ctx.work.drafts.get(int(number)) if command.name == command.action.value else None
-    cards = ctx.work.cards.of_draft(draft.id) if draft else []
-    if draft is None or not cards:
-        return None
-    matter = reviews.matter_for(ctx, asker, draft)
-    key = new_id()
-    ctx.work.cards.show(key, matter.card_id or cards[0].id, draft.id, matter.view, ctx.now)
-    return matter, command.action, ctx.desk.signer.make(key, command.action, event.channel)
+def _form(ctx: Context, event: ButtonPressed | CommandInvoked) -> Form | None:
+    if isinstance(event, CommandInvoked):
+        opens, told = _opener(ctx.registry, event)
+        return opens(ctx, told) if opens else None
+    found = interactions.find(ctx, event)
+    return found[1].form(ctx, event, found[0]) if found and found[1].form else None
 
 
 def _field_errors(ctx: Context, event: FormSubmitted) -> Answer:
-    found = _pressed(ctx, event)
-    if found is None or found[1] not in WRITES:
-        return Accepted()
-    cleaned = clean_human(event.values.get("text", ""), *ctx.desk.cap(found[0].comment.channel.platform))
-    if not isinstance(cleaned, Unusable):
-        return Accepted()
-    language = language_of(ctx, Asker.of(event))
-    return FieldErrors({"text": ctx.desk.texts.say(language, f"draft.unusable.{cleaned.reason}", **dict(cleaned.args))})
+    found = interactions.find(ctx, event)
+    errors = found[1].errors(ctx, event, found[0]) if found and found[1].errors else {}
+    return FieldErrors(errors) if errors else Accepted()

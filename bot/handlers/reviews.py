@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bot.chat.events import ButtonPressed, FormSubmitted
+from bot.chat.events import ButtonPressed, CommandInvoked, FormSubmitted
 from bot.chat.messages import Field, Form
 from bot.domain.delivery import Urgency
 from bot.domain.review import Actor, Attempt, Changed, DraftState, Effect, Refusal, View, decide
 from bot.domain.roles import Action, may
 from bot.domain.text import cut
 from bot.drafting.guards import Unusable, clean_human
-from bot.engine.registry import Registry
+from bot.engine.registry import Control, Pressed, Registry
 from bot.handlers import clocks
 from bot.handlers.cards import record, refresh
 from bot.handlers.context import Asker, Context, language_of, say
-from bot.handlers.payloads import Pressed, new_id
+from bot.handlers.payloads import new_id
 from bot.handlers.replies import apply
 from bot.handlers.wording import shown
 from bot.locales import Value
@@ -42,19 +42,21 @@ class Matter:
 
 
 def register(registry: Registry[Context]) -> None:
-    """Handle buttons and forms."""
-    registry.on(ButtonPressed)(pressed)
-    registry.on(FormSubmitted)(submitted)
+    """Handle the buttons of cards, and their forms."""
+    for action in Action:
+        if action in FORMS:
+            registry.control(action.value, Control(pressed, submitted, opened, errors))
+        else:
+            registry.control(action.value, Control(pressed))
 
 
-def pressed(ctx: Context, event: ButtonPressed) -> None:
+def pressed(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
     """A button of a card."""
     asker = Asker.of(event)
-    found = _matter_of(ctx, asker, event.payload)
-    if found is None:
+    matter = _allowed(ctx, asker, button)
+    if matter is None:
         return
-    pressed_button, matter = found
-    action = pressed_button.action
+    action = Action(button.word)
     if action not in FORMS:
         attempt(ctx, asker, matter, action)
         return
@@ -65,28 +67,73 @@ def pressed(ctx: Context, event: ButtonPressed) -> None:
         _prompt(ctx, asker, matter, event.payload, action, event.message_id)
 
 
-def submitted(ctx: Context, event: FormSubmitted) -> None:
+def submitted(ctx: Context, event: FormSubmitted, button: Pressed) -> None:
     """A filled-in form."""
     asker = Asker.of(event)
-    found = _matter_of(ctx, asker, event.payload)
-    if found is not None:
-        pressed_button, matter = found
-        enter(ctx, asker, matter, pressed_button.action, event.values)
+    matter = _allowed(ctx, asker, button)
+    if matter is not None:
+        enter(ctx, asker, matter, Action(button.word), event.values)
 
 
-def _matter_of(ctx: Context, asker: Asker, payload: str) -> tuple[Pressed, Matter] | None:
-    """What a payload is about; tells the person when it is nothing, or not for them."""
-    pressed_button = ctx.desk.signer.read(payload, asker.channel)
-    stored = ctx.work.cards.view(pressed_button.view) if pressed_button else None
-    draft = ctx.work.drafts.get(stored.card.draft_id) if stored else None
-    if pressed_button is None or stored is None or draft is None:
-        say(ctx, asker, "review.invalid_button")
+def opened(ctx: Context, event: ButtonPressed, button: Pressed) -> Form | None:
+    """The form that a press opens."""
+    asker, action, matter = Asker.of(event), Action(button.word), _matter_of(ctx, button)
+    if matter is None or not may(ctx.roles, action) or check(ctx, asker, matter, action):
         return None
-    if not may(ctx.roles, pressed_button.action):
-        say(ctx, asker, "review.no_right", action=_verb(ctx, asker, pressed_button.action))
+    return form(ctx, asker, matter, action, event.payload)
+
+
+def errors(ctx: Context, event: FormSubmitted, button: Pressed) -> Mapping[str, str]:
+    """What is wrong with a text that would become the reply."""
+    matter = _matter_of(ctx, button)
+    if matter is None or button.word not in WRITES:
+        return {}
+    cleaned = clean_human(event.values.get("text", ""), *ctx.desk.cap(matter.comment.channel.platform))
+    if not isinstance(cleaned, Unusable):
+        return {}
+    language = language_of(ctx, Asker.of(event))
+    return {"text": ctx.desk.texts.say(language, f"draft.unusable.{cleaned.reason}", **dict(cleaned.args))}
+
+
+def form_of(action: Action) -> Callable[[Context, CommandInvoked], Form | None] | None:
+    """What opens the form of an action whose command (`/edit 12`) has no text; None for actions without a form."""
+    if action not in FORMS or action is Action.REJECT:
+        return None
+
+    def opens(ctx: Context, event: CommandInvoked) -> Form | None:
+        asker = Asker.of(event)
+        number, _, rest = event.text.strip().lstrip("#").partition(" ")
+        if rest or not number.isdecimal() or len(number) > 15 or not may(ctx.roles, action):
+            return None
+        draft = ctx.work.drafts.get(int(number))
+        if draft is None or not ctx.work.cards.of_draft(draft.id):
+            return None
+        matter = matter_for(ctx, asker, draft)
+        if check(ctx, asker, matter, action):
+            return None
+        return form(ctx, asker, matter, action, _payload(ctx, asker, matter, action))
+
+    return opens
+
+
+def _matter_of(ctx: Context, button: Pressed) -> Matter | None:
+    stored = ctx.work.cards.view(button.view)
+    draft = ctx.work.drafts.get(stored.card.draft_id) if stored else None
+    if stored is None or draft is None:
         return None
     comment = ctx.work.comments.get(draft.comment_id)
-    return pressed_button, Matter(draft, comment, stored.view, stored.card.id)
+    return Matter(draft, comment, stored.view, stored.card.id)
+
+
+def _allowed(ctx: Context, asker: Asker, button: Pressed) -> Matter | None:
+    """What a button is about; tells the person when it is nothing, or not for them."""
+    matter, action = _matter_of(ctx, button), Action(button.word)
+    if matter is None:
+        say(ctx, asker, "review.invalid_button")
+    elif not may(ctx.roles, action):
+        say(ctx, asker, "review.no_right", action=_verb(ctx, asker, action))
+        return None
+    return matter
 
 
 def _verb(ctx: Context, asker: Asker, action: Action) -> str:

@@ -229,6 +229,25 @@ async def test_a_reply_that_was_left_in_sending_is_put_to_a_person_and_a_card_is
     await second.store.close()
 
 
+async def test_a_reply_that_was_with_the_platform_at_the_kill_is_not_sent_again(path: Path) -> None:
+    """Rule 3: that a request is about to be made is written down before it is made."""
+    first = await make_engine(path)
+    held = Held()
+    first.platform.fates.append(held)
+    first.start()
+    key = (await first.row(await first.order(lane="a"))).key
+    async with asyncio.timeout(30):
+        await held.arrived.wait()
+    await first.kill()
+    second = await make_engine(path, platform=first.platform, clock=first.clock)
+    await second.recover()
+    second.start()
+    await second.until(await second.order("card", "b"), S.SENT)
+    assert [call.key for call in second.platform.calls].count(key) == 1
+    await second.stop()
+    await second.store.close()
+
+
 async def test_a_stopped_workers_late_answer_changes_nothing(path: Path) -> None:
     """The directed scenario for the fencing token: random search does not find it (RELIABILITY section 3)."""
     first = await make_engine(path)

@@ -102,8 +102,13 @@ async def test_looking_before_the_quiet_period_is_over_is_caught_by_the_directed
     say("no quiet period, directed scenario", began)
 
 
-def test_not_writing_down_that_a_request_is_about_to_be_made_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_not_writing_down_that_a_request_is_about_to_be_made_is_caught_by_the_directed_scenario(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The row stays claimed until the outcome is known."""
+    from .test_courier import test_a_reply_that_was_with_the_platform_at_the_kill_is_not_sent_again as scenario
+
+    began = time.perf_counter()
     changed = Outbox._changed
 
     def begin(_: Outbox, rows: list[Delivery]) -> list[Delivery]:
@@ -115,9 +120,12 @@ def test_not_writing_down_that_a_request_is_about_to_be_made_is_caught(monkeypat
             self._connection.exec_driver_sql(f"{mark} AND state = 'claimed'", (self._now, row.id, row.token))
         return changed(self, statement, row, **values)
 
+    await scenario(path)
     monkeypatch.setattr(Outbox, "begin", begin)
     monkeypatch.setattr(Outbox, "_changed", late)
-    caught("no marker before the request", Several)
+    with pytest.raises(AssertionError):
+        await scenario(fresh(path.with_name("mutant.db")))
+    say("no marker before the request, directed scenario", began)
 
 
 async def test_a_missing_look_at_the_clock_is_caught_by_the_directed_scenario(

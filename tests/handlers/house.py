@@ -340,7 +340,7 @@ async def living(
     )
     drafting.register(registry, studio)
     router = Router(core, access, platforms, studio.prepare)
-    immediate = Immediate(store, access, platforms, lambda work, held: make(work, held, None))
+    immediate = Immediate(store, access, platforms, registry, lambda work, held: make(work, held, None))
 
     async def answer(event: Any) -> Answer:
         return await immediate.answer(event, clock.now())
