@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from bot.domain.places import Channel, Member
 
@@ -97,6 +98,24 @@ class ButtonPressed:
     reply: ReplyHandle = field(default_factory=dict)
     member_roles: tuple[str, ...] = ()
     locale: str | None = None
+    joined_at: float | None = None
+    """When the member joined the tenant, where the event itself says so."""
+    created_at: float | None = None
+    """When the account was made, where its id says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class PollVoted:
+    """A vote in one of our native polls. `options` are positions from 0.
+
+    With `change` "set" they are all that the member has chosen now (none: the vote was taken back); otherwise one was
+    added or removed. `poll` is what the message's id, as `Platform.send` gave it, ends in.
+    """
+
+    poll: str
+    member: Member
+    options: tuple[int, ...]
+    change: Literal["set", "add", "remove"] = "set"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,4 +140,13 @@ class ChannelMoved:
     new: Channel
 
 
-Event = MessagePosted | MessageEdited | MessageDeleted | CommandInvoked | ButtonPressed | FormSubmitted | ChannelMoved
+Event = (
+    MessagePosted
+    | MessageEdited
+    | MessageDeleted
+    | CommandInvoked
+    | ButtonPressed
+    | FormSubmitted
+    | PollVoted
+    | ChannelMoved
+)

@@ -1,13 +1,14 @@
-"""What goes out, free of any platform: replies, cards, lines, prompts, notices, forms.
+"""What goes out, free of any platform: replies, cards, lines, prompts, polls, documents, notices, forms.
 
 All strings are final: already in the reader's language, nothing left to translate. None of them is markup; a renderer
-shows every character as it is. Limits that differ by platform are in `Capabilities`.
+shows every character as it is, but for the moments (`chat.moments`) in cards, lines and notices. Limits that differ by
+platform are in `Capabilities`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from bot.domain.places import Member
@@ -41,7 +42,8 @@ Tone = Literal["new", "waiting", "claimed", "good", "bad", "quiet"]
 class Card:
     """A message with parts in a fixed order: header, comment, details, draft, status, buttons.
 
-    Only `comment` may be shortened to fit; `draft` is shown whole, byte for byte. An empty part is left out.
+    Only `comment` may be shortened to fit; `draft` is shown whole, byte for byte. An empty part is left out. With
+    `stacked` every button has a row of its own where labels would be cut otherwise (long options of a poll).
     """
 
     header: str
@@ -51,6 +53,7 @@ class Card:
     status: tuple[str, ...] = ()
     buttons: tuple[Button, ...] = ()
     tone: Tone = "waiting"
+    stacked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,36 @@ class Prompt:
     placeholder: str = ""
 
 
-Outgoing = Reply | Card | Line | Prompt
+@dataclass(frozen=True, slots=True)
+class NativePoll:
+    """A poll that the platform itself shows and counts, voters visible. `closes_in` is in seconds.
+
+    `correct` is the position of a quiz's right option, from 0. The id that `Platform.send` gives for it ends in what
+    `PollVoted.poll` calls it, after a colon where that differs from the message's id.
+    """
+
+    question: str
+    options: tuple[str, ...]
+    closes_in: float
+    multiple: bool = False
+    hidden: bool = False
+    """Results are shown after closing only."""
+    revoting: bool = True
+    correct: int | None = None
+    explanation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file, with a text beside it. Pictures (`image/png`) are shown as such."""
+
+    name: str
+    media_type: str
+    content: bytes = field(repr=False)
+    text: str = ""
+
+
+Outgoing = Reply | Card | Line | Prompt | NativePoll | Document
 """What `Platform.send` creates and, where it makes sense, `Platform.edit` changes."""
 
 
@@ -81,13 +113,15 @@ class Notice:
     """A text for one person only, answering what they just did.
 
     With `toast` it is shown only where that leaves nothing behind (Telegram's callback answer) and is dropped
-    elsewhere. `hint` holds no content and may be shown publicly where nothing private can be reached.
+    elsewhere. `hint` holds no content and may be shown publicly where nothing private can be reached. `buttons` stand
+    under it; they are given only where `Capabilities.private` holds.
     """
 
     text: str
     member: Member
     hint: str = ""
     toast: bool = False
+    buttons: tuple[Button, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,22 @@ from bot.domain.places import Channel, Member
 
 
 @dataclass(frozen=True, slots=True)
+class PollLimits:
+    """What a platform's own polls can hold: characters, options, seconds."""
+
+    question: int
+    option: int
+    options: int
+    longest: float
+    shortest: float
+    hides: bool
+    """Results can be hidden until the end."""
+    quiz: bool
+    fixes: bool
+    """Votes can be made final."""
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a platform can do; handlers look here and never at its name."""
 
@@ -31,6 +47,8 @@ class Capabilities:
     delete: bool = True
     carries_roles: bool = False
     """Live events name all platform roles of whoever caused them."""
+    polls: PollLimits | None = None
+    """Its own polls, whose votes it tells us; None where it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +225,22 @@ class Deletes(Protocol):
 
     async def delete(self, at: Channel, message_id: str) -> None:
         """Delete a message that we sent; one that is gone is a success. Raises as `send`."""
+
+
+@runtime_checkable
+class EndsPolls(Protocol):
+    """Platforms with polls of their own."""
+
+    async def end_poll(self, at: Channel, message_id: str) -> None:
+        """End one of our polls; one that has ended or is gone is a success. Raises as `send`."""
+
+
+@runtime_checkable
+class ReadsVotes(Protocol):
+    """Platforms where the votes of our own polls can be read again, since some may have been missed."""
+
+    async def votes(self, at: Channel, message_id: str, options: int) -> Mapping[str, tuple[int, ...]]:
+        """All present votes: user id to the chosen positions (from 0) of so many options. Raises SendError."""
 
 
 @runtime_checkable

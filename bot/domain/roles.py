@@ -37,11 +37,12 @@ class Action(StrEnum):
     DROP = "drop"
     SNOOZE = "snooze"
     ESCALATE = "escalate"
+    POLL = "poll"
     PAUSE = "pause"
     RESUME = "resume"
 
 
-_DRAFTING = frozenset({Action.VIEW, Action.CLAIM, Action.EDIT, Action.REDO, Action.ESCALATE})
+_DRAFTING = frozenset({Action.VIEW, Action.CLAIM, Action.EDIT, Action.REDO, Action.ESCALATE, Action.POLL})
 
 RIGHTS: Mapping[Role, frozenset[Action]] = {
     Role.VIEWER: frozenset({Action.VIEW}),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bot.chat.ports import Deletes, Notifies, Platform, Refused
-from bot.engine.registry import Act, Change, Create, Remove, Tell
+from bot.chat.ports import Deletes, EndsPolls, Notifies, Platform, Refused
+from bot.engine.registry import Act, Change, Create, EndPoll, Remove, Tell
 
 
 async def perform(platform: Platform, act: Act, key: str) -> str:
@@ -19,6 +19,9 @@ async def perform(platform: Platform, act: Act, key: str) -> str:
     other: object = platform
     if isinstance(act, Remove) and isinstance(other, Deletes):
         await other.delete(act.at, act.message_id)
+        return act.message_id
+    if isinstance(act, EndPoll) and isinstance(other, EndsPolls):
+        await other.end_poll(act.at, act.message_id)
         return act.message_id
     if isinstance(act, Tell) and isinstance(other, Notifies):
         await other.notify(act.notice, act.at, act.reply)

@@ -56,7 +56,15 @@ class Nothing:
     """There is no longer anything to send."""
 
 
-Act = Create | Change | Remove | Tell | Nothing
+@dataclass(frozen=True, slots=True)
+class EndPoll:
+    """End a native poll of ours. Repeating it is harmless."""
+
+    at: Channel
+    message_id: str
+
+
+Act = Create | Change | Remove | Tell | EndPoll | Nothing
 """What the outbox does for a row."""
 
 

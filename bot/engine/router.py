@@ -247,7 +247,7 @@ def _principal(event: Event) -> Member | None:
         return event.author
     if isinstance(event, ButtonPressed | FormSubmitted | CommandInvoked):
         return event.member
-    return None
+    return None  # a vote needs no role
 
 
 def carried(event: Event, platform: Platform) -> tuple[str, ...] | None:

@@ -43,7 +43,7 @@ class Matter:
 
 def register(registry: Registry[Context]) -> None:
     """Handle the buttons of cards, and their forms."""
-    for action in Action:
+    for action in set(Action) - {Action.VIEW, Action.POLL, Action.PAUSE, Action.RESUME}:
         if action in FORMS:
             registry.control(action.value, Control(pressed, submitted, opened, errors))
         else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection, bindparam
 
-from bot.chat.events import ChannelMoved
+from bot.chat.events import ChannelMoved, PollVoted
 from bot.chat.ports import Incoming, Position
 from bot.domain.parts import part_of
 from bot.storage.dialects import insert
@@ -180,5 +180,7 @@ def _place(item: Incoming) -> str:
     """Whose order counts for an event: that of its channel, or of its source where it is about none."""
     if item.event is None:
         return item.source
+    if isinstance(item.event, PollVoted):  # platforms do not say in which channel the poll is
+        return f"{item.event.member.platform}:{item.event.poll}"
     channel = item.event.old if isinstance(item.event, ChannelMoved) else item.event.channel
     return f"{channel.platform}:{channel.channel_id}"

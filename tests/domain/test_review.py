@@ -75,7 +75,7 @@ TABLE = {
     (S.UNCERTAIN, A.ESCALATE): (S.UNCERTAIN, 3, (Effect.ESCALATE,)),
     (S.FAILED, A.ESCALATE): (S.FAILED, 3, (Effect.ESCALATE,)),
 }
-DECISIONS = [action for action in Action if action not in {A.VIEW, A.PAUSE, A.RESUME}]
+DECISIONS = [action for action in Action if action not in {A.VIEW, A.POLL, A.PAUSE, A.RESUME}]
 
 
 @pytest.mark.parametrize("state", list(S))

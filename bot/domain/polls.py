@@ -1,0 +1,166 @@
+"""Polls: what can be asked, and what becomes of a poll from its preview to its end. Pure.
+
+A poll is asked in any number of channels and counted as one. Every person counts once: a ballot belongs to a voter,
+which is a person's name in this poll (`ballots`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from bot.domain.places import Channel, Member
+
+MAX_OPTIONS = 20
+"""Buttons: 25 fit under a message of Slack and Discord, and some are needed for other things."""
+MAX_QUESTION = 300
+MAX_OPTION = 75
+"""Characters of an option: what a Slack button shows whole. Telegram's and Discord's buttons take more."""
+MAX_EXPLANATION = 200
+STARS = 5
+"""The highest rating."""
+
+
+class Kind(StrEnum):
+    """What is asked for."""
+
+    SINGLE = "single"
+    MULTIPLE = "multiple"
+    RANKED = "ranked"
+    RATING = "rating"
+    """One to five stars for the question; the options are the stars."""
+    QUIZ = "quiz"
+    CONSENT = "consent"
+    """Yes, no, abstain; abstentions are shown and not counted for the majority."""
+    OPEN = "open"
+    """One option each, and members may add options."""
+
+
+class State(StrEnum):
+    """Where a poll stands."""
+
+    PREVIEW = "preview"
+    SCHEDULED = "scheduled"
+    OPEN = "open"
+    CLOSED = "closed"
+    CANCELLED = "cancelled"
+
+
+class OptionState(StrEnum):
+    """Whether an option can be chosen: a member's own may have to be let in first."""
+
+    SHOWN = "shown"
+    WAITING = "waiting"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """Something to choose. Its number (from 1) never changes and is never given to another."""
+
+    number: int
+    text: str
+    state: OptionState = OptionState.SHOWN
+    by: str = ""
+    """The member who added it; empty: it was there from the start (or the poll is anonymous)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restrictions:
+    """Who may vote. All of it is named on the poll."""
+
+    role: str = ""
+    """A role of Herald's (`viewer` ...), or a platform's own as settings write it (`discord:G1:role:R1`)."""
+    member_seconds: float = 0.0
+    """For how long they must have been a member."""
+    account_seconds: float = 0.0
+    """How old their account must be."""
+
+    @property
+    def any(self) -> bool:
+        """Whether anybody is kept out."""
+        return bool(self.role or self.member_seconds or self.account_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a poll asks, and how; nothing of it changes by itself."""
+
+    text: str
+    options: tuple[Option, ...]
+    kind: Kind = Kind.SINGLE
+    limit: int = 1
+    """How many options one ballot may hold (MULTIPLE); RANKED may rank all."""
+    anonymous: bool = False
+    hidden: bool = False
+    """Nobody sees results before the end, hosts included."""
+    fixed: bool = False
+    """A vote cannot be changed or taken back."""
+    native: bool = False
+    """The platforms' own polls are preferred where they fit."""
+    approval: bool = False
+    """Options that members add wait for a host."""
+    correct: int = 0
+    """The number of a quiz's right option."""
+    explanation: str = ""
+    restrictions: Restrictions = Restrictions()
+
+    def option(self, number: int) -> Option | None:
+        """The option of this number."""
+        return next((one for one in self.options if one.number == number), None)
+
+    @property
+    def shown(self) -> tuple[Option, ...]:
+        """What can be chosen."""
+        return tuple(one for one in self.options if one.state is OptionState.SHOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A poll that is asked again and again. `rule` is an RFC 5545 RRULE, read on the wall clock of `zone`."""
+
+    rule: str
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """A poll as it stands. Times are UTC seconds; 0.0 means never."""
+
+    id: int
+    name: str
+    """The random name in its buttons' payloads and in its key's file; at most 16 ASCII characters."""
+    question: Question
+    state: State
+    host: Member
+    host_name: str
+    language: str
+    channels: tuple[Channel, ...]
+    made_at: float
+    opens_at: float = 0.0
+    closes_at: float = 0.0
+    opened_at: float = 0.0
+    closed_at: float = 0.0
+    lasts: float = 0.0
+    """Seconds from opening to closing, where it was told that way."""
+    remind: bool = True
+    series: Series | None = None
+    revision: int = 0
+    """Grows with every change of the question, of an option, or of the times; writers compare it."""
+    edits: tuple[str, ...] = ()
+    """Corrections made after the first vote, as they are shown on the poll."""
+    revealed: bool = False
+    """A host has shown a hidden poll's results after its end, or it never hid any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why something is not done: a catalogue key `poll.refused.<why>` with its arguments."""
+
+    why: str
+    args: dict[str, str | int | float] = field(default_factory=dict)
+
+
+Step = Literal["confirm", "open", "close", "cancel", "extend", "correct", "add", "let_in", "keep_out", "reveal"]
+"""What can be done to a poll."""
