@@ -25,7 +25,10 @@ FOLDERS = {
     "locales",
     "operations",
 }
-MODULES = {"__init__", "__main__", "cli", "app", "assembly", "doctor", "outside", "running", "settings", "logs"}
+MODULES = {
+    *("__init__", "__main__", "cli", "app", "assembly", "doctor", "outside", "running", "logs"),
+    *("settings", "settings_sections"),
+}
 PLATFORMS = {"slack", "discord", "telegram"}
 SANDBOX_PARTS = PLATFORMS | {"openai", "page"}
 
