@@ -11,7 +11,6 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.chat.messages import Card, Outgoing
 from bot.chat.ports import Refused, Sought, Unclear
 from bot.integrations.slack import render
 from bot.integrations.slack.api import Api
@@ -90,11 +89,7 @@ def _is_ours(message: object, who: Identity) -> bool:
 def _is_it(message: object, sought: Sought) -> bool:
     if string(message, "metadata", "event_type") == DELIVERY:
         return string(message, "metadata", "event_payload", "id") == sought.key
-    if not at(message, "metadata") and decode(string(message, "text")) == _text(sought.message):
+    if not at(message, "metadata") and decode(string(message, "text")) == render.fallback(sought.message):
         # Something between Slack and us took the metadata away: it may be this message or another one like it.
         raise Unclear("a message with the same text has lost its metadata")
     return False
-
-
-def _text(message: Outgoing) -> str:
-    return message.header if isinstance(message, Card) else message.text
