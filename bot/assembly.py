@@ -33,6 +33,7 @@ from bot.operations.alarm import NoticedStore
 from bot.operations.links import Links, ago, since
 from bot.outside import make_pace, make_wakeup
 from bot.settings import Settings, SettingsFault
+from bot.storage.keys import Keys
 from bot.storage.people import Facts
 from bot.storage.postgres import PostgresStore
 from bot.storage.schema import FileLock, migrate, migrate_server
@@ -49,6 +50,8 @@ TOPICS = frozenset({"inbox", "outbox", "timers", "leases"})
 KEY = "secret:key"
 """The fact that holds the key of the buttons (hex) where several processes use it. No backup needs it."""
 KEY_BYTES = 32
+BALLOTS = "ballots"
+"""The folder of the keys of anonymous polls. Like `herald.key` it belongs into no backup."""
 
 
 @dataclass(frozen=True)
@@ -169,6 +172,7 @@ def make_desk(settings: Settings, platforms: dict[str, Platform], key: bytes) ->
         ),
         languages=settings.languages,
         channel_languages={_place(settings, name): lang for name, lang in settings.channel_languages.items()},
+        keys=Keys(settings.data_dir / BALLOTS),
         rules=Rules(
             settings.review.claim_minutes * 60,
             settings.review.four_eyes,

@@ -17,6 +17,7 @@ from bot.handlers.payloads import Signer, new_id
 from bot.locales import Catalogue, Value, choose
 from bot.storage.comments import Verdict
 from bot.storage.drafts import Made
+from bot.storage.keys import Keys
 from bot.storage.outbox import Order
 from bot.storage.work import Work
 
@@ -36,6 +37,8 @@ class Desk:
     review: tuple[Channel, ...]
     languages: tuple[str, ...]
     channel_languages: Mapping[Place, str]
+    keys: Keys
+    """Those of anonymous polls."""
     rules: Rules = field(default_factory=Rules)
     undo_seconds: float = 10.0
     max_age: float = 86400.0

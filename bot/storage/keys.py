@@ -1,0 +1,202 @@
+"""The keys of anonymous polls: a small file each, outside the database and its backups, destroyed after the closing.
+
+A ballot stands in the database under a token that only the key can make again from a voter; what people clicked and
+were told stands there sealed. So whoever has the database, all its backups and the logs, but not the key, cannot tell
+who voted, and once the key is gone nobody can. Sealed texts are padded, since their length would tell on long names.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+KEY_BYTES = 32
+TOKEN_BYTES = 18
+"""Of the MAC, 24 characters: nobody finds two voters with the same token."""
+NONCE_BYTES = 12
+PADDED = 2048
+"""Sealed texts have this length in bytes, or twice, four times ... as much where they are longer."""
+LOOK_SECONDS = 1.0
+"""For how long a key is believed to be there still: another process may have destroyed it."""
+FLEETING = "-"
+"""The name of the key that a process keeps in its memory only."""
+
+_NAME = re.compile(r"a\.[A-Za-z0-9_-]{1,14}")
+_KEY, _GONE, _PART = ".key", ".gone", ".part"
+
+
+class Key:
+    """The key of one anonymous poll. Any thread may use it."""
+
+    def __init__(self, name: str, secret: bytes) -> None:
+        self.name = name
+        self._about = name.encode()
+        self._tokens = _derived(secret, b"herald ballots " + self._about)
+        self._cipher = AESGCM(_derived(secret, b"herald seals " + self._about))
+
+    def token(self, voter: str) -> str:
+        """What a voter is called in this poll: always the same, 24 characters that nobody else can make or read."""
+        mac = hmac.digest(self._tokens, voter.encode("utf-8", "surrogatepass"), hashlib.sha256)
+        return base64.urlsafe_b64encode(mac[:TOKEN_BYTES]).decode()
+
+    def seal(self, data: bytes) -> str:
+        """Something that only this key opens, as ASCII text of a length that says next to nothing."""
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        sealed = self._cipher.encrypt(nonce, _pad(data), self._about)
+        return base64.urlsafe_b64encode(nonce + sealed).decode()
+
+    def open(self, sealed: str) -> bytes | None:
+        """What was sealed; None if it was not sealed with this key, or has been changed."""
+        try:
+            whole = base64.urlsafe_b64decode(sealed)
+            return _unpad(self._cipher.decrypt(whole[:NONCE_BYTES], whole[NONCE_BYTES:], self._about))
+        except (ValueError, InvalidTag):
+            return None
+
+
+class Keys:
+    """The folder of keys. All of it blocks, for as long as small files take. Any thread may use it.
+
+    Several processes share one folder. A name that no anonymous poll can have has no key.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[str, tuple[Key, float]] = {}
+        self._lock = threading.Lock()
+        self.fleeting = Key(FLEETING, secrets.token_bytes(KEY_BYTES))
+        """Opens for this process alone, as long as it runs, what belongs to a poll without a key."""
+
+    def make(self, name: str) -> Key:
+        """The key of this poll, made now where there is none. Raises OSError, and ValueError for an impossible name."""
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no anonymous poll")
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = self._path(name)
+        if not path.exists():
+            self._write(path)
+        return Key(name, path.read_bytes())
+
+    def _write(self, path: Path) -> None:
+        """Whole or not at all, and nobody's key is replaced."""
+        part = path.with_name(f"{path.stem}.{secrets.token_hex(4)}{_PART}")
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(secrets.token_bytes(KEY_BYTES))
+                _to_disk(file.fileno())
+            with suppress(FileExistsError):  # another process was first: its key counts
+                os.link(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+        _sync_folder(self._folder)
+
+    def find(self, name: str) -> Key | None:
+        """The key of this poll; None if it was destroyed, or never was here. Raises OSError."""
+        if name == FLEETING:
+            return self.fleeting
+        if not _NAME.fullmatch(name):
+            return None
+        now = time.monotonic()
+        known = self._known.get(name)
+        if known and now - known[1] < LOOK_SECONDS:
+            return known[0]
+        try:
+            secret = self._path(name).read_bytes()
+        except FileNotFoundError:
+            with self._lock:
+                self._known.pop(name, None)
+            return None
+        key = known[0] if known else Key(name, secret)
+        with self._lock:
+            self._known[name] = (key, now)
+        return key
+
+    def destroy(self, name: str) -> None:
+        """Overwrite and remove the key of this poll; a name without a key is fine. Raises OSError: then do it again."""
+        if not _NAME.fullmatch(name):
+            return
+        gone = self._path(name).with_suffix(_GONE)
+        with suppress(FileNotFoundError):
+            self._path(name).rename(gone)  # from here on nobody finds it, whatever happens
+        with self._lock:
+            self._known.pop(name, None)
+        _shred(gone)
+        if self._folder.is_dir():
+            _sync_folder(self._folder)
+
+    def names(self, older_than: float = 0.0) -> list[str]:
+        """The polls that have a key; with `older_than` only those whose key is that many seconds old."""
+        newest = time.time() - older_than
+        return sorted(path.stem for path in self._files(_KEY) if _made_at(path) <= newest)
+
+    def tidy(self, older_than: float = 60.0) -> None:
+        """Remove what a killed process left half made or half destroyed. Raises OSError."""
+        for path in self._files(_GONE):
+            _shred(path)
+        newest = time.time() - older_than
+        for path in self._files(_PART):
+            if _made_at(path) <= newest:  # otherwise it is just being made
+                _shred(path)
+
+    def _files(self, end: str) -> list[Path]:
+        return list(self._folder.glob(f"a.*{end}")) if self._folder.is_dir() else []
+
+    def _path(self, name: str) -> Path:
+        return self._folder / (name + _KEY)
+
+
+def _derived(secret: bytes, purpose: bytes) -> bytes:
+    return HKDF(SHA256(), KEY_BYTES, None, purpose).derive(secret)
+
+
+def _pad(data: bytes) -> bytes:
+    size = PADDED
+    while size <= len(data):
+        size *= 2
+    return data + b"\x80" + bytes(size - len(data) - 1)
+
+
+def _unpad(padded: bytes) -> bytes:
+    return padded[: padded.rindex(b"\x80")]
+
+
+def _made_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")
+
+
+def _shred(path: Path) -> None:
+    """Overwrite a small file in its place, and remove it."""
+    with suppress(FileNotFoundError):
+        with path.open("r+b") as file:
+            file.write(secrets.token_bytes(max(KEY_BYTES, path.stat().st_size)))
+            _to_disk(file.fileno())
+        path.unlink()
+
+
+def _to_disk(handle: int) -> None:
+    os.fsync(handle)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
