@@ -81,7 +81,7 @@ class Answers:
         if thinking and not notice.text:
             await self._once.request("DELETE", f"{path}/messages/@original")
         elif thinking or (notice.text and not notice.toast):
-            await self._once.request("POST", path, render.private(notice.text))
+            await self._once.request("POST", path, render.private(notice.text, notice.buttons))
 
     async def _elsewhere(self, notice: Notice, at: Channel) -> None:
         """In a direct conversation; where the member takes none, the hint in the channel."""
@@ -90,7 +90,7 @@ class Answers:
             route = Route("POST", "/users/@me/channels")
             opened = await self._rest.call(route, json={"recipient_id": user}, repeat=True)
             channel = snowflake(opened, "id") if isinstance(opened, dict) else None
-            await self._create(channel or "0", render.direct(notice.text, key))
+            await self._create(channel or "0", render.direct(notice.text, notice.buttons, key))
         except Refused as refused:
             if not notice.hint:
                 raise

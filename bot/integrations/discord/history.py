@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from discord.http import Route
 
+from bot.chat.messages import Document
 from bot.chat.ports import Refused, Sought, Unclear
 from bot.integrations.discord import render
 from bot.integrations.discord.api import Api
@@ -79,6 +80,7 @@ async def find(api: Api, sought: Sought) -> str | None:
     """As `Finds.find`: by the nonce where the history tells it, else by what the message says and answers."""
     me = await api.me()
     made = render.message(sought.message, sought.to, sought.key)
+    files = [len(sought.message.content)] if isinstance(sought.message, Document) else []
     try:
         alone: list[Json] = []
         async for message in _around(api, sought):
@@ -87,7 +89,7 @@ async def find(api: Api, sought: Sought) -> str | None:
             nonce = _nonce(message)
             if nonce == sought.key:
                 return snowflake(message, "id")
-            if nonce is not None or not _says(message, made):
+            if nonce is not None or not _says(message, made) or _sizes(message) != files:
                 continue
             if _answers(message) == _wanted(made):
                 return snowflake(message, "id")
@@ -141,7 +143,19 @@ def _says(message: Json, made: Mapping[str, object]) -> bool:
     shown, wanted = [_embed(one) for one in mappings(message, "embeds")], made.get("embeds") or []
     if wanted and shown != [_embed(one) for one in mappings({"embeds": wanted}, "embeds")]:
         return False
+    if _asked(mapping(message, "poll")) != _asked(mapping(made, "poll")):
+        return False
     return _buttons(mappings(message, "components")) == _buttons(mappings(made, "components"))
+
+
+def _asked(poll: Json) -> tuple[str, list[str]]:
+    answers = [mapping(answer, "poll_media") for answer in mappings(poll, "answers")]
+    return text(mapping(poll, "question"), "text").strip(), [text(answer, "text").strip() for answer in answers]
+
+
+def _sizes(message: Json) -> list[int | None]:
+    """How many bytes its files have; their names may have been changed on the way."""
+    return [number(file, "size") for file in mappings(message, "attachments")]
 
 
 def _embed(embed: Json) -> tuple[str, str]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 
+from bot.chat import moments
+
 _MEANING = (
     r"(?P<start>^[^\S\n]*)(?P<line>\#(?=\#{0,2}\s)|-(?=[\s\#])|\+(?=\s)|>|(?P<digits>\d+)(?P<dot>\.(?=\s)))"
     r"|(?P<inline>[\\*_`]"  # escape, emphasis, code
@@ -33,6 +35,17 @@ def literal(text: str, *, links: bool = False) -> str:
     At most twice as long as `text`: every character gets at most one backslash.
     """
     return (_TEXT_WITH_LINKS if links else _TEXT).sub(_escaped, text)
+
+
+def spoken(text: str, *, links: bool = False, most: int | None = None) -> str:
+    """A text of ours: as `literal`, and its moments in the reader's own zone and language, with how far off they are.
+
+    Of what stands between two moments at most `most` characters are kept, for texts that will be cut anyway.
+    """
+    return "".join(
+        literal(part[:most], links=links) if isinstance(part, str) else f"<t:{part.at}:f> (<t:{part.at}:R>)"
+        for part in moments.split(text)
+    )
 
 
 def _escaped(match: re.Match[str]) -> str:
@@ -62,7 +75,7 @@ def shortened(text: str, room: int) -> str:
 
 
 def cut(markdown: str, room: int) -> str:
-    """Escaped or quoted text, cut with an ellipsis to at most `room` UTF-16 units, no escape or line mark split."""
+    """Escaped or quoted text, cut with an ellipsis to at most `room` UTF-16 units; no escape, mark or tag is split."""
     if units(markdown) <= room:
         return markdown
     kept = _SPLIT.sub("", _beginning(markdown, room - 1))
@@ -70,7 +83,7 @@ def cut(markdown: str, room: int) -> str:
     return kept[: len(kept) - backslashes % 2] + "…"
 
 
-_SPLIT = re.compile(r"\n(?:> ?)?\Z")
+_SPLIT = re.compile(r"(?:\n(?:> ?)?|<(?:t(?::\d*(?::[fR]?)?)?)?)\Z")
 
 
 def _beginning(text: str, room: int) -> str:

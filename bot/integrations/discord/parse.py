@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from typing import Literal
 
 from bot.chat.events import (
     Attachment,
@@ -18,6 +19,7 @@ from bot.chat.events import (
     MessageDeleted,
     MessageEdited,
     MessagePosted,
+    PollVoted,
 )
 from bot.domain.places import Channel, Member
 from bot.integrations.discord.fields import (
@@ -39,6 +41,8 @@ DIRECT = "dm-"
 
 THREADS = frozenset({10, 11, 12})
 """Channel types that are threads: announcement, public, private."""
+ANSWERS = 10
+"""The most answers that a poll of Discord's has."""
 
 _SPOKEN = frozenset({0, 19, 20, 23})
 """Message types that somebody wrote: plain, reply, answers to commands. All others are the platform's announcements."""
@@ -111,6 +115,23 @@ def _deleted(frame: Json, d: Json) -> MessageDeleted | None:
     return MessageDeleted(channel, message) if message and channel else None
 
 
+def _vote_added(frame: Json, d: Json) -> PollVoted | None:
+    return _voted(d, "add")
+
+
+def _vote_removed(frame: Json, d: Json) -> PollVoted | None:
+    return _voted(d, "remove")
+
+
+def _voted(d: Json, change: Literal["add", "remove"]) -> PollVoted | None:
+    """A vote in anybody's poll: whether it is ours is not said. Answers are numbered from 1 in the order of asking."""
+    message, user, answer = snowflake(d, "message_id"), snowflake(d, "user_id"), number(d, "answer_id")
+    if not (message and user) or answer is None or not 1 <= answer <= ANSWERS:
+        return None
+    tenant = snowflake(d, "guild_id") or f"{DIRECT}{user}"
+    return PollVoted(message, Member(PLATFORM, tenant, user), (answer - 1,), change)
+
+
 def _interaction(frame: Json, d: Json) -> CommandInvoked | ButtonPressed | FormSubmitted | None:
     member = mapping(d, "member")
     user = mapping(member, "user") or mapping(d, "user")
@@ -176,6 +197,8 @@ def _button(d: Json, channel: Channel, member: Member, name: str) -> ButtonPress
         reply=_handle(d),
         member_roles=snowflakes(mapping(d, "member"), "roles"),
         locale=text(d, "locale") or None,
+        joined_at=seconds(mapping(d, "member"), "joined_at"),
+        created_at=seconds_of(member.user_id),
     )
 
 
@@ -298,6 +321,8 @@ _READERS: Mapping[str, Callable[[Json, Json], Event | None]] = {
     "MESSAGE_CREATE": _posted,
     "MESSAGE_UPDATE": _edited,
     "MESSAGE_DELETE": _deleted,
+    "MESSAGE_POLL_VOTE_ADD": _vote_added,
+    "MESSAGE_POLL_VOTE_REMOVE": _vote_removed,
     "INTERACTION_CREATE": _interaction,
 }
 

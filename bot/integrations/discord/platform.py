@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from discord.http import Route
 
 from bot.chat.events import Event, ReplyHandle
-from bot.chat.messages import Notice, Outgoing
+from bot.chat.messages import Document, Notice, Outgoing
 from bot.chat.ports import (
     Capabilities,
     CommandSpec,
@@ -24,10 +24,9 @@ from bot.chat.ports import (
 )
 from bot.domain.places import Channel, Member
 from bot.integrations.discord import commands as slash
-from bot.integrations.discord import history, parse, render, setup
+from bot.integrations.discord import history, parse, polls, render, setup
 from bot.integrations.discord.answers import Answers
 from bot.integrations.discord.api import Api
-from bot.integrations.discord.backfill import Backfill
 from bot.integrations.discord.blocks import keep_block, recall_block
 from bot.integrations.discord.client import DiscordConfig, point_at
 from bot.integrations.discord.connection import Connection, doorkeeper, until_allowed
@@ -38,6 +37,7 @@ from bot.integrations.discord.inbound import Inbound
 from bot.integrations.discord.logins import Clocks
 from bot.integrations.discord.progress import Progress
 from bot.integrations.discord.rest import NOT_LET_IN
+from bot.integrations.discord.sessions import Readiness, follow_sessions
 from bot.integrations.discord.watchdog import Watchdog
 
 log = logging.getLogger("herald.discord")
@@ -79,7 +79,9 @@ class DiscordPlatform:
     @property
     def capabilities(self) -> Capabilities:
         """What Discord can do."""
-        return Capabilities(max_reply=render.CONTENT, max_draft=render.MAX_DRAFT, carries_roles=True)
+        return Capabilities(
+            max_reply=render.CONTENT, max_draft=render.MAX_DRAFT, carries_roles=True, polls=render.POLLS
+        )
 
     def parse(self, raw: str) -> Event | None:
         """Read a stored frame again."""
@@ -92,19 +94,19 @@ class DiscordPlatform:
         self._inbound.use(sink)
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._until_denied(), name="discord token")
+                group.create_task(_until_denied(self._api), name="discord token")
                 group.create_task(self._inbound.run(), name="discord inbound")
                 await recall_block(sink, self._api.limits, self._now)
                 group.create_task(keep_block(sink, self._api.limits, self._now), name="discord block")
                 await until_allowed(self._api)
                 door = await doorkeeper(self._api, sink, self._config, self._clocks)
-                readiness = _Readiness(len(self._connections), ready)
+                readiness = Readiness(len(self._connections), ready)
                 for connection in self._connections:
                     shard, ear = connection.shard, self._ears[connection.shard]
                     watchdog = Watchdog(
                         self._api, connection, ear, self._progress, self._inbound.room, self._config.silence
                     )
-                    following = self._follow_sessions(connection, sink, readiness)
+                    following = follow_sessions(connection, self._api, sink, self._progress, readiness)
                     group.create_task(following, name=f"discord sessions {shard}")
                     group.create_task(connection.stay(door), name=f"discord gateway {shard}")
                     group.create_task(watchdog.run(), name=f"discord watchdog {shard}")
@@ -115,27 +117,6 @@ class DiscordPlatform:
             raise PlatformDown(str(_first(down))) from None
         finally:
             await self._finish()
-
-    async def _until_denied(self) -> None:
-        """End everything when Discord has refused the token, whoever was told."""
-        await self._api.limits.denied.wait()
-        raise PlatformDown(NOT_LET_IN)
-
-    async def _follow_sessions(self, connection: Connection, sink: Sink, readiness: _Readiness) -> None:
-        """Read back what was missed whenever a new session stands; a newer one ends the reading for an older."""
-        filling: asyncio.Task[None] | None = None
-        shard = connection.shard
-        try:
-            while True:
-                await connection.session_ready.wait()
-                connection.session_ready.clear()
-                await _ended(filling)
-                log.info("discord: session %d of shard %d ready", self._progress.session(shard), shard)
-                readiness.stands(shard)
-                backfill = Backfill(self._api, sink, self._progress, shard)
-                filling = asyncio.create_task(backfill.run(), name=f"discord back-fill {shard}")
-        finally:
-            await _ended(filling)
 
     def _known_parent(self, channel: str) -> str | None:
         return next((known for one in self._connections if (known := one.parent_of(channel))), None)
@@ -154,7 +135,7 @@ class DiscordPlatform:
         The id is empty when the message was made by an earlier request and has been deleted since.
         """
         route = Route("POST", "/channels/{channel_id}/messages", channel_id=to.channel_id)
-        return await self._api.rest.create(route, render.message(message, to, key))
+        return await self._api.rest.create(route, render.message(message, to, key), _file(message))
 
     async def find(self, sought: Sought) -> str | None:
         """As `Finds.find`: what the gateway has brought back of our own, else the channel's history."""
@@ -168,7 +149,8 @@ class DiscordPlatform:
         """As `Platform.edit`; a message that is gone is Refused with code `gone`."""
         if not message_id:
             raise Refused("the message was deleted soon after it was sent", GONE)
-        await self._api.rest.call(_message("PATCH", at, message_id), json=render.content(message))
+        route = _message("PATCH", at, message_id)
+        await self._api.rest.call(route, json=render.content(message), file=_file(message))
 
     async def delete(self, at: Channel, message_id: str) -> None:
         """As `Deletes.delete`."""
@@ -179,6 +161,15 @@ class DiscordPlatform:
         except Refused as refused:
             if refused.code != GONE:
                 raise
+
+    async def end_poll(self, at: Channel, message_id: str) -> None:
+        """As `EndsPolls.end_poll`."""
+        if message_id:
+            await polls.end(self._api, at.channel_id, message_id)
+
+    async def votes(self, at: Channel, message_id: str, options: int) -> Mapping[str, tuple[int, ...]]:
+        """As `ReadsVotes.votes`; of a poll that is gone Refused with code `gone`."""
+        return await polls.votes(self._api, at.channel_id, message_id, options)
 
     async def notify(self, notice: Notice, at: Channel, reply: ReplyHandle) -> None:
         """As `Notifies.notify`: by the interaction's token, else directly, else the hint in the channel."""
@@ -223,39 +214,23 @@ class DiscordPlatform:
         await self._api.close()
 
 
-class _Readiness:
-    """Calls `ready` once, when every shard has had a session."""
-
-    def __init__(self, shards: int, ready: Callable[[], None]) -> None:
-        self._shards = shards
-        self._ready = ready
-        self._stood: set[int] = set()
-
-    def stands(self, shard: int) -> None:
-        """This shard has a session."""
-        if len(self._stood) < self._shards:
-            self._stood.add(shard)
-            if len(self._stood) == self._shards:
-                self._ready()
-
-
 _NO_MEMBER = frozenset({"10007", "10013"})
 """Unknown member, unknown user."""
+
+
+async def _until_denied(api: Api) -> None:
+    """End everything when Discord has refused the token, whoever was told."""
+    await api.limits.denied.wait()
+    raise PlatformDown(NOT_LET_IN)
+
+
+def _file(message: Outgoing) -> Document | None:
+    return message if isinstance(message, Document) else None
 
 
 def _message(method: str, at: Channel, message_id: str) -> Route:
     path = "/channels/{channel_id}/messages/{message_id}"
     return Route(method, path, channel_id=at.channel_id, message_id=message_id)
-
-
-async def _ended(task: asyncio.Task[None] | None) -> None:
-    """Cancel a task and wait for its end; its failure is raised."""
-    if task is None:
-        return
-    task.cancel()
-    await asyncio.wait([task])
-    if not task.cancelled() and (error := task.exception()) is not None:
-        raise error
 
 
 def _first(group: BaseExceptionGroup[PlatformDown]) -> BaseException:

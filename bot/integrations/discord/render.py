@@ -7,12 +7,28 @@ always shown whole (limits: Discord reference, "Embed Limits").
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
-from bot.chat.messages import Button, Card, Field, FieldErrors, Form, Line, Outgoing, Prompt, Reply, Tone
-from bot.chat.ports import Refused
+from bot.chat import moments
+from bot.chat.messages import (
+    Button,
+    Card,
+    Document,
+    Field,
+    FieldErrors,
+    Form,
+    Line,
+    NativePoll,
+    Outgoing,
+    Prompt,
+    Reply,
+    Tone,
+)
+from bot.chat.ports import PollLimits, Refused
 from bot.domain.places import Channel
-from bot.integrations.discord.markdown import cut, literal, quoted, shortened, units
+from bot.integrations.discord.markdown import cut, literal, quoted, shortened, spoken, units
+from bot.integrations.discord.parse import ANSWERS
 
 CONTENT = 2_000
 DESCRIPTION = 4_096
@@ -22,6 +38,20 @@ MESSAGE_EMBEDS = 6_000
 ROW, ROWS = 5, 5
 LABEL, FIELD_LABEL, FIELD_HELP, MODAL_TITLE = 80, 45, 100, 45
 FIELD_VALUE, CHOICES, CHOICE, FIELDS = 4_000, 25, 100, 5
+HOUR, LONGEST_HOURS = 3_600.0, 768
+POLLS = PollLimits(
+    question=300,
+    option=55,
+    options=ANSWERS,
+    longest=LONGEST_HOURS * HOUR,
+    shortest=60.0,
+    hides=False,
+    quiz=False,
+    fixes=False,
+)
+"""Discord counts in hours, but a poll that closes earlier is ended by us: by a request that must find its turn, so that
+a minute is the least.
+"""
 
 EPHEMERAL = 1 << 6
 SUPPRESS_EMBEDS = 1 << 2
@@ -43,6 +73,7 @@ _COLOURS: Mapping[Tone, int] = {
 }
 _STYLES = {"primary": 1, "plain": 2, "danger": 4}
 _LINK_STYLE = 5
+_POLL_LAYOUT = 1
 _ACTION_ROW, _BUTTON, _SELECT, _TEXT_INPUT, _LABEL = 1, 2, 3, 4, 18
 
 Json = dict[str, object]
@@ -50,53 +81,78 @@ Json = dict[str, object]
 
 def message(outgoing: Outgoing, to: Channel, key: str) -> Json:
     """The body of Create Message; `key` is the nonce by which Discord knows a repeated request."""
-    body = {**content(outgoing), "nonce": key, "enforce_nonce": True}
-    reply_to = None if isinstance(outgoing, Card) else outgoing.reply_to
-    if reply_to:
+    if isinstance(outgoing, NativePoll):
+        made: Json = {"poll": _poll(outgoing), "allowed_mentions": NO_MENTIONS}
+    else:
+        made = content(outgoing)
+    body = {**made, "nonce": key, "enforce_nonce": True}
+    if isinstance(outgoing, Reply | Line | Prompt) and (reply_to := outgoing.reply_to):
         # A question that was deleted meanwhile must not keep its answer from arriving.
         body["message_reference"] = {
             "message_id": reply_to,
             "channel_id": to.channel_id,
             "fail_if_not_exists": False,
         }
-    return {name: value for name, value in body.items() if value not in ([], "")}
+    return _named(body)
 
 
 def content(outgoing: Outgoing) -> Json:
-    """The body of Edit Message: every part is named, so that nothing of the former message stays."""
+    """The body of Edit Message: every part is named, so that nothing of the former message stays.
+
+    Raises Refused for a poll, which cannot be edited.
+    """
     match outgoing:
         case Card():
             return {
                 "content": "",
                 "embeds": embeds(outgoing),
-                "components": rows(outgoing.buttons),
+                "components": rows(outgoing.buttons, stacked=outgoing.stacked),
+                "attachments": [],
                 "allowed_mentions": NO_MENTIONS,
             }
+        case Document():
+            return {**told(outgoing.text), "attachments": [{"id": "0", "filename": outgoing.name}]}
+        case NativePoll():
+            raise Refused("a poll of Discord's cannot be edited", "poll")
         case Reply():
             return {**_plain(outgoing.text), "flags": SUPPRESS_EMBEDS}
         case Line() | Prompt():
             return told(outgoing.text)
 
 
+def _poll(poll: NativePoll) -> Json:
+    """Everybody sees who voted for what, at any time, and votes can be changed: Refused where that was not wanted."""
+    if poll.hidden or poll.correct is not None or not poll.revoting:
+        raise Refused("Discord's polls hide nothing, have no right option and let votes be changed", "unsupported")
+    return {
+        "question": {"text": poll.question},
+        "answers": [{"poll_media": {"text": option}} for option in poll.options],
+        "duration": min(max(1, math.ceil(poll.closes_in / HOUR)), LONGEST_HOURS),
+        "allow_multiselect": poll.multiple,
+        "layout_type": _POLL_LAYOUT,
+    }
+
+
 def told(text: str) -> Json:
     """A text shown character by character; longer than a message it goes into an embed, and is cut there."""
-    shown = literal(text, links=True)
+    shown = spoken(text, links=True)
     if units(shown) <= CONTENT:
         return {**_plain(shown), "flags": SUPPRESS_EMBEDS}
-    embed = {"description": cut(literal(text[: DESCRIPTION + 1]), DESCRIPTION)}
-    return {"content": "", "embeds": [embed], "components": [], "allowed_mentions": NO_MENTIONS}
+    return {**_plain(""), "embeds": [{"description": cut(spoken(text, most=DESCRIPTION + 1), DESCRIPTION)}]}
 
 
 def _plain(text: str) -> Json:
-    return {"content": text, "embeds": [], "components": [], "allowed_mentions": NO_MENTIONS}
+    return {"content": text, "embeds": [], "components": [], "attachments": [], "allowed_mentions": NO_MENTIONS}
 
 
 def embeds(card: Card) -> list[Json]:
     """The card's one embed, or two. Raises Refused when the draft could not be shown whole."""
-    title = literal(card.header) if units(literal(card.header)) <= TITLE else ""
-    top = [] if title else [literal(card.header)]
-    details = "\n".join(literal(line, links=True) for line in card.details)
-    bottom = [literal(card.draft), "\n".join(literal(line, links=True) for line in card.status)]
+    # Time stamps are not promised to work in a title: there a moment is written out.
+    title = literal(moments.plain(card.header))
+    top = [] if units(title) <= TITLE else [spoken(card.header)]
+    title = "" if top else title
+    details = "\n".join(spoken(line, links=True) for line in card.details)
+    bottom = [literal(card.draft), "\n".join(spoken(line, links=True) for line in card.status)]
     one = _parts(top, card.comment, [details, *bottom], DESCRIPTION)
     if one is not None:
         return [_embed(card.tone, one, title)]
@@ -133,12 +189,13 @@ def _embed(tone: Tone, description: str, title: str) -> Json:
     return embed
 
 
-def rows(buttons: Sequence[Button]) -> list[Json]:
-    """Buttons in rows of five. Raises Refused for more than a message holds."""
+def rows(buttons: Sequence[Button], *, stacked: bool = False) -> list[Json]:
+    """Buttons in rows of five, or `stacked` in rows as short as five rows allow. Raises Refused for too many."""
     if len(buttons) > ROW * ROWS:
         raise Refused(f"{len(buttons)} buttons do not fit into a Discord message", "too_long")
     made = [_button(button) for button in buttons]
-    return [{"type": _ACTION_ROW, "components": made[at : at + ROW]} for at in range(0, len(made), ROW)]
+    row = max(1, -(-len(made) // ROWS)) if stacked else ROW
+    return [{"type": _ACTION_ROW, "components": made[at : at + row]} for at in range(0, len(made), row)]
 
 
 def _button(button: Button) -> Json:
@@ -189,19 +246,24 @@ def _option(value: str, label: str, chosen: bool) -> Json:
 
 def faults(refused: FieldErrors) -> Json:
     """The data of a private answer that lists what is wrong with a form: Discord cannot show it in the form."""
-    return {**_said("\n".join(refused.errors.values())), "flags": EPHEMERAL}
+    return {**_named(told("\n".join(refused.errors.values()))), "flags": EPHEMERAL}
 
 
-def private(text: str) -> Json:
-    """The data of a message that only one person sees."""
-    body = _said(text)
+def private(text: str, buttons: Sequence[Button] = ()) -> Json:
+    """The data of a message that only one person sees. Raises Refused for more buttons than it holds."""
+    body = told(text)
     flags = body.get("flags", 0)
-    return {**body, "flags": EPHEMERAL | (flags if isinstance(flags, int) else 0)}
+    shown = {**body, "components": rows(buttons), "flags": EPHEMERAL | (flags if isinstance(flags, int) else 0)}
+    return _named(shown)
 
 
-def direct(text: str, key: str) -> Json:
-    """The body of Create Message for a text in a direct conversation."""
-    return {**_said(text), "nonce": key, "enforce_nonce": True}
+def direct(text: str, buttons: Sequence[Button], key: str) -> Json:
+    """The body of Create Message for a text in a direct conversation.
+
+    Only links stay of the buttons: a press there would come from another place, and from nobody of the server.
+    """
+    shown = {**told(text), "components": rows([button for button in buttons if button.url])}
+    return {**_named(shown), "nonce": key, "enforce_nonce": True}
 
 
 def hint(text: str, user_id: str, key: str) -> Json:
@@ -210,10 +272,6 @@ def hint(text: str, user_id: str, key: str) -> Json:
     body["content"] = f"<@{user_id}> {body['content']}".rstrip()
     body["allowed_mentions"] = {"users": [user_id], "replied_user": False}
     return {**_named(body), "nonce": key, "enforce_nonce": True}
-
-
-def _said(text: str) -> Json:
-    return _named(told(text))
 
 
 def _named(body: Json) -> Json:

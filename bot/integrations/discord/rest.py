@@ -12,9 +12,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from discord.http import Route
 
+from bot.chat.messages import Document
 from bot.chat.ports import LimitSeen, NotSent, Refused, SendError, Unclear
 from bot.integrations.discord.errors import GONE, NO_TOKEN, UNAUTHORIZED, failure, outcome
 from bot.integrations.discord.fields import Json, snowflake
@@ -35,6 +37,15 @@ NOT_LET_IN = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What a request carries."""
+
+    json: object
+    params: Mapping[str, str | int] | None
+    file: Document | None
+
+
 class Rest:
     """Calls with the bot's token. `timeout` is how long one may take, in seconds."""
 
@@ -52,6 +63,7 @@ class Rest:
         route: Route,
         *,
         json: Mapping[str, object] | list[object] | None = None,
+        file: Document | None = None,
         params: Mapping[str, str | int] | None = None,
         within: float | None = None,
         repeat: bool | None = None,
@@ -65,7 +77,7 @@ class Rest:
         pauses = iter(PAUSES if repeat or (repeat is None and route.method == "GET") else ())
         while True:
             try:
-                return await self._attempt(route, json, params, end)
+                return await self._attempt(route, _Sent(json, params, file), end)
             except (NotSent, Unclear) as error:
                 pause = next(pauses, None)
                 told = error.retry_after if isinstance(error, NotSent) else None
@@ -74,8 +86,8 @@ class Rest:
                     raise
             await asyncio.sleep(wait)
 
-    async def create(self, route: Route, body: Mapping[str, object]) -> str:
-        """The id of the message that this makes; its body has a nonce. Raises NotSent, Refused, Unclear.
+    async def create(self, route: Route, body: Mapping[str, object], file: Document | None = None) -> str:
+        """The id of the message that this makes, with a file; its body has a nonce. Raises NotSent, Refused, Unclear.
 
         An attempt with an unknown outcome is made again with the same nonce: Discord answers with the first one's
         message (`enforce_nonce`), so at most one is created. Empty: it was created, and has been deleted meanwhile.
@@ -87,7 +99,7 @@ class Rest:
             # The first attempt leaves time for another; a later one may use up what there is.
             begun, half = loop.time(), loop.time() + self._timeout / 2
             try:
-                made = await self._attempt(route, body, None, end if unclear else min(end, half))
+                made = await self._attempt(route, _Sent(body, None, file), end if unclear else min(end, half))
                 return _made(made)
             except Unclear as error:
                 unclear = error
@@ -106,7 +118,7 @@ class Rest:
             await asyncio.sleep(wait)
         raise unclear or Unclear("no answer")
 
-    async def _attempt(self, route: Route, body: object, params: Mapping[str, str | int] | None, end: float) -> object:
+    async def _attempt(self, route: Route, sent: _Sent, end: float) -> object:
         loop = asyncio.get_running_loop()
         await self._turn(route, end)
         left = end - loop.time()
@@ -118,8 +130,9 @@ class Rest:
                 route.method,
                 self._api + route.url.removeprefix(Route.BASE),
                 left,
-                json=body,
-                params=params,
+                json=sent.json,
+                file=sent.file,
+                params=sent.params,
                 headers=self._headers,
             )
         finally:

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import aiohttp
 
+from bot.chat.messages import Document
 from bot.chat.ports import NotSent, Unclear
 from bot.integrations.discord.errors import Response
 
@@ -42,17 +43,25 @@ class Wire:
         within: float,
         *,
         json: object = None,
+        file: Document | None = None,
         params: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """The answer, whatever it is, in `within` seconds. Raises NotSent, Unclear."""
+        """The answer, whatever it is, in `within` seconds; a `file` goes beside the JSON. Raises NotSent, Unclear."""
         session = self._opened()
         limits = aiohttp.ClientTimeout(total=None, connect=max(0.01, within * CONNECT))
         try:
             async with (
                 asyncio.timeout(within),
                 session.request(
-                    method, url, json=json, params=params, headers=headers, allow_redirects=False, timeout=limits
+                    method,
+                    url,
+                    json=None if file else json,
+                    data=_parts(json, file) if file else None,
+                    params=params,
+                    headers=headers,
+                    allow_redirects=False,
+                    timeout=limits,
                 ) as answer,
             ):
                 self._look_at(answer.headers.get("Date"))
@@ -82,6 +91,14 @@ class Wire:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+
+def _parts(body: object, file: Document) -> aiohttp.FormData:
+    """JSON and file as Discord takes them together (reference, "Uploading Files"); it can be read only once."""
+    parts = aiohttp.FormData(default_to_multipart=True)
+    parts.add_field("payload_json", json.dumps(body), content_type="application/json")
+    parts.add_field("files[0]", file.content, filename=file.name, content_type=file.media_type)
+    return parts
 
 
 def decoded(body: bytes) -> object:
