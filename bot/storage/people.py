@@ -31,13 +31,25 @@ class People:
     def language(self, member: Member) -> str | None:
         """The language that they chose."""
         query = sa.select(people.c.language).where(people.c.member == str(member))
-        return self._connection.execute(query).scalar_one_or_none()
+        return self._connection.execute(query).scalar_one_or_none() or None
 
     def choose_language(self, member: Member, language: str) -> None:
         """Keep it."""
         values = insert(people).values(member=str(member), language=language)
         self._connection.execute(
             values.on_conflict_do_update(index_elements=["member"], set_={"language": values.excluded.language})
+        )
+
+    def zone(self, member: Member) -> str | None:
+        """The time zone that they chose (`Asia/Shanghai`)."""
+        query = sa.select(people.c.zone).where(people.c.member == str(member))
+        return self._connection.execute(query).scalar_one_or_none() or None
+
+    def choose_zone(self, member: Member, zone: str) -> None:
+        """Keep it; an empty one is no choice any more."""
+        values = insert(people).values(member=str(member), language="", zone=zone)
+        self._connection.execute(
+            values.on_conflict_do_update(index_elements=["member"], set_={"zone": values.excluded.zone})
         )
 
 

@@ -9,7 +9,6 @@ from sqlalchemy import (
     Float,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
@@ -17,30 +16,51 @@ from sqlalchemy import (
     text,
 )
 
-metadata = MetaData()
+from bot.storage.columns import metadata, number, place
+from bot.storage.poll_tables import (
+    ballots,
+    link_codes,
+    link_tries,
+    links,
+    poll_log,
+    poll_posts,
+    poll_refusals,
+    poll_signals,
+    polls,
+)
 
-_Key = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite numbers rows by itself only in columns that are declared INTEGER."""
-
-
-def _id() -> Column[int]:
-    return Column("id", _Key, primary_key=True, autoincrement=True)
-
-
-def _place() -> list[Column[str]]:
-    return [
-        Column("platform", String, nullable=False),
-        Column("tenant", String, nullable=False),
-        Column("channel_id", String, nullable=False),
-        Column("thread_id", String),
-        Column("parent_id", String),
-    ]
-
+__all__ = [
+    "ballots",
+    "blocks",
+    "cards",
+    "comments",
+    "cursors",
+    "decisions",
+    "drafts",
+    "facts",
+    "inbox",
+    "leases",
+    "link_codes",
+    "link_tries",
+    "links",
+    "live",
+    "metadata",
+    "outbox",
+    "people",
+    "poll_log",
+    "poll_posts",
+    "poll_refusals",
+    "poll_signals",
+    "polls",
+    "prompts",
+    "timers",
+    "views",
+]
 
 inbox = Table(
     "inbox",
     metadata,
-    _id(),
+    number(),
     Column("source", String, nullable=False),
     Column("external_id", String, nullable=False),
     Column("raw", Text, nullable=False),
@@ -66,8 +86,8 @@ cursors = Table(
 comments = Table(
     "comments",
     metadata,
-    _id(),
-    *_place(),
+    number(),
+    *place(),
     Column("message_id", String, nullable=False),
     Column("author_id", String, nullable=False),
     Column("author_name", String, nullable=False),
@@ -92,7 +112,7 @@ comments = Table(
 drafts = Table(
     "drafts",
     metadata,
-    _id(),
+    number(),
     Column("comment_id", BigInteger, nullable=False, unique=True),
     Column("version", Integer, nullable=False),
     Column("state", String, nullable=False),
@@ -124,7 +144,7 @@ Index("drafts_state", drafts.c.state, drafts.c.id)
 decisions = Table(
     "decisions",
     metadata,
-    _id(),
+    number(),
     Column("draft_id", BigInteger, nullable=False, index=True),
     Column("version", Integer, nullable=False),
     Column("action", String, nullable=False),
@@ -140,9 +160,9 @@ decisions = Table(
 cards = Table(
     "cards",
     metadata,
-    _id(),
+    number(),
     Column("draft_id", BigInteger, nullable=False),
-    *_place(),
+    *place(),
     Column("message_id", String),
     UniqueConstraint("draft_id", "platform", "tenant", "channel_id"),
 )
@@ -165,12 +185,12 @@ Index("views_card", views.c.card_id)
 outbox = Table(
     "outbox",
     metadata,
-    _id(),
+    number(),
     Column("key", String, nullable=False, unique=True),
     Column("kind", String, nullable=False),
     Column("lane", String, nullable=False),
     Column("priority", Integer, nullable=False),
-    *_place(),
+    *place(),
     Column("draft_id", BigInteger),
     Column("card_id", BigInteger),
     Column("version", Integer, nullable=False, server_default="0"),
@@ -211,7 +231,7 @@ Index(
 timers = Table(
     "timers",
     metadata,
-    _id(),
+    number(),
     Column("kind", String, nullable=False),
     Column("key", String, nullable=False),
     Column("due_at", Float, nullable=False),
@@ -224,8 +244,8 @@ Index("timers_due", timers.c.due_at)
 prompts = Table(
     "prompts",
     metadata,
-    _id(),
-    *_place(),
+    number(),
+    *place(),
     Column("message_id", String),
     Column("member", String, nullable=False),
     Column("payload", String, nullable=False),
@@ -238,7 +258,8 @@ people = Table(
     "people",
     metadata,
     Column("member", String, primary_key=True),
-    Column("language", String, nullable=False),
+    Column("language", String, nullable=False),  # empty: not chosen
+    Column("zone", String, nullable=False, server_default=""),  # empty: not chosen
 )
 
 facts = Table(
@@ -271,7 +292,7 @@ live = Table(
     "live",
     metadata,
     Column("name", String, primary_key=True),  # the kind, a colon, and whatever its handler calls the message
-    *_place(),
+    *place(),
     Column("message_id", String, nullable=False),
     Column("shown", String, nullable=False),  # the fingerprint of what it shows; empty while that is not known
     Column("begun", String, nullable=False),  # of what is being shown now

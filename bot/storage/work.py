@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, bindparam
 
 from bot.domain.review import View
+from bot.storage.ballots import Ballots
 from bot.storage.blocks import Blocks
 from bot.storage.cards import Cards, StoredCard, StoredView, read_card
 from bot.storage.comments import Comments, StoredComment, read_comment
@@ -18,9 +19,11 @@ from bot.storage.drafts import Drafts, StoredDraft, read_draft
 from bot.storage.faults import is_database
 from bot.storage.hot import Hot
 from bot.storage.inbox import Inbox
+from bot.storage.linking import Links
 from bot.storage.live import LivePosts
 from bot.storage.outbox import Outbox
 from bot.storage.people import Facts, People, Prompts
+from bot.storage.polls import Polls
 from bot.storage.store import attempt
 from bot.storage.tables import cards, comments, drafts, views
 from bot.storage.timers import Timers
@@ -113,6 +116,21 @@ class Work:
     def people(self) -> People:
         """Members' choices."""
         return People(self._connection)
+
+    @cached_property
+    def polls(self) -> Polls:
+        """Polls."""
+        return Polls(self._connection)
+
+    @cached_property
+    def ballots(self) -> Ballots:
+        """What was voted."""
+        return Ballots(self._connection)
+
+    @cached_property
+    def links(self) -> Links:
+        """Which members are one person."""
+        return Links(self._connection)
 
     @cached_property
     def prompts(self) -> Prompts:
