@@ -17,6 +17,7 @@ from pydantic import SecretStr, ValidationError, field_validator
 
 from bot.domain.places import BadAddress, Channel
 from bot.domain.roles import Grant, Role
+from bot.locales.zones import is_zone
 from bot.settings_sections import (
     Community,
     Delivery,
@@ -25,6 +26,7 @@ from bot.settings_sections import (
     Http,
     Knowledge,
     OpenAI,
+    Polls,
     Processes,
     Review,
     Roles,
@@ -45,6 +47,7 @@ __all__ = [
     "Http",
     "Knowledge",
     "OpenAI",
+    "Polls",
     "Processes",
     "Review",
     "Roles",
@@ -93,6 +96,9 @@ class Settings(Section):
     openai: OpenAI = OpenAI()
     http: Http = Http()
     processes: Processes = Processes()
+    polls: Polls = Polls()
+    timezone: str = "UTC"
+    """The community's zone (IANA), for people and rooms that have none of their own."""
     database_url: SecretStr = SecretStr("")
     """`postgresql://user:password@host/name`; empty: a SQLite file in `data_dir`."""
     redis_url: SecretStr = SecretStr("")
@@ -107,6 +113,18 @@ class Settings(Section):
     @classmethod
     def _ids_are_texts(cls, value: object) -> object:
         return {name: str(number) for name, number in value.items()} if isinstance(value, dict) else value
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_zone(cls, value: str) -> str:
+        if not is_zone(value):
+            raise ValueError(f"there is no zone {value!r}; write it as Continent/City, for example Asia/Shanghai")
+        return value
+
+    @property
+    def ballot_keys(self) -> Path:
+        """The folder of the keys of anonymous polls."""
+        return self.polls.keys or self.data_dir / "ballots"
 
     def configured(self) -> tuple[str, ...]:
         """Platforms that have a token."""
@@ -220,7 +238,13 @@ def _anchor(values: dict[str, Any], file: Path) -> None:
     """Relative paths of a file hold wherever the program is started: they are read from the folder above `config/`."""
     base = file.resolve().parent
     base = base.parent if base.name == "config" else base
-    for *sections, name in (["data_dir"], ["clock_file"], ["knowledge", "path"], ["drafting", "prompts"]):
+    for *sections, name in (
+        ["data_dir"],
+        ["clock_file"],
+        ["knowledge", "path"],
+        ["drafting", "prompts"],
+        ["polls", "keys"],
+    ):
         table: Any = values
         for section in sections:
             table = table.get(section, {}) if isinstance(table, dict) else {}

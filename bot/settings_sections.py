@@ -171,3 +171,15 @@ class Http(Section):
         """Host and port, or None; port 0 takes any free one."""
         host, _, port = self.bind.rpartition(":")
         return (host.strip("[]"), int(port)) if self.bind else None
+
+
+class Polls(Section):
+    """Polls, and who may make them."""
+
+    open_to: Literal["team", "everyone"] = "team"
+    keys: Path | None = None
+    """The folder of the keys of anonymous polls, which all processes share and no backup holds; `data_dir`/ballots."""
+    active_days: int = Field(30, ge=1, le=365)
+    """Whoever wrote within so many days counts as active; turnout is told against them."""
+    default_hours: float = Field(24.0, gt=0, le=24 * 365)
+    """How long a poll runs whose maker said nothing."""
