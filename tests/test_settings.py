@@ -245,3 +245,30 @@ def test_a_file_with_tokens_that_others_can_read_is_noticed(tmp_path: Path, mode
     file = write(tmp_path, text)
     file.chmod(mode)
     assert exposed(file) is told
+
+
+@pytest.mark.parametrize("zone", ["asia/shanghai", "Asia", "localtime", "../UTC", "", "UTC+8", "Europe/Berlin/"])
+def test_a_zone_that_the_database_does_not_know_is_a_fault(tmp_path: Path, zone: str) -> None:
+    found = faults({}, write(tmp_path, f'timezone = "{zone}"'))
+    assert len(found) == 1
+    assert "timezone" in found[0]
+    assert "Continent/City" in found[0]
+
+
+def test_zones_are_taken_by_their_name(tmp_path: Path) -> None:
+    assert load({}, write(tmp_path, 'timezone = "Asia/Shanghai"')).timezone == "Asia/Shanghai"
+    assert load({"HERALD_TIMEZONE": "Europe/Berlin"}, tmp_path / "none.toml").timezone == "Europe/Berlin"
+
+
+def test_the_keys_of_polls_lie_with_the_data_or_where_it_is_said(tmp_path: Path) -> None:
+    folder = tmp_path / "config"
+    folder.mkdir()
+    assert load({}, write(folder, 'data_dir = "here"')).ballot_keys == tmp_path / "here" / "ballots"
+    assert load({}, write(folder, '[polls]\nkeys = "apart"')).ballot_keys == tmp_path / "apart"
+
+
+@pytest.mark.parametrize(
+    "line", ['open_to = "nobody"', "active_days = 0", "default_hours = 0", "default_hours = 9000", "kinds = []"]
+)
+def test_what_polls_cannot_be_set_to_is_a_fault(tmp_path: Path, line: str) -> None:
+    assert len(faults({}, write(tmp_path, f"[polls]\n{line}"))) == 1
