@@ -15,6 +15,7 @@ from typing import Literal
 from sqlalchemy import Connection
 
 from bot.chat.ports import CommandSpec, Model, Platform, StoreUnavailable, Wakeup
+from bot.domain.places import Channel
 from bot.domain.review import Rules
 from bot.drafting.drafter import Drafter, EmbeddedDrafter
 from bot.drafting.model_drafter import FallbackDrafter, ModelDrafter
@@ -185,7 +186,18 @@ def make_desk(settings: Settings, platforms: dict[str, Platform], key: bytes) ->
         max_age=settings.watch.max_age_hours * 3600,
         max_draft=settings.drafting.max_length,
         card_lines=settings.review.card_lines,
+        named=_named(settings, platforms),
+        polls_open=settings.polls.open_to == "everyone",
+        poll_hours=settings.polls.default_hours,
+        active_seconds=settings.polls.active_days * 86400,
     )
+
+
+def _named(settings: Settings, platforms: Mapping[str, Platform]) -> dict[str, Channel]:
+    """All rooms that the settings name, on the platforms that there are."""
+    tenants = dict.fromkeys(platforms, "")
+    names = [name for name in settings.channels if name.partition("/")[0] in platforms]
+    return dict(zip(names, settings.named(tuple(names), tenants), strict=True))
 
 
 def _place(settings: Settings, name: str) -> tuple[str, str]:

@@ -45,7 +45,6 @@ class Live(Generic[C]):
 
     def __init__(
         self,
-        registry: Registry[C],
         kind: str,
         render: Callable[[C, str], Outgoing | None],
         lost: Callable[[C, str, Lost], None] | None = None,
@@ -53,7 +52,10 @@ class Live(Generic[C]):
         self._kind = kind
         self._render = render
         self._lost = lost
-        registry.outgoing(kind, self._prepare, self._outcome)
+
+    def register(self, registry: Registry[C]) -> None:
+        """Declare their edits as outgoing messages."""
+        registry.outgoing(self._kind, self._prepare, self._outcome)
 
     def follow(self, work: Work, name: str, at: Channel, message_id: str, message: Outgoing) -> None:
         """A message was posted and shows this: from now on `changed` edits it."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bot.chat.events import ButtonPressed, CommandInvoked, FormSubmitted, ReplyHandle
+from bot.chat.messages import Button
 from bot.chat.ports import Capabilities
 from bot.domain.delivery import Urgency
 from bot.domain.places import Channel, Member
@@ -48,6 +49,14 @@ class Desk:
     """How long a member may wait for the team's decision; 0: for ever."""
     escalation: Channel | None = None
     """Where help is called for."""
+    named: Mapping[str, Channel] = field(default_factory=dict)
+    """All rooms that the settings name (`telegram/general`)."""
+    polls_open: bool = False
+    """Whether everybody may make polls, or the team only."""
+    poll_hours: float = 24.0
+    """How long a poll runs that was given no end."""
+    active_seconds: float = 30 * 86400.0
+    """Who wrote something within this time is an active member."""
 
     @property
     def cards(self) -> tuple[Channel, ...]:
@@ -130,6 +139,18 @@ def tell(ctx: Context, asker: Asker, text: str, *, toast: bool = False) -> None:
         "hint": ctx.desk.texts.say(language_of(ctx, asker), "notice.hint", name=asker.name),
         "toast": toast,
         "reply": dict(asker.reply),
+    }
+    ctx.work.outbox.add(Order(key, "notice", key, asker.channel, Urgency.ANSWER, text=text, extra=extra))
+
+
+def offer(ctx: Context, asker: Asker, text: str, buttons: tuple[Button, ...]) -> None:
+    """Show one person something privately, with buttons; only where the platform shows such things privately."""
+    key = new_id()
+    extra = {
+        "member": str(asker.member),
+        "hint": ctx.desk.texts.say(language_of(ctx, asker), "notice.hint", name=asker.name),
+        "reply": dict(asker.reply),
+        "buttons": [{"label": one.label, "payload": one.payload, "style": one.style} for one in buttons],
     }
     ctx.work.outbox.add(Order(key, "notice", key, asker.channel, Urgency.ANSWER, text=text, extra=extra))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.chat.messages import Notice, Prompt, Reply
+from bot.chat.messages import Button, Notice, Prompt, Reply
 from bot.domain.delivery import Step
 from bot.domain.places import Member
 from bot.domain.review import DraftState, Effect, Refusal
@@ -160,8 +160,15 @@ def _prepare_notice(ctx: Context, row: Delivery) -> Act:
         Member.parse(str(row.extra["member"])),
         hint=str(row.extra.get("hint", "")),
         toast=bool(row.extra.get("toast")),
+        buttons=_notice_buttons(row.extra.get("buttons")),
     )
     return Tell(notice, row.to, {str(k): str(v) for k, v in reply.items()} if isinstance(reply, dict) else {})
+
+
+def _notice_buttons(stored: object) -> tuple[Button, ...]:
+    """The buttons of a notice as `context.offer` stores them."""
+    kept = stored if isinstance(stored, list) else []
+    return tuple(Button(one["label"], one["payload"], one["style"]) for one in kept)
 
 
 def _prepare_prompt(ctx: Context, row: Delivery) -> Act:

@@ -50,9 +50,9 @@ class Catalogue:
 
 @cache
 def _load(language: str) -> dict[str, str | Mapping[str, str]]:
-    path = Path(__file__).parent / f"{language}.toml"
     found: dict[str, str | Mapping[str, str]] = {}
-    _flatten(tomllib.loads(path.read_text(encoding="utf-8")), "", found)
+    for path in sorted(Path(__file__).parent.glob(f"*{language}.toml")):
+        _flatten(tomllib.loads(path.read_text(encoding="utf-8")), "", found)
     return found
 
 

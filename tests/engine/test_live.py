@@ -87,7 +87,8 @@ async def polls(path: Path, *, limited: bool = False, follow: bool = True) -> As
         begun.append(ledger.work.now)
         return Reply(f"{name}: {votes[name]}") if votes[name] >= 0 else None
 
-    live = Live(registry, "poll", render, lambda _, name, why: lost.append((name, why)))
+    live = Live("poll", render, lambda _, name, why: lost.append((name, why)))
+    live.register(registry)
     limiter = Limiter(PUBLISHED["telegram"] if limited else None, clock.monotonic, clock.now)
     platform = Recorder()
     async with running(path, clock=clock, registry=registry, limiter=limiter, platform=platform) as engine:

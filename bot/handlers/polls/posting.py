@@ -1,0 +1,193 @@
+"""A poll's messages in the rooms: posted once, edited as votes come, ended.
+
+A post is a card with buttons, or the platform's own poll. Both are public: an outcome that nobody knows is looked up,
+or put to the team.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+
+from bot.chat.messages import Button, Card, Document, Line, Outgoing
+from bot.domain.delivery import Urgency
+from bot.domain.places import Channel
+from bot.domain.polls import Option, Poll, State
+from bot.domain.text import cut
+from bot.engine.live import Live
+from bot.engine.registry import Act, Create, Doubtful, EndPoll, Lost, Nothing, Outcome, Registry, Sent
+from bot.handlers.context import Context
+from bot.handlers.payloads import new_id
+from bot.handlers.polls import panel
+from bot.locales import Value
+from bot.storage.outbox import Delivery, Order
+from bot.storage.polls import PollPost
+
+POST, ENDS, LINE, NOTE, TEAM, FILE = "poll_post", "poll_end", "poll_line", "poll_note", "poll_team", "poll_file"
+_UNSHOWN = Line("")
+"""What a new post counts as showing: its first edit is never left out."""
+
+
+def register(registry: Registry[Context]) -> None:
+    """Declare the messages of polls."""
+    LIVE.register(registry)
+    registry.outgoing(POST, _prepare, _outcome, once=True)
+    registry.outgoing(ENDS, _prepare_end)
+    registry.outgoing(LINE, _prepare_line, unclear, once=True)
+    registry.outgoing(NOTE, _prepare_line)
+    registry.outgoing(TEAM, _prepare_team)
+    registry.outgoing(FILE, _prepare_file, unclear, once=True)
+
+
+def post_all(ctx: Context, poll: Poll) -> None:
+    """Put a poll that was opened into its channels."""
+    for channel in poll.channels:
+        own = poll.question.native and panel.fits_native(ctx, poll, channel)
+        post = ctx.work.polls.add_post(poll.id, channel, own)
+        _order(ctx, POST, post, channel, Urgency.REPLY)
+
+
+def repost(ctx: Context, post: PollPost) -> None:
+    """Post it once more: a person has looked, and it is not there."""
+    _order(ctx, POST, post.id, post.channel, Urgency.REPLY)
+
+
+def _order(ctx: Context, kind: str, post: int, channel: Channel, urgency: Urgency) -> None:
+    ctx.work.outbox.add(Order(new_id(), kind, f"poll_post:{post}", channel, urgency, text=str(post)))
+
+
+def _prepare(ctx: Context, row: Delivery) -> Act:
+    post, poll = _of(ctx, row.text)
+    if post is None or poll is None or poll.state is not State.OPEN or post.message_id:
+        return Nothing()
+    if post.native:
+        return Create(panel.native(poll, ctx.now), post.channel)
+    return Create(panel.card(ctx, poll, post.channel), post.channel)
+
+
+def _outcome(ctx: Context, row: Delivery, outcome: Outcome) -> None:
+    post, poll = _of(ctx, row.text)
+    if post is None or poll is None:
+        return
+    if isinstance(outcome, Sent):
+        ctx.work.polls.posted(post.id, outcome.message_id)
+        if post.native:
+            if poll.state is not State.OPEN:  # it was closed while this was on its way
+                _order(ctx, ENDS, post.id, post.channel, Urgency.ALERT)
+        elif outcome.message_id:
+            LIVE.follow(ctx.work, str(post.id), post.channel, outcome.message_id, _UNSHOWN)
+            (LIVE.changed if poll.state is State.OPEN else LIVE.finish)(ctx.work, str(post.id))
+    elif isinstance(outcome, Lost | Doubtful):
+        where = f"{post.channel.platform} {post.channel.channel_id}"
+        key = "poll.post.doubtful" if isinstance(outcome, Doubtful) else "poll.post.lost"
+        tell_team(ctx, key, {"number": poll.id, "where": where, "reason": outcome.reason, "post": post.id})
+
+
+def changed(ctx: Context, poll: Poll) -> None:
+    """Its numbers or its words changed: its cards are edited in a while."""
+    for post in ctx.work.polls.posts(poll.id):
+        if not post.native:
+            LIVE.changed(ctx.work, str(post.id))
+
+
+def finish(ctx: Context, poll: Poll) -> None:
+    """It is over: the last state is shown now, and native polls are ended."""
+    for post in ctx.work.polls.posts(poll.id):
+        if not post.native:
+            LIVE.finish(ctx.work, str(post.id))
+        elif post.message_id:
+            _order(ctx, ENDS, post.id, post.channel, Urgency.ALERT)
+
+
+def _render(ctx: Context, name: str) -> Outgoing | None:
+    post, poll = _of(ctx, name)
+    return panel.card(ctx, poll, post.channel) if post and poll else None
+
+
+def _lost(ctx: Context, name: str, why: Lost) -> None:
+    post, poll = _of(ctx, name)
+    if post is not None and poll is not None and poll.state is State.OPEN:
+        where = f"{post.channel.platform} {post.channel.channel_id}"
+        tell_team(ctx, "poll.post.gone", {"number": poll.id, "where": where, "post": post.id})
+
+
+LIVE: Live[Context] = Live("poll", _render, _lost)
+"""The cards of polls in the rooms, by the number of their post."""
+
+
+def _of(ctx: Context, number: str) -> tuple[PollPost | None, Poll | None]:
+    post = ctx.work.polls.post(int(number)) if number.isdecimal() else None
+    return post, ctx.work.polls.get(post.poll_id) if post else None
+
+
+def _prepare_end(ctx: Context, row: Delivery) -> Act:
+    post, _ = _of(ctx, row.text)
+    return EndPoll(post.channel, post.message_id) if post and post.message_id else Nothing()
+
+
+def tell_rooms(ctx: Context, poll: Poll, key: str, values: Mapping[str, Value]) -> None:
+    """A line into every channel of a poll, in the channel's language."""
+    for channel in poll.channels:
+        text = ctx.desk.texts.say(ctx.desk.language(channel), key, **values)
+        ctx.work.outbox.add(Order(new_id(), LINE, f"poll:{poll.id}:{channel}", channel, Urgency.ALERT, text=text))
+
+
+def tell_team(ctx: Context, key: str, values: Mapping[str, Value]) -> None:
+    """A line into every review channel."""
+    for channel in ctx.desk.review:
+        text = ctx.desk.texts.say(ctx.desk.language(channel), key, **values)
+        ctx.work.outbox.add(Order(new_id(), NOTE, f"polls:{channel}", channel, Urgency.ALERT, text=text))
+
+
+def unclear(ctx: Context, row: Delivery, outcome: Outcome) -> None:
+    """What the team hears of a public message that did not, or perhaps not, arrive."""
+    if isinstance(outcome, Lost | Doubtful):
+        key = "poll.message.doubtful" if isinstance(outcome, Doubtful) else "poll.message.lost"
+        where = f"{row.to.platform} {row.to.channel_id}"
+        tell_team(ctx, key, {"where": where, "reason": outcome.reason, "text": panel.safe(cut(row.text, 100))})
+
+
+def _prepare_line(ctx: Context, row: Delivery) -> Act:
+    return Create(Line(row.text), row.to)
+
+
+def ask_team(ctx: Context, poll: Poll, option: Option) -> None:
+    """Have the team let a member's option in, or keep it out."""
+    for channel in ctx.desk.review:
+        values = {"poll": poll.id, "option": option.number}
+        lane = f"poll_option:{poll.id}:{option.number}:{channel}"
+        ctx.work.outbox.add(Order(new_id(), TEAM, lane, channel, Urgency.ALERT, extra=values))
+
+
+def _prepare_team(ctx: Context, row: Delivery) -> Act:
+    poll = ctx.work.polls.get(int(str(row.extra["poll"])))
+    option = poll.question.option(int(str(row.extra["option"]))) if poll else None
+    if poll is None or option is None:
+        return Nothing()
+    language, say = ctx.desk.language(row.to), ctx.desk.texts.say
+
+    def button(word: str) -> Button:
+        payload = ctx.desk.signer.make(poll.name, f"{word}:{option.number}", row.to)
+        return Button(say(language, f"poll.button.{word}"), payload, "primary" if word == "let_in" else "danger")
+
+    card = Card(
+        say(language, "poll.option_asked", number=poll.id, question=panel.safe(poll.question.text)),
+        comment=panel.safe(option.text),
+        buttons=(button("let_in"), button("keep_out")),
+    )
+    return Create(card, row.to)
+
+
+def send_file(ctx: Context, to: Channel, document: Document, lane: str) -> None:
+    """Queue a file."""
+    extra = {
+        "name": document.name,
+        "type": document.media_type,
+        "data": base64.b64encode(document.content).decode(),
+    }
+    ctx.work.outbox.add(Order(new_id(), FILE, lane, to, Urgency.LIVE, text=document.text, extra=extra))
+
+
+def _prepare_file(ctx: Context, row: Delivery) -> Act:
+    data = base64.b64decode(str(row.extra["data"]))
+    return Create(Document(str(row.extra["name"]), str(row.extra["type"]), data, row.text), row.to)

@@ -1,0 +1,267 @@
+"""Votes: presses on a poll's buttons, votes in native polls, options that members add, and the question whether a vote
+counted.
+
+A press counts for the person who pressed: accounts that are linked share one ballot. Everything that a voter of an
+anonymous poll is told is sealed in the outbox, as the press is in the inbox.
+"""
+
+from __future__ import annotations
+
+from bot.chat.events import ButtonPressed, FormSubmitted, PollVoted
+from bot.chat.messages import Field, Form
+from bot.domain import ballots, polling
+from bot.domain.ballots import Facts
+from bot.domain.places import Channel, Member
+from bot.domain.polls import MAX_OPTION, Kind, Poll, Refused, State
+from bot.domain.roles import Role
+from bot.engine.registry import Control, Pressed, Registry
+from bot.handlers.context import Asker, Context, language_of, say, tell
+from bot.handlers.polls import posting
+from bot.handlers.polls.asking import ask_by_message
+from bot.handlers.polls.panel import choice_label, safe
+from bot.handlers.secrecy import tell_sealed
+
+YOUNG = 7 * 86400.0
+"""Seconds: accounts younger than this are told to the host."""
+
+
+def register(registry: Registry[Context]) -> None:
+    """Handle what voters do."""
+    registry.control("vote", Control(vote))
+    registry.control("mine", Control(mine))
+    registry.control("add", Control(add_pressed, add_submitted, add_form, add_errors))
+    registry.on(PollVoted)(voted)
+
+
+def vote(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
+    """A press on an option."""
+    asker, poll = Asker.of(event), ctx.work.polls.named(button.view)
+    if poll is None or not button.argument.isdecimal():
+        say(ctx, asker, "review.invalid_button")
+        return
+    refused = closed(poll) or _barred(ctx, poll, event)
+    voter = None if refused else voter_of(ctx, poll, event.member)
+    if refused or voter is None:
+        answer(ctx, asker, poll, refused or Refused("closed"))
+        return
+    before = ctx.work.ballots.get(poll.id, voter) or ()
+    after = ballots.pressed(poll.question, before, int(button.argument))
+    if isinstance(after, Refused):
+        answer(ctx, asker, poll, after)
+        return
+    _cast(ctx, poll, voter, after, event.member, event.channel)
+    _watch(ctx, poll, event, voter)
+    answer(ctx, asker, poll, after)
+
+
+def closed(poll: Poll) -> Refused | None:
+    """Why nothing is taken any more, or not yet."""
+    if poll.state is State.OPEN:
+        return None
+    return Refused("not_open") if poll.state in {State.PREVIEW, State.SCHEDULED} else Refused("closed")
+
+
+def voter_of(ctx: Context, poll: Poll, member: Member) -> str | None:
+    """The name of somebody's ballot; None when the key of an anonymous poll is gone."""
+    person = ctx.work.links.person_of(member)
+    if not poll.question.anonymous:
+        return person
+    key = ctx.desk.keys.find(poll.name)
+    return key.token(person) if key else None
+
+
+def _barred(ctx: Context, poll: Poll, event: ButtonPressed | FormSubmitted) -> Refused | None:
+    """Whether a rule of the poll keeps somebody out; counted by rule."""
+    limits = poll.question.restrictions
+    if not limits.any:
+        return None
+    since = event.joined_at if isinstance(event, ButtonPressed) else None
+    if since is None and limits.member_seconds:
+        since = ctx.work.comments.first_seen(event.member)
+    made = event.created_at if isinstance(event, ButtonPressed) else None
+    holds = _holds(ctx, limits.role, event.member_roles, event.member) if limits.role else None
+    refused = ballots.allowed(limits, Facts(holds, since, made), ctx.now)
+    if refused is not None and (voter := voter_of(ctx, poll, event.member)) is not None:
+        ctx.work.polls.refuse(poll.id, refused.why, voter)
+    return refused
+
+
+def _holds(ctx: Context, role: str, carried: tuple[str, ...], member: Member) -> bool:
+    if role in {one.value for one in Role}:
+        return role in {held.value for held in ctx.roles}
+    match role.split(":"):
+        case [platform, tenant, "role", number]:
+            return (platform, tenant) == (member.platform, member.tenant) and number in carried
+    return False
+
+
+def _cast(
+    ctx: Context, poll: Poll, voter: str, choice: tuple[int, ...], member: Member, channel: Channel
+) -> None:
+    place = f"{channel.platform}:{channel.home.channel_id}"
+    if not choice:
+        ctx.work.ballots.remove(poll.id, voter)
+    elif poll.question.anonymous:
+        ctx.work.ballots.put(poll.id, voter, choice, place, None, None)
+    else:
+        ctx.work.ballots.put(poll.id, voter, choice, place, str(member), ctx.now)
+    posting.changed(ctx, poll)
+
+
+def _watch(ctx: Context, poll: Poll, event: ButtonPressed, voter: str) -> None:
+    """Signs of second accounts, for the host to look at. Nobody is kept out by them."""
+    who = voter if poll.question.anonymous else str(event.member)
+    if event.created_at is not None and ctx.now - event.created_at < YOUNG:
+        ctx.work.polls.signal(poll.id, "young_account", who, "")
+    if event.joined_at is not None and event.joined_at > poll.opened_at:
+        ctx.work.polls.signal(poll.id, "joined_after_opening", who, "")
+
+
+def answer(ctx: Context, asker: Asker, poll: Poll, outcome: tuple[int, ...] | Refused) -> None:
+    """Tell a voter privately what became of it."""
+    language = language_of(ctx, asker)
+    if isinstance(outcome, Refused):
+        args = dict(outcome.args)
+        text = ctx.desk.texts.say(language, f"poll.refused.{outcome.why}", **args)
+    elif not outcome:
+        text = ctx.desk.texts.say(language, "poll.vote.taken_back")
+    else:
+        key = "poll.vote.final" if poll.question.fixed or poll.question.kind is Kind.QUIZ else "poll.vote.counted"
+        text = ctx.desk.texts.say(language, key, choice=choice_words(poll, outcome))
+    private(ctx, asker, poll, text)
+
+
+def private(ctx: Context, asker: Asker, poll: Poll, text: str) -> None:
+    """Answer a voter; sealed where nobody may know who voted."""
+    if poll.question.anonymous:
+        tell_sealed(ctx, asker, poll.name, text)
+    else:
+        tell(ctx, asker, text)
+
+
+def choice_words(poll: Poll, choice: tuple[int, ...]) -> str:
+    """A ballot in words."""
+    found = [(number, poll.question.option(number)) for number in choice]
+    words = [choice_label(poll, one) if one else f"#{number}" for number, one in found]
+    if poll.question.kind is Kind.RANKED:
+        return " › ".join(f"{place}. {word}" for place, word in enumerate(words, 1))
+    return ", ".join(words)
+
+
+def mine(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
+    """`Did my vote count?`"""
+    asker, poll = Asker.of(event), ctx.work.polls.named(button.view)
+    if poll is None:
+        say(ctx, asker, "review.invalid_button")
+        return
+    tell_mine(ctx, asker, poll)
+
+
+def tell_mine(ctx: Context, asker: Asker, poll: Poll) -> None:
+    """What is kept of somebody's vote, privately."""
+    language, say_text = language_of(ctx, asker), ctx.desk.texts.say
+    voter = voter_of(ctx, poll, asker.member)
+    if voter is None:
+        private_text = say_text(language, "poll.mine.destroyed", number=poll.id)
+        tell(ctx, asker, private_text)
+        return
+    choice = ctx.work.ballots.get(poll.id, voter)
+    if not choice:
+        text = say_text(language, "poll.mine.none")
+    else:
+        count = ctx.work.ballots.voters(poll.id)
+        text = say_text(language, "poll.mine.counted", choice=choice_words(poll, choice), count=count)
+        if poll.question.anonymous:
+            text += "\n" + say_text(language, "poll.mine.token", token=voter)
+    private(ctx, asker, poll, text)
+
+
+def voted(ctx: Context, event: PollVoted) -> None:
+    """A vote in a native poll; of polls that are not ours nothing is kept."""
+    post = ctx.work.polls.native(event.member.platform, event.poll)
+    poll = ctx.work.polls.get(post.poll_id) if post else None
+    if post is None or poll is None or poll.state is not State.OPEN:
+        return
+    voter = voter_of(ctx, poll, event.member)
+    if voter is not None:
+        take_native(ctx, poll, voter, event, post.channel)
+
+
+def take_native(ctx: Context, poll: Poll, voter: str, event: PollVoted, channel: Channel) -> None:
+    """Make a native poll's vote the person's ballot."""
+    offered = poll.question.shown
+    numbers = [offered[at].number for at in event.options if 0 <= at < len(offered)]
+    before = ctx.work.ballots.get(poll.id, voter) or ()
+    if event.change == "add":
+        # A single choice that was made elsewhere gives way to the newer one.
+        kept = before if poll.question.kind is Kind.MULTIPLE else ()
+        numbers = list(dict.fromkeys([*kept, *numbers]))
+    elif event.change == "remove":
+        numbers = [number for number in before if number not in numbers]
+    choice = ballots.chosen(poll.question, before, numbers)
+    if not isinstance(choice, Refused):
+        _cast(ctx, poll, voter, choice, event.member, channel)
+
+
+def add_pressed(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
+    """Somebody wants to add an option: asked by message where no form opened."""
+    asker, poll = Asker.of(event), ctx.work.polls.named(button.view)
+    if poll is None:
+        say(ctx, asker, "review.invalid_button")
+    elif refused := closed(poll) or _barred(ctx, poll, event):
+        answer(ctx, asker, poll, refused)
+    elif not ctx.desk.forms(event.channel.platform):
+        ask_by_message(ctx, asker, event.payload, "poll.add.title", event.message_id, question=safe(poll.question.text))
+
+
+def add_form(ctx: Context, event: ButtonPressed, button: Pressed) -> Form | None:
+    """The form that asks for the new option."""
+    poll = ctx.work.polls.named(button.view)
+    if poll is None or closed(poll):
+        return None
+    language, texts = language_of(ctx, Asker.of(event)), ctx.desk.texts
+    field = Field("text", texts.say(language, "poll.add.field"), "text", max_length=MAX_OPTION)
+    return Form(
+        event.payload,
+        texts.say(language, "poll.add.form"),
+        (field,),
+        submit=texts.say(language, "form.submit"),
+        cancel=texts.say(language, "form.cancel"),
+        failed=texts.say(language, "form.failed"),
+    )
+
+
+def add_errors(ctx: Context, event: FormSubmitted, button: Pressed) -> dict[str, str]:
+    """What is wrong with a new option."""
+    poll = ctx.work.polls.named(button.view)
+    if poll is None:
+        return {}
+    found = polling.add(poll, event.values.get("text", ""), "", ctx.now)
+    if not isinstance(found, Refused):
+        return {}
+    language = language_of(ctx, Asker.of(event))
+    return {"text": ctx.desk.texts.say(language, f"poll.refused.{found.why}", **dict(found.args))}
+
+
+def add_submitted(ctx: Context, event: FormSubmitted, button: Pressed) -> None:
+    """A new option: shown at once, or put before the team."""
+    asker, poll = Asker.of(event), ctx.work.polls.named(button.view)
+    if poll is None:
+        say(ctx, asker, "review.invalid_button")
+        return
+    refused = closed(poll) or _barred(ctx, poll, event)
+    by = "" if poll.question.anonymous else str(event.member)
+    after = refused or polling.add(poll, event.values.get("text", ""), by, ctx.now)
+    if isinstance(after, Refused):
+        answer(ctx, asker, poll, after)
+        return
+    ctx.work.polls.swap(poll, after)
+    option = after.question.options[-1]
+    who = "" if poll.question.anonymous else asker.name
+    ctx.work.polls.log(poll.id, ctx.now, who, "add", option.text)
+    if poll.question.approval:
+        posting.ask_team(ctx, after, option)
+        private(ctx, asker, poll, ctx.desk.texts.say(language_of(ctx, asker), "poll.add.waits"))
+    else:
+        posting.changed(ctx, after)
+        private(ctx, asker, poll, ctx.desk.texts.say(language_of(ctx, asker), "poll.add.done"))
