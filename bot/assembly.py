@@ -186,6 +186,7 @@ def make_desk(settings: Settings, platforms: dict[str, Platform], key: bytes) ->
         max_age=settings.watch.max_age_hours * 3600,
         max_draft=settings.drafting.max_length,
         card_lines=settings.review.card_lines,
+        timezone=settings.timezone,
         named=_named(settings, platforms),
         polls_open=settings.polls.open_to == "everyone",
         poll_hours=settings.polls.default_hours,

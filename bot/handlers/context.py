@@ -49,6 +49,8 @@ class Desk:
     """How long a member may wait for the team's decision; 0: for ever."""
     escalation: Channel | None = None
     """Where help is called for."""
+    timezone: str = "UTC"
+    """The zone of whoever has not chosen one."""
     named: Mapping[str, Channel] = field(default_factory=dict)
     """All rooms that the settings name (`telegram/general`)."""
     polls_open: bool = False
@@ -129,6 +131,11 @@ class Asker:
 def language_of(ctx: Context, asker: Asker) -> str:
     """The language to answer this person in."""
     return ctx.work.people.language(asker.member) or ctx.desk.language(asker.channel, asker.locale)
+
+
+def zone_of(ctx: Context, asker: Asker) -> str:
+    """The zone whose clock this person reads."""
+    return ctx.work.people.zone(asker.member) or ctx.desk.timezone
 
 
 def tell(ctx: Context, asker: Asker, text: str, *, toast: bool = False) -> None:
