@@ -12,6 +12,8 @@ CODES = (
     ("message to edit not found", "gone"),
     ("message to delete not found", "gone"),
     ("message_id_invalid", "gone"),
+    ("message with poll to stop not found", "gone"),
+    ("poll has already been closed", "ended"),
     ("message is not modified", "unmodified"),
     ("query is too old", "late"),
     ("query_id_invalid", "late"),

@@ -159,7 +159,8 @@ def _encode(data: RequestData | None) -> tuple[bytes | aiohttp.FormData | None, 
     if not data.contains_files:
         # yarl quotes in C, five times as fast as the standard library on Chinese text.
         return _NOWHERE.with_query(data.json_parameters).raw_query_string.encode("ascii"), FORM
-    form = aiohttp.FormData(default_to_multipart=True)
+    # File names go as they are, in UTF-8: Telegram shows quoted ones with their percent signs.
+    form = aiohttp.FormData(quote_fields=False, default_to_multipart=True)
     for name, value in data.json_parameters.items():
         form.add_field(name, value)
     for name, (filename, content, media_type) in data.multipart_data.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,8 @@ from bot.integrations.telegram.moves import Moves
 from bot.integrations.telegram.parse import HOME, STAMP, UpdateReader, mended
 from bot.integrations.telegram.pulse import Pulse
 
+log = logging.getLogger("herald.telegram")
+
 KINDS = [
     "message",
     "edited_message",
@@ -21,12 +24,13 @@ KINDS = [
     "edited_channel_post",
     "callback_query",
     "message_reaction",
-    "poll",
     "poll_answer",
     "my_chat_member",
     "chat_member",
 ]
-"""What we ask for. Reactions and members' comings and goings are sent only to those who name them."""
+"""What we ask for. Reactions and members' comings and goings are sent only to those who name them.
+
+`poll` is left out: it comes with every vote, and says no more than the `poll_answer` beside it."""
 MESSAGES = KINDS[:4]
 """Those that are messages."""
 
@@ -52,6 +56,8 @@ class Intake:
         if number is None:
             return Incoming(source, f"unnumbered-{hashlib.sha256(raw.encode()).hexdigest()[:32]}", raw, None)
         event = self._reader.event(update)
+        if _at(update, "poll_answer", "voter_chat") is not None:
+            log.info("telegram: a vote in the name of a chat is ignored: it says nothing of the person who gave it")
         self._read(event)
         return Incoming(source, self._pulse.key(number), raw, event, Position(cursor, number + 1))
 

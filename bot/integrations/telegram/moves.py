@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import replace
 
-from bot.chat.messages import Card, Outgoing
+from bot.chat.messages import Card, Document, NativePoll, Outgoing
 from bot.chat.ports import Refused, SendError, Sink
 from bot.domain.places import Channel
 from bot.integrations.telegram.client import Client
@@ -58,7 +58,7 @@ class Moves:
 
     def address(self, message: Outgoing, to: Channel) -> tuple[Outgoing, str]:
         """The message as it goes to the chat where this channel is now: it answers only what is in that chat."""
-        if isinstance(message, Card) or message.reply_to is None:
+        if isinstance(message, Card | NativePoll | Document) or message.reply_to is None:
             return message, self.chat(to)
         number, there = split(message.reply_to)
         if there is not None:

@@ -6,13 +6,15 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable
 
+from bot.chat import moments
 from bot.chat.events import CommandInvoked, Event, MessagePosted, ReplyHandle
 from bot.chat.messages import Notice
 from bot.chat.ports import Refused, SendError
 from bot.domain.places import Channel
 from bot.integrations.telegram.client import Client
 from bot.integrations.telegram.places import split
-from bot.integrations.telegram.render import MAX_TEXT, NO_PREVIEW, Params, cut, mention, units
+from bot.integrations.telegram.render import mention
+from bot.integrations.telegram.texts import AHEAD, MAX_TEXT, Params, cut, sendable, shortened, told, units
 
 log = logging.getLogger("herald.telegram")
 
@@ -64,13 +66,16 @@ class Shut:
 
 async def notify(client: Client, notice: Notice, at: Channel, reply: ReplyHandle, now: float, shut: Shut) -> None:
     """Tell it; `at` is where Telegram has the channel now, `now` in UTC seconds. Raises NotSent, Refused, Unclear."""
+    if notice.buttons:
+        log.info("telegram: the buttons of a notice are left out: nothing here is surely shown to one person only")
     query = _open_query(reply, now)
-    fits = notice.toast or units(notice.text) <= MAX_ANSWER
-    if query and fits and await _answer(client, query, notice.text, alert=_is_alert(notice)):
+    text = moments.plain(notice.text)
+    fits = notice.toast or units(text) <= MAX_ANSWER
+    if query and fits and await _answer(client, query, text, alert=_is_alert(notice, text)):
         return
-    if notice.toast or not notice.text:
+    if notice.toast or not text:
         return
-    reached = await _privately(client, notice, shut)
+    reached = await _privately(client, notice, shut, now + AHEAD)
     if query and not fits:
         answered = await _point(client, query, notice.hint)
         if reached or answered:
@@ -85,8 +90,8 @@ def _open_query(reply: ReplyHandle, now: float) -> str | None:
     return reply.get("callback_query_id") if -1 <= age <= ANSWERABLE else None  # a clock may step back a little
 
 
-def _is_alert(notice: Notice) -> bool:
-    return bool(notice.text) and (not notice.toast or units(notice.text) > TOAST)
+def _is_alert(notice: Notice, text: str) -> bool:
+    return bool(text) and (not notice.toast or units(text) > TOAST)
 
 
 async def _answer(client: Client, query: str, text: str, *, alert: bool) -> bool:
@@ -106,22 +111,22 @@ async def _answer(client: Client, query: str, text: str, *, alert: bool) -> bool
 async def _point(client: Client, query: str, hint: str) -> bool:
     """Answer the press with the hint where the text itself did not fit. The text matters more: no failure is raised."""
     try:
-        return await _answer(client, query, hint, alert=False) and bool(hint)
+        return await _answer(client, query, moments.plain(hint), alert=False) and bool(hint)
     except SendError as error:
         log.info("telegram: a press was not answered (%s)", type(error).__name__)
         return False
 
 
-async def _privately(client: Client, notice: Notice, shut: Shut) -> bool:
+async def _privately(client: Client, notice: Notice, shut: Shut, latest: float) -> bool:
     """Write to the person; False when they never opened a conversation with the bot, or closed it."""
     user = notice.member.user_id
     if user in shut:
         return False
     if not (user.isascii() and user.isdigit()):
         return False  # an anonymous administrator's id is the group's: a message to it would be public
-    text = cut(notice.text, MAX_TEXT)
+    parameters = sendable(shortened(told(notice.text, latest), MAX_TEXT))
     try:
-        await client.call("sendMessage", chat_id=int(user), text=text, link_preview_options=NO_PREVIEW)
+        await client.call("sendMessage", chat_id=int(user), **parameters)
     except Refused as refused:
         if refused.code not in ("forbidden", "no-chat", "no-member"):
             raise
@@ -136,7 +141,8 @@ async def _publicly(client: Client, notice: Notice, at: Channel, reply: ReplyHan
         log.info("telegram: member %s could not be told anything privately", notice.member.user_id)
         return
     message_id, _ = split(reply.get("message_id", ""))
-    parameters: Params = mention(notice.hint, notice.member.user_id, "" if message_id else reply.get("name", ""))
+    name = "" if message_id else reply.get("name", "")
+    parameters: Params = mention(moments.plain(notice.hint), notice.member.user_id, name)
     if message_id:
         parameters["reply_parameters"] = {"message_id": int(message_id), "allow_sending_without_reply": True}
     thread = int(at.thread_id) if at.thread_id else None

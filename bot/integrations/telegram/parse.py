@@ -15,11 +15,12 @@ from bot.chat.events import (
     Event,
     MessageEdited,
     MessagePosted,
+    PollVoted,
     ReplyHandle,
 )
 from bot.domain.places import Channel, Member
 from bot.integrations.telegram.places import settled
-from bot.integrations.telegram.shapes import CallbackQuery, Chat, File, Message, Update, User
+from bot.integrations.telegram.shapes import CallbackQuery, Chat, File, Message, PollAnswer, Update, User
 
 PLATFORM = "telegram"
 STAMP = "herald_received_at"
@@ -70,7 +71,7 @@ class UpdateReader:
             return self._edited(edited)
         if message := read.message or read.channel_post:
             return self._message(message)
-        return None
+        return self._voted(read.poll_answer) if read.poll_answer else None
 
     def _message(self, message: Message) -> Event | None:
         if message.migrate_to_chat_id is not None:
@@ -140,6 +141,12 @@ class UpdateReader:
             reply=handle,
             locale=query.sender.language_code,
         )
+
+    def _voted(self, answer: PollAnswer) -> PollVoted | None:
+        # Votes in the name of a chat also carry a user, which stands for all such voters and is no person.
+        if answer.voter_chat is not None or answer.user is None:
+            return None
+        return PollVoted(answer.poll_id, Member(PLATFORM, self.tenant, str(answer.user.id)), tuple(answer.option_ids))
 
     def _author(self, message: Message) -> tuple[Member, str]:
         """Who speaks. For anonymous administrators and channels that is the chat they speak as."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from bot.chat.events import Event, ReplyHandle
-from bot.chat.messages import Notice, Outgoing
+from bot.chat.messages import NativePoll, Notice, Outgoing
 from bot.chat.ports import Capabilities, CommandSpec, Hook, Refused, SetupFault, Sink, Unclear
 from bot.domain.places import Channel, Member
-from bot.integrations.telegram import notices, render, setup
+from bot.integrations.telegram import native, notices, outgoing, render, setup
 from bot.integrations.telegram.client import Client
 from bot.integrations.telegram.clocks import Clocks
 from bot.integrations.telegram.errors import Migrated
@@ -19,9 +19,10 @@ from bot.integrations.telegram.intake import Intake
 from bot.integrations.telegram.moves import Moves
 from bot.integrations.telegram.notices import Shut
 from bot.integrations.telegram.parse import PLATFORM, UpdateReader
-from bot.integrations.telegram.places import name_of, split
+from bot.integrations.telegram.places import is_poll, name_of, split
 from bot.integrations.telegram.poll import Poller
 from bot.integrations.telegram.pulse import Pulse
+from bot.integrations.telegram.texts import AHEAD, MAX_TEXT, Params, Unsendable
 from bot.integrations.telegram.webhook import PATH, Address, Webhook, secret_for
 
 ADMINISTRATOR = "administrator@"
@@ -49,7 +50,7 @@ class TelegramConfig:
 
 
 class TelegramPlatform:
-    """One Telegram bot. Satisfies Platform, Deletes, Notifies, ReadsRoles, Registers, HearsHttp and ChecksSetup."""
+    """One Telegram bot. Satisfies Platform and the small protocols, but for Finds and ReadsVotes."""
 
     def __init__(
         self, config: TelegramConfig, now: Callable[[], float] = time.time, clocks: Clocks | None = None
@@ -82,13 +83,14 @@ class TelegramPlatform:
         group. Telegram has no forms, never tells of deletions, and keeps no key to find a sent message by.
         """
         return Capabilities(
-            max_reply=render.MAX_TEXT,
+            max_reply=MAX_TEXT,
             max_draft=render.MAX_DRAFT,
             units="utf16",
             forms=False,
             threads=True,
             private=False,
             delete=True,
+            polls=native.LIMITS,
         )
 
     def parse(self, raw: str) -> Event | None:
@@ -123,23 +125,29 @@ class TelegramPlatform:
     async def _send(self, message: Outgoing, to: Channel) -> str:
         message, chat = self._moves.address(message, to)
         try:
-            parameters = _place(chat, to.thread_id) | render.create(message)
-        except render.Unsendable as error:
+            method, parameters = outgoing.create(message, self._now() + AHEAD)
+        except Unsendable as error:
             raise Refused(str(error), "unsendable") from error
-        answer = await self._client.ask("sendMessage", **parameters)
+        answer = await self._client.ask(method, **_place(chat, to.thread_id), **parameters)
         try:
-            return name_of(str(int(answer["message_id"])), chat, to.channel_id)
+            poll = str(answer["poll"]["id"]) if isinstance(message, NativePoll) else ""
+            return name_of(str(int(answer["message_id"])), chat, to.channel_id, poll)
         except (TypeError, KeyError, ValueError):
             raise Unclear("Telegram did not say which message it made") from None
 
     async def edit(self, message: Outgoing, at: Channel, message_id: str) -> None:
-        """Replace a message; an unchanged one is a success, one that is gone is Refused with code `gone`."""
+        """Replace a message; an unchanged one is a success, one that is gone is Refused with code `gone`.
+
+        Native polls and files stay as they were sent.
+        """
         try:
-            parameters = self._message(at, message_id) | render.change(message)
-        except render.Unsendable as error:
+            method, parameters = outgoing.change(message, self._now() + AHEAD)
+        except Unsendable as error:
             raise Refused(str(error), "unsendable") from error
+        if is_poll(message_id):
+            raise Refused("a native poll stays as it was sent", "unsendable")
         try:
-            await self._unless("unmodified", "editMessageText", parameters)
+            await self._unless(("unmodified",), method, self._message(at, message_id) | parameters)
         except Migrated as moved:
             if not self._moves.learn(at.channel_id, moved.chat):
                 raise
@@ -151,7 +159,17 @@ class TelegramPlatform:
             parameters = self._message(at, message_id)
         except Refused as refused:
             raise Refused(str(refused), "migrated") from refused  # it is still there to be seen
-        await self._unless("gone", "deleteMessage", parameters)
+        await self._unless(("gone",), "deleteMessage", parameters)
+
+    async def end_poll(self, at: Channel, message_id: str) -> None:
+        """Stop a native poll; one that has ended, is gone or stayed behind in a former group is a success."""
+        try:
+            await self._unless(("ended", "gone"), "stopPoll", self._message(at, message_id))
+        except Migrated as moved:
+            self._moves.learn(at.channel_id, moved.chat)
+        except Refused as refused:
+            if refused.code != "gone":
+                raise
 
     async def notify(self, notice: Notice, at: Channel, reply: ReplyHandle) -> None:
         """Tell one person: by the callback answer, else a private message, else the hint in the chat."""
@@ -187,22 +205,22 @@ class TelegramPlatform:
         """Let go of connections."""
         await self._client.close()
 
-    def _message(self, at: Channel, message_id: str) -> render.Params:
+    def _message(self, at: Channel, message_id: str) -> Params:
         number, chat = split(message_id)
         if chat is None and self._moves.chat(at) != at.channel_id:
             raise Refused(STRANDED, "gone")
         return {"chat_id": _number(chat or at.channel_id), "message_id": _number(number)}
 
-    async def _unless(self, harmless: str, method: str, parameters: render.Params) -> None:
+    async def _unless(self, harmless: Collection[str], method: str, parameters: Params) -> None:
         try:
             await self._client.call(method, **parameters)
         except Refused as refused:
-            if refused.code != harmless:
+            if refused.code not in harmless:
                 raise
 
 
-def _place(chat: str, thread_id: str | None) -> render.Params:
-    thread: render.Params = {"message_thread_id": _number(thread_id)} if thread_id else {}
+def _place(chat: str, thread_id: str | None) -> Params:
+    thread: Params = {"message_thread_id": _number(thread_id)} if thread_id else {}
     return thread | {"chat_id": _number(chat)}
 
 

@@ -5,68 +5,66 @@ Lengths and offsets are Telegram's: UTF-16 code units.
 
 from __future__ import annotations
 
-from bot.chat.messages import PAYLOAD_BYTES, Button, Card, Line, Outgoing, Prompt, Reply
+import math
+import unicodedata
 
-MAX_TEXT = 4096
-MAX_LABEL = 64
+from bot.chat.messages import PAYLOAD_BYTES, Button, Card, Line, Prompt, Reply
+from bot.integrations.telegram.texts import (
+    MAX_TEXT,
+    Mark,
+    Marked,
+    Params,
+    Unsendable,
+    cut,
+    lined,
+    sendable,
+    shortened,
+    told,
+    units,
+)
+
+MAX_LABEL = 100
+"""Telegram names no limit; nobody's screen shows more in a row. Options of our polls are shorter."""
 MAX_PLACEHOLDER = 64
 MAX_DRAFT = 3000
 """The longest draft a card promises to show whole; the rest of a message is for header, details, status, comment."""
 
 PER_ROW = 3
+NARROW = 10
+"""Columns of a label that fits beside two others on a phone; a Chinese character or an emoji takes two."""
 SHORT_QUOTE = 280
 """Comments beyond this are folded by Telegram until somebody opens them."""
 
 RULE = "──────────"
-ELLIPSIS = "…"
-NO_PREVIEW = {"is_disabled": True}
 STYLES = {"primary": "primary", "danger": "danger"}
 
-Params = dict[str, object]
+Text = Reply | Card | Line | Prompt
+"""What goes out as `sendMessage`."""
 
 
-class Unsendable(ValueError):
-    """A message that Telegram cannot carry; the text says which limit it breaks."""
-
-
-def units(text: str) -> int:
-    """The length of a text as Telegram counts it."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def cut(text: str, limit: int) -> str:
-    """The text if it fits into `limit` units, else its beginning with an ellipsis; never half a character."""
-    if units(text) <= limit:
-        return text
-    if limit < 1:
-        return ""
-    kept = text.encode("utf-16-le", "surrogatepass")[: 2 * (limit - 1)].decode("utf-16-le", "ignore")
-    return kept.rstrip("\u200d\ufe0f").rstrip() + ELLIPSIS
-
-
-def create(message: Outgoing) -> Params:
-    """Parameters of `sendMessage`, but for the place. Raises Unsendable."""
+def create(message: Text, latest: float = math.inf) -> Params:
+    """Parameters of `sendMessage`, but for the place; moments up to `latest` are marked. Raises Unsendable."""
     match message:
         case Reply(text=text, reply_to=reply_to):
-            return _plain(_whole(text)) | _answering(reply_to)
-        case Line(text=text, reply_to=reply_to):
-            return _plain(_whole(cut(text, MAX_TEXT))) | _answering(reply_to)
+            return sendable(Marked(text)) | _answering(reply_to)
+        case Line(reply_to=reply_to):
+            return _line(message, latest) | _answering(reply_to)
         case Card():
-            keyboard = {"reply_markup": _keyboard(message.buttons)} if message.buttons else {}
-            return _card(message) | keyboard
+            keyboard = {"reply_markup": _keyboard(message)} if message.buttons else {}
+            return _card(message, latest) | keyboard
         case Prompt():
             return _prompt(message) | _answering(message.reply_to) | {"reply_markup": _force_reply(message.placeholder)}
 
 
-def change(message: Outgoing) -> Params:
+def change(message: Text, latest: float = math.inf) -> Params:
     """Parameters of `editMessageText`, but for the place. Buttons that are no longer there go away."""
     match message:
         case Reply(text=text):
-            return _plain(_whole(text))
-        case Line(text=text):
-            return _plain(_whole(cut(text, MAX_TEXT)))
+            return sendable(Marked(text))
+        case Line():
+            return _line(message, latest)
         case Card():
-            return _card(message) | {"reply_markup": _keyboard(message.buttons)}
+            return _card(message, latest) | {"reply_markup": _keyboard(message)}
         case Prompt():
             return _prompt(message)
 
@@ -74,25 +72,12 @@ def change(message: Outgoing) -> Params:
 def mention(text: str, user_id: str, name: str) -> Params:
     """A text that notifies one person: their name is linked where it stands in the text, or put before it."""
     if not (user_id.isascii() and user_id.isdigit()) or not name.strip():
-        return _plain(_whole(text))
+        return sendable(Marked(text))
     start = text.find(name)
     if start < 0:
         text, start = f"{name}\n{text}", 0
     user = {"id": int(user_id), "is_bot": False, "first_name": name}
-    entity = {"type": "text_mention", "offset": units(text[:start]), "length": units(name), "user": user}
-    return _plain(_whole(text)) | {"entities": [entity]}
-
-
-def _plain(text: str) -> Params:
-    return {"text": text, "link_preview_options": NO_PREVIEW}
-
-
-def _whole(text: str) -> str:
-    if not text.strip():
-        raise Unsendable("an empty text cannot be sent")
-    if (length := units(text)) > MAX_TEXT:
-        raise Unsendable(f"the text has {length} UTF-16 units, Telegram takes {MAX_TEXT}")
-    return text
+    return sendable(Marked(text, (Mark("text_mention", units(text[:start]), units(name), (("user", user),)),)))
 
 
 def _answering(reply_to: str | None) -> Params:
@@ -105,36 +90,55 @@ def _answering(reply_to: str | None) -> Params:
         raise Unsendable(f"{reply_to[:40]!r} is not a message of Telegram") from None
 
 
-def _card(card: Card) -> Params:
-    fixed = _assemble(card, "")[0]
+def _line(line: Line, latest: float) -> Params:
+    return sendable(shortened(told(line.text, latest), MAX_TEXT))
+
+
+def _card(card: Card, latest: float) -> Params:
+    fixed = _assemble(card, "", latest)[0]
     room = MAX_TEXT - units(fixed) - 1
-    text, entities = _assemble(card, cut(card.comment, room) if room > 0 else "")
-    return _plain(_whole(text)) | {"entities": entities}
+    text, entities = _assemble(card, cut(card.comment, room) if room > 0 else "", latest)
+    return sendable(Marked(text)) | {"entities": entities}
 
 
-def _assemble(card: Card, comment: str) -> tuple[str, list[Params]]:
+def _assemble(card: Card, comment: str, latest: float) -> tuple[str, list[Params]]:
     """The card's text with its marks. The draft stands between two rules, untouched and unmarked."""
     parts = [
-        (card.header, "bold"),
-        (comment, "blockquote" if units(comment) <= SHORT_QUOTE else "expandable_blockquote"),
-        ("\n".join(card.details), ""),
-        (f"{RULE}\n{card.draft}\n{RULE}" if card.draft else "", ""),
-        ("\n".join(card.status), ""),
+        (told(card.header, latest), "bold"),
+        (Marked(comment), "blockquote" if units(comment) <= SHORT_QUOTE else "expandable_blockquote"),
+        (lined(told(line, latest) for line in card.details), ""),
+        (Marked(f"{RULE}\n{card.draft}\n{RULE}" if card.draft else ""), ""),
+        (lined(told(line, latest) for line in card.status), ""),
     ]
     text, entities = "", []
-    for part, mark in parts:
-        if not part:
+    for part, style in parts:
+        if not part.text:
             continue
         text += "\n" if text else ""
-        if mark:
-            entities.append({"type": mark, "offset": units(text), "length": units(part)})
-        text += part
+        start = units(text)
+        if style:
+            entities.append(Mark(style, start, units(part.text)).entity())
+        entities += [mark.entity(start) for mark in part.marks]
+        text += part.text
     return text, entities
 
 
-def _keyboard(buttons: tuple[Button, ...]) -> Params:
-    keys = [_key(button) for button in buttons]
-    return {"inline_keyboard": [keys[start : start + PER_ROW] for start in range(0, len(keys), PER_ROW)]}
+def _keyboard(card: Card) -> Params:
+    keys = [_key(button) for button in card.buttons]
+    is_wide = card.stacked and any(columns(button.label) > NARROW for button in card.buttons)
+    step = 1 if is_wide else PER_ROW
+    return {"inline_keyboard": [keys[start : start + step] for start in range(0, len(keys), step)]}
+
+
+def columns(label: str) -> int:
+    """How wide a label is, in the width of a Latin letter."""
+    return sum(_columns(character) for character in label)
+
+
+def _columns(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def _key(button: Button) -> Params:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from bot.chat.ports import CommandSpec, NotSent, Refused, SendError, SetupFault
 from bot.domain.places import Channel
 from bot.integrations.telegram.client import Client
-from bot.integrations.telegram.render import cut
+from bot.integrations.telegram.texts import cut
 
 COMMAND = re.compile(r"[a-z0-9_]{1,32}")
 MAX_COMMANDS = 100

@@ -109,6 +109,15 @@ class CallbackQuery(Shape):
     data: str | None = None
 
 
+class PollAnswer(Shape):
+    """What somebody has chosen now in one of our polls: positions from 0, none where the vote was taken back."""
+
+    poll_id: str
+    voter_chat: Any = None
+    user: User | None = None
+    option_ids: list[Annotated[int, Field(strict=True, ge=0, lt=2**16)]]
+
+
 class Update(Shape):
     """One thing that happened.
 
@@ -121,5 +130,6 @@ class Update(Shape):
     edited_message: Message | None = None
     edited_channel_post: Message | None = None
     callback_query: CallbackQuery | None = None
+    poll_answer: PollAnswer | None = None
     herald_received_at: float | None = None
     herald_home: str | None = None

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from bot.chat.messages import Button, Card, Line, Prompt, Reply
 from bot.domain.places import Member
-from bot.integrations.telegram.render import MAX_DRAFT, MAX_TEXT, Unsendable, change, create, cut, mention, units
+from bot.integrations.telegram.render import MAX_DRAFT, MAX_LABEL, change, create, mention
+from bot.integrations.telegram.texts import MAX_TEXT, Unsendable, cut, units
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 BUTTONS = tuple(Button(f"B{n}", f"p{n}") for n in range(7))
@@ -106,7 +107,7 @@ def test_buttons_come_in_rows_of_three() -> None:
     assert keys[0][0] == {"text": "B0", "callback_data": "p0"}
     assert keys[2][1]["url"] == "https://example.org"
     assert "callback_data" not in keys[2][1]
-    assert units(keys[2][1]["text"]) <= 64
+    assert units(keys[2][1]["text"]) <= MAX_LABEL
     assert [keys[2][2].get("style"), keys[3][0].get("style")] == ["danger", "primary"]
 
 
