@@ -18,6 +18,9 @@ over HTTP are hit by faults that name them: see `hooks.py`.
 `events`, `interactivity` or `commands`; all without it) or Discord posts to; Telegram is told by `setWebhook`.
 `POST /control/populate` makes places to write to: private chats that their members have started on Telegram, channels
 on Slack and Discord. `POST /control/say_many` is many `say`s of one platform in one call: `says` lists their fields.
+`POST /control/crowd` makes `count` members named after `prefix`, of whom nothing is told. `POST /control/click_many`
+and `vote_many` are many people's clicks (`clicks`: `{"member", "button"}`) or native votes (`votes`: `{"member",
+"options"}`) on one message, `at_once` of them at the same time (see `crowds.py`).
 `GET /control/info` also tells the enforced rate limits, under `limits`.
 
 `GET /control/channel` takes `after=` too, a message's id: only what stands below that message is answered
@@ -35,6 +38,7 @@ from typing import Any, get_args
 
 from aiohttp import web
 
+from bot.sandbox import crowds
 from bot.sandbox.frame import ControlError, Fault, FaultKind, Frame, Json, Platform
 from bot.sandbox.openai import OpenAIServer
 
@@ -76,6 +80,9 @@ _FIELDS: dict[str, dict[str, str]] = {
     "endpoint": {"platform": ID, "tenant": ID, "url": TEXT, "kind": ID},
     "populate": {"platform": ID, "tenant": ID, "count": NUMBER, "prefix": ID},
     "say_many": {"platform": ID, "tenant": ID, "says": ITEMS},
+    "crowd": {"platform": ID, "tenant": ID, "prefix": ID, "count": NUMBER, "roles": ITEMS, "joined_at": ANY},
+    "click_many": {"platform": ID, "tenant": ID, "channel": ID, "message_id": ID, "clicks": ITEMS, "at_once": NUMBER},
+    "vote_many": {"platform": ID, "tenant": ID, "channel": ID, "message_id": ID, "votes": ITEMS, "at_once": NUMBER},
     "model": {"tenant": ID, "match": TEXT, "reply": ANY, "status": NUMBER, "delay": NUMBER},
     "advance": {"tenant": ID, "seconds": NUMBER},
     "channel": {"platform": ID, "channel": ID, "member": ID, "after": ID, "tenant": ID},
@@ -84,10 +91,11 @@ _FIELDS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 _OPTIONAL = {
     "tenant", "reply_to", "attachment", "remove", "name", "roles", "joined_at", "is_bot", "left",
-    "times", "seconds", "match", "reply", "status", "delay", "after", "late", "prefix", "html",
+    "times", "seconds", "match", "reply", "status", "delay", "after", "late", "prefix", "html", "at_once",
 }  # fmt: skip
 
 _OPTIONAL_THERE = {("channel", "member"), ("endpoint", "kind")}
+_REQUIRED_THERE = {"advance": {"seconds"}, "crowd": {"prefix"}}
 _MOST = 100_000
 """How many places or messages one call may make."""
 _BREATH = 50
@@ -105,8 +113,8 @@ def read_fields(call: str, given: Json) -> Call:
     if unknown := sorted(given.keys() - known.keys()):
         raise ControlError(f"/control/{call} has no field {', '.join(unknown)}; it takes {', '.join(known)}")
     fields = {name: _plain(known[name], value) for name, value in given.items() if value is not None or name == "event"}
-    required = {name for name in known if name not in _OPTIONAL or (call, name) == ("advance", "seconds")}
-    required -= {name for place, name in _OPTIONAL_THERE if place == call}
+    required = known.keys() - _OPTIONAL
+    required = required - {n for place, n in _OPTIONAL_THERE if place == call} | _REQUIRED_THERE.get(call, set())
     if missing := sorted(required - fields.keys()):
         raise ControlError(f"/control/{call} needs {', '.join(missing)}")
     for name, value in fields.items():
@@ -177,6 +185,9 @@ class Control:
             "endpoint": self._endpoint,
             "populate": self._populate,
             "say_many": self._say_many,
+            "crowd": self._crowd,
+            "click_many": self._many("click", "clicks", "button"),
+            "vote_many": self._many("vote", "votes", "options"),
         }
         for name in ("command", "click", "submit", "vote", "react", "edit", "delete"):
             acts[name] = self._person(name)
@@ -236,11 +247,19 @@ class Control:
         return {} if answer is None else answer
 
     async def _populate(self, call: Call) -> Json:
-        count = call["count"]
-        if count != int(count) or not 1 <= count <= _MOST:
-            raise ControlError(f"count is a whole number from 1 to {_MOST}")
-        prefix = call.get("prefix", "crowd")
-        return {"ids": self._platform(call).populate(int(count), prefix, call.get("tenant"))}
+        count, prefix = crowds.whole(call, "count", _MOST), call.get("prefix", "crowd")
+        return {"ids": self._platform(call).populate(count, prefix, call.get("tenant"))}
+
+    async def _crowd(self, call: Call) -> Json:
+        return await crowds.gather_crowd(self._platform(call), call)
+
+    def _many(self, name: str, acts: str, wants: str) -> Callable[[Call], Awaitable[Json]]:
+        async def act(call: Call) -> Json:
+            at_once = crowds.whole(call, "at_once", crowds.MOST_AT_ONCE, crowds.AT_ONCE)
+            place = {n: value for n, value in self._placed(call).items() if n not in (acts, "at_once")}
+            return await crowds.act_many(getattr(self._platform(call), name), place, call[acts], at_once, wants)
+
+        return act
 
     async def _say_many(self, call: Call) -> Json:
         about = {name: call[name] for name in ("platform", "tenant") if name in call}

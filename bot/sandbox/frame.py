@@ -234,13 +234,16 @@ class Seen:
     private_to: str | None = None
     buttons: tuple[dict[str, str], ...] = ()
     poll: Json = None
+    """`{"question", "options": [{"text", "votes"}], "closed", "multiple", "total"}`; `votes` are null while hidden."""
     form: Json = None
+    files: Json = None
+    """`[{"name", "type", "size"}]`: what hangs on it; a picture without a name has the one that it was sent with."""
 
     @cached_property
     def encoded(self) -> str:
-        """As JSON text; `poll` and `form` only where there is one."""
+        """As JSON text; `poll`, `form` and `files` only where there is one."""
         shown = {name: getattr(self, name) for name in _SHOWN}
-        return _encode(shown | {n: value for n in ("poll", "form") if (value := getattr(self, n)) is not None})
+        return _encode(shown | {n: value for n in ("poll", "form", "files") if (value := getattr(self, n)) is not None})
 
 
 _SHOWN = ("id", "author", "text", "reply_to", "private_to", "buttons")
@@ -306,7 +309,7 @@ class Platform(Protocol):
         """Make `count` places that the bot may write to, each with its own budget of messages; their channel ids."""
 
     def member(self, member: str, fields: Mapping[str, Json], tenant: str | None) -> dict[str, str]:
-        """Add or change a member; answers `{"member_id", "tenant"}`."""
+        """Add or change a member; answers `{"member_id", "tenant"}`. With `quiet` the bot is not told of it."""
 
     async def say(self, call: Mapping[str, Json]) -> str:
         """A member writes (`channel, member, text, reply_to?, attachment?, tenant?`); the message's id."""
@@ -316,7 +319,7 @@ class Platform(Protocol):
 
     async def click(self, call: Mapping[str, Json]) -> Json:
         """Press a button (`channel, message_id, member, button`): its label, id, or the action in its payload
-        (payloads look like `v1|<id>|<action>|<mac>`). Answers what the person saw at once: `{"toast"?, "form"?}`."""
+        (see `payloads.py`). Answers what the person saw at once: `{"toast"?, "form"?}`."""
 
     async def submit(self, call: Mapping[str, Json]) -> Json:
         """Fill in a form (`form_id, member, values`); field errors come back as `{"errors": {...}}`."""

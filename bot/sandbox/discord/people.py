@@ -15,6 +15,7 @@ from bot.sandbox.discord.backend import Backend, reference_to
 from bot.sandbox.discord.content import Upload
 from bot.sandbox.discord.model import POLL_RESULT, Channel, Flag, Guild, Interaction, Member, Message, User
 from bot.sandbox.frame import ControlError, Json
+from bot.sandbox.payloads import actions, by_word
 
 FAILED = "This interaction failed"
 FORM_FAILED = "Something went wrong. Try again."
@@ -73,7 +74,7 @@ class People:
         self._set_fields(guild, member, fields)
         if fields.get("left"):
             self._backend.remove_member(guild, member)
-        else:
+        elif not fields.get("quiet"):
             self._backend.update_member(guild, member, new=new or rejoined)
         roles = {guild.roles[i].name: i for i in member.roles}
         return {"member_id": member.user.id, "tenant": guild.id, "roles": roles}
@@ -252,15 +253,18 @@ def _upload(attachment: Json) -> Upload:
 
 def _pressed(message: Message, wanted: str) -> dict[str, Json]:
     """The interaction data of the button or option that is meant by label, id, or the action in the id."""
-    choices = []
+    choices: list[str] = []
+    pressable: list[tuple[str, dict[str, Json]]] = []
     for _, component in parts.walk(message.components):
         kind, custom_id = component["type"], component.get("custom_id") or ""
-        names = [component.get("label"), custom_id or component.get("url"), _action(custom_id)]
+        names = [component.get("label"), custom_id or component.get("url"), *actions(custom_id)]
         if kind == parts.BUTTON and wanted in names:
             return _press(component)
-        choices += [n for n in names if n and kind == parts.BUTTON][:1]
+        if kind == parts.BUTTON:
+            pressable.append((custom_id, component))
+            choices += [n for n in names if n][:1]
         for option in component.get("options") or []:
-            if wanted in (option["label"], option["value"]):
+            if wanted in (option["label"], option["value"], *actions(option["value"])):
                 _check_enabled(component)
                 return {
                     "component_type": kind,
@@ -269,12 +273,9 @@ def _pressed(message: Message, wanted: str) -> dict[str, Json]:
                     "values": [option["value"]],
                 }
             choices.append(option["label"])
+    if (only := by_word(pressable, wanted)) is not None:
+        return _press(only)
     raise ControlError(f"message {message.id} has no button {wanted!r}; it has: {', '.join(choices) or 'none'}")
-
-
-def _action(custom_id: str) -> str:
-    pieces = custom_id.split("|")
-    return pieces[2] if len(pieces) > 2 else ""
 
 
 def _check_enabled(component: dict[str, Json]) -> None:

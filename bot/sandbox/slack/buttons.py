@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from bot.sandbox.frame import ControlError, Json
+from bot.sandbox.payloads import actions, by_word, is_payload
 from bot.sandbox.slack import blockkit
 from bot.sandbox.slack.forms import options
 
 _CHOICES = {"overflow", "static_select", "radio_buttons"}
 _GENERATED = re.compile(r"a\d+$")
-_PAYLOAD = re.compile(r"v\d+\|")
 
 
 @dataclass(frozen=True)
@@ -42,17 +42,14 @@ class Press:
     @property
     def id(self) -> str:
         """What the control interface calls it: its payload where it carries one, else its action id."""
-        if _PAYLOAD.match(self.value) or self.option or _GENERATED.match(self.action_id):
+        if is_payload(self.value) or self.option or _GENERATED.match(self.action_id):
             return self.value or self.action_id
         return self.action_id
 
     @property
-    def actions(self) -> Iterator[str]:
-        """The action words of its payloads: `vote:2` for `v1|7|vote:2|mac` and for `v1|7|vote|2|mac`."""
-        for payload in (self.value, self.action_id):
-            if _PAYLOAD.match(payload):
-                parts = payload.split("|")[2:]
-                yield from (parts[0], ":".join(parts[:-1])) if parts else ()
+    def actions(self) -> tuple[str, ...]:
+        """The actions of its payloads."""
+        return (*actions(self.value), *actions(self.action_id))
 
     def wire(self, ts: str) -> dict[str, Json]:
         """The entry of `actions` in the app's payload."""
@@ -86,4 +83,7 @@ def find(blocks: Iterable[dict[str, Json]], wanted: str, read: Callable[[Json], 
         for press in listed:
             if fits(press):
                 return press
+    for payloads in ([press.value for press in listed], [press.action_id for press in listed]):
+        if (only := by_word(zip(payloads, listed, strict=True), wanted)) is not None:
+            return only
     raise ControlError(f"no button {wanted!r} there; there are {[read(press.label) for press in listed]}")

@@ -44,7 +44,7 @@ class People:
             person.joined_at = _moment(fields["joined_at"])
         if fields.get("roles") is not None:
             workspace.set_roles(person, [str(role) for role in fields["roles"]])
-        if was_in == person.left:
+        if was_in == person.left and not fields.get("quiet"):
             self._move(workspace, person)
         return {"member_id": person.id, "tenant": workspace.id}
 

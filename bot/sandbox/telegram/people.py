@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.sandbox.frame import ControlError, Json, Seen, SeenCache
+from bot.sandbox.payloads import actions, by_word
 from bot.sandbox.telegram.methods import ANSWER_SECONDS, Api, Press, files, polls
 from bot.sandbox.telegram.text import TEXT_LIMIT, clean, found_entities, is_blank, trimmed
 from bot.sandbox.telegram.world import BOT_ID, IN_CHAT, Chat, Message, Toast, User
@@ -270,18 +271,21 @@ def _button_id(button: Mapping[str, Json]) -> str:
 
 
 def _button(message: Message, wanted: str) -> Mapping[str, Json]:
-    """The button with that payload, label, or action in its payload (`v1|<id>|<action>|<mac>`)."""
+    """The button with that payload, label, or action in its payload."""
     buttons = [b for row in message.body.get("reply_markup", {}).get("inline_keyboard", []) for b in row]
     tests = (
         lambda b: wanted == _button_id(b),
         lambda b: wanted == b["text"],
-        lambda b: wanted in b.get("callback_data", "").split("|"),
+        lambda b: wanted in actions(b.get("callback_data", "")),
     )
     for fits in tests:
         for button in buttons:
             if fits(button):
                 found: Mapping[str, Json] = button
                 return found
+    pairs: list[tuple[str, Mapping[str, Json]]] = [(b.get("callback_data", ""), b) for b in buttons]
+    if (only := by_word(pairs, wanted)) is not None:
+        return only
     labels = ", ".join(repr(button["text"]) for button in buttons) or "none"
     raise ControlError(f"message {message.id} has no button {wanted!r}; it has {labels}")
 
