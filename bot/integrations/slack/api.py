@@ -81,6 +81,20 @@ class Api:
         if answer.status_code != 200:
             raise refusal(answer.status_code, "", answer.headers)
 
+    async def put(self, url: str, content: bytes) -> None:
+        """Put a file where files.getUploadURLExternal said; the token does not go there. Raises as `call`."""
+        proxy = None if is_direct(url) else self.web.proxy
+        try:
+            async with (
+                asyncio.timeout(self.timeout),
+                self._open().post(url, data=content, proxy=proxy, allow_redirects=False) as answer,
+            ):
+                await answer.read()
+        except Exception as error:
+            raise classify(error) from error
+        if answer.status != 200:
+            raise refusal(answer.status, "", answer.headers)
+
     async def close(self) -> None:
         """Let go of the connections; a later call opens new ones."""
         session, self._session, self._web = self._session, None, None

@@ -1,7 +1,7 @@
 """Whether a message is there whose sending had no clear outcome: looked up by the delivery id in its metadata.
 
 Slack has no key that makes a second request harmless, but it gives metadata back to the app that attached it
-(docs.slack.dev, "Message metadata"; RELIABILITY section 3).
+(docs.slack.dev, "Message metadata"; RELIABILITY section 3). A file carries it in its name.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bot.chat.messages import Document
 from bot.chat.ports import Refused, Sought, Unclear
-from bot.integrations.slack import render
+from bot.integrations.slack import files, render
 from bot.integrations.slack.api import Api
 from bot.integrations.slack.parse import DELIVERY, at, items, string, timestamp
 from bot.integrations.slack.signin import Identity
@@ -32,14 +33,18 @@ _NOWHERE = frozenset({"channel_not_found", "invalid_channel", "not_in_channel", 
 async def find(api: Api, who: Identity, sought: Sought) -> str | None:
     """The `ts` of the message, or None: the whole time since was read, and it is not there.
 
-    Raises NotSent and Unclear where that cannot be told now, Refused where it never can.
+    Raises NotSent and Unclear where that cannot be told now, Refused where it never can. Of a file it is never told
+    that it is not there, since Slack may take its time to show one.
     """
     try:
-        return await _look(api, who, sought)
+        found = await _look(api, who, sought)
     except Refused as error:
         if error.code in _NOWHERE:
             raise
         raise Unclear(f"the history cannot be read at present: {error}") from error
+    if found is None and isinstance(sought.message, Document):
+        raise Unclear("the file is not there yet")
+    return found
 
 
 async def _look(api: Api, who: Identity, sought: Sought) -> str | None:
@@ -87,6 +92,9 @@ def _is_ours(message: object, who: Identity) -> bool:
 
 
 def _is_it(message: object, sought: Sought) -> bool:
+    if isinstance(sought.message, Document):
+        name = files.name_of(sought.message, sought.key)
+        return any(string(file, "name") == name for file in items(message, "files"))
     if string(message, "metadata", "event_type") == DELIVERY:
         return string(message, "metadata", "event_payload", "id") == sought.key
     if not at(message, "metadata") and decode(string(message, "text")) == render.fallback(sought.message):

@@ -298,7 +298,8 @@ def _pressed(payload: object, team: str) -> ButtonPressed | None:
     user = string(payload, "user", "id")
     if string(action, "type") != "button" or string(action, "action_id").startswith(LINK):
         return None
-    if not (payload_text and channel and ts and user):
+    # What only one person sees is no message that could be named again: it may come without its `ts`.
+    if not (payload_text and channel and user and (ts or at(payload, "container", "is_ephemeral") is True)):
         return None
     place = _channel(team, channel, ts, thread)
     return ButtonPressed(place, Member(PLATFORM, team, user), _person(payload), ts, payload_text, _reply(payload))

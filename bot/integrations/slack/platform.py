@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bot.chat.events import Event, ReplyHandle
-from bot.chat.messages import Notice, Outgoing
+from bot.chat.messages import Document, Notice, Outgoing
 from bot.chat.ports import Capabilities, Hook, Refused, SendError, SetupFault, Sink, Sought, StoreUnavailable, Unclear
 from bot.domain.places import Channel, Member
-from bot.integrations.slack import checks, notices, render
+from bot.integrations.slack import checks, files, notices, render
 from bot.integrations.slack.api import POST, Api
 from bot.integrations.slack.config import SlackConfig
 from bot.integrations.slack.errors import GONE
@@ -93,7 +93,12 @@ class SlackPlatform:
         self._app_id = app_id or self._app_id
 
     async def send(self, message: Outgoing, to: Channel, key: str) -> str:
-        """Create a message, one attempt; its `ts`. Raises NotSent, Refused, Unclear."""
+        """Create a message, one attempt; its `ts`. Raises NotSent, Refused, Unclear.
+
+        Slack shows a file some time after it has taken it: then the id is empty, and nothing can be done with it.
+        """
+        if isinstance(message, Document):
+            return await files.send(self._api, message, to, key)
         arguments = render.post(message, to, key)
         answer = await self._api.call(POST, lambda web: web.chat_postMessage(**arguments))
         if not (ts := string(answer.data, "ts")):

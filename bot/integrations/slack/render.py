@@ -194,12 +194,12 @@ def _lines(lines: Sequence[str], quiet: Callable[[str], Block]) -> list[Block]:
 def _packed(lines: Sequence[str]) -> list[str]:
     """The lines in few pieces, each of them short enough for a block."""
     pieces: list[str] = []
-    for part in (part for line in lines for part in chunks(line, _SECTION)):
+    for part in (part for line in lines for part in chunks(line, _SECTION) or [""]):
         if pieces and units(pieces[-1]) + 1 + units(part) <= _SECTION:
             pieces[-1] += f"\n{part}"
         else:
             pieces.append(part)
-    return pieces
+    return [piece for piece in pieces if piece.strip()]
 
 
 def _context(text: str) -> Block:

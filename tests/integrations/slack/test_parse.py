@@ -149,6 +149,29 @@ def test_a_click() -> None:
     )
 
 
+def _private_click(**container: Any) -> dict[str, Any]:
+    """On a message that one person sees: Slack gives the container, and no message."""
+    payload = click(container={"type": "message", "channel_id": "C1", "is_ephemeral": True} | container)
+    return {key: value for key, value in payload.items() if key != "message"}
+
+
+@pytest.mark.parametrize(("container", "ts"), [({"message_ts": TS}, TS), ({}, "")])
+def test_a_click_on_what_one_person_sees(container: dict[str, str], ts: str) -> None:
+    assert parse(_private_click(**container), CONTEXT) == ButtonPressed(
+        C1, ANA, "Ana", ts, "v1|x|approve|m", {"response_url": "https://hooks.slack.com/actions/1"}
+    )
+
+
+def test_a_private_click_in_a_thread() -> None:
+    pressed = parse(_private_click(message_ts=TS, thread_ts=ROOT), CONTEXT)
+    assert isinstance(pressed, ButtonPressed)
+    assert pressed.channel.thread_id == ROOT
+
+
+def test_a_click_on_a_card_that_is_not_named_is_of_no_use() -> None:
+    assert parse(click(container={"type": "message", "channel_id": "C1"}, message={}), CONTEXT) is None
+
+
 def test_a_click_on_a_card_in_a_thread() -> None:
     pressed = parse(click(message={"ts": TS, "thread_ts": ROOT}), CONTEXT)
     assert isinstance(pressed, ButtonPressed)

@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 from slack_sdk.models.views import View
 
-from bot.chat.messages import Button, Card, Field, Form, Line, Notice, Reply
+from bot.chat import moments
+from bot.chat.messages import Button, Card, Document, Field, Form, Line, Notice, Reply
 from bot.domain.places import Channel, Member
 from bot.integrations.slack.parse import read_metadata
-from bot.integrations.slack.render import modal, post, private, update
+from bot.integrations.slack.render import beside, modal, post, private, update
 from bot.integrations.slack.text import decode
 
 C1 = Channel("slack", "T1", "C1")
@@ -117,6 +118,129 @@ def test_nothing_on_a_card_or_notice_is_markup() -> None:
         assert objects
         assert all(found["type"] == "plain_text" and found["emoji"] is False for found in objects)
         assert "<" not in arguments["text"]
+
+
+# ---- moments
+
+CLOSES = moments.moment(1_795_370_400, "Sun 22 Nov 2026, 18:00 (UTC+8)")
+DATE = {
+    "type": "date",
+    "timestamp": 1_795_370_400,
+    "format": "{date_short_pretty} {time}",
+    "fallback": "Sun 22 Nov 2026, 18:00 (UTC+8)",
+}
+
+
+def _rich(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The elements of all rich texts among the blocks."""
+    sections = [section for block in blocks if block["type"] == "rich_text" for section in block["elements"]]
+    return [element for section in sections for element in section["elements"]]
+
+
+def test_a_moment_is_a_date_between_literal_texts() -> None:
+    card = Card(f"Until {CLOSES}", details=("*x* <!here>", f"Closes {CLOSES}, 茶"), status=("open", f"since {CLOSES}"))
+    arguments = post(card, C1, "d1")
+    assert arguments["text"] == "Until Sun 22 Nov 2026, 18:00 (UTC+8)"
+    assert [block["type"] for block in arguments["blocks"]] == ["rich_text"] * 3
+    bold = {"style": {"bold": True}}
+    assert _rich(arguments["blocks"]) == [
+        {"type": "text", "text": "Until "} | bold, DATE | bold,
+        {"type": "text", "text": "*x* <!here>\nCloses "}, DATE, {"type": "text", "text": ", 茶"},
+        {"type": "text", "text": "open\nsince "}, DATE,
+    ]  # fmt: skip
+
+
+def test_lines_and_notices_show_moments_and_the_others_stay_as_they_were() -> None:
+    line = post(Line(f"Until {CLOSES} & on"), C1, "d1")
+    assert line["text"] == "Until Sun 22 Nov 2026, 18:00 (UTC+8) &amp; on"
+    notice = private(Notice(f"Until {CLOSES}", Member("slack", "T1", "U1")))
+    assert DATE in _rich(line["blocks"])
+    assert DATE in _rich(notice["blocks"])
+    assert notice["text"] == "Until Sun 22 Nov 2026, 18:00 (UTC+8)"
+    assert "blocks" not in post(Line("Until then"), C1, "d1")
+    assert update(Line("Until then"), C1, "1.000001")["blocks"] == []
+
+
+def test_a_reply_is_never_looked_at() -> None:
+    assert decode(post(Reply(f"x {CLOSES}"), C1, "d1")["text"]) == f"x {CLOSES}"
+
+
+PIECES = st.lists(st.text(max_size=300) | st.just(CLOSES) | st.just(HOSTILE) | st.just("长" * 2500), max_size=8)
+
+
+@given(PIECES.map("".join), PIECES, PIECES)
+def test_any_text_with_moments_is_shown_and_none_of_it_is_markup(
+    header: str, details: list[str], status: list[str]
+) -> None:
+    card = Card(header, details=tuple(details), status=tuple(status), buttons=BUTTONS[:22], stacked=True)
+    notice = Notice("\n".join(status), Member("slack", "T1", "U1"), buttons=BUTTONS[:3])
+    for arguments in (post(card, C1, "d1"), private(notice)):
+        _check(json.loads(json.dumps(arguments["blocks"])))
+        assert len(arguments["blocks"]) <= 50
+        assert {found["type"] for found in _plain(arguments["blocks"])} <= {"plain_text", "text"}
+        assert not any(mark in json.dumps(arguments, ensure_ascii=False) for mark in "\ue0f0\ue0f1")
+    rich = _rich(private(Notice("\n".join([CLOSES, *status]), Member("slack", "T1", "U1")))["blocks"])
+    shown = "".join(element.get("text", element.get("fallback")) for element in rich)
+    assert shown == moments.plain("\n".join([CLOSES, *status]))
+
+
+def test_the_text_beside_a_file_is_no_markup() -> None:
+    (block,) = beside(Document("a.png", "image/png", b"", f"{HOSTILE} {CLOSES}"))
+    assert block["text"]["type"] == "plain_text"
+    assert block["text"]["text"] == f"{HOSTILE} Sun 22 Nov 2026, 18:00 (UTC+8)"
+
+
+# ---- buttons
+
+
+def _row_lengths(card: Card) -> list[int]:
+    return [len(block["elements"]) for block in post(card, C1, "d1")["blocks"] if block["type"] == "actions"]
+
+
+OPTIONS = tuple(
+    Button(f"{number} " + "an option that is as long as it may be " * 2, f"v1|{number}") for number in range(22)
+)
+
+
+def test_long_labels_stand_below_each_other() -> None:
+    assert _row_lengths(Card("head", buttons=OPTIONS, stacked=True)) == [1] * 22
+    assert _row_lengths(Card("head", buttons=OPTIONS)) == [5, 5, 5, 5, 2]
+
+
+def test_stacked_buttons_share_rows_rather_than_be_too_many_blocks() -> None:
+    many = tuple(Button(f"{number}", f"v1|{number}") for number in range(120))
+    blocks = post(Card("head", "comment", buttons=many, stacked=True), C1, "d1")["blocks"]
+    assert len(blocks) <= 50
+    assert sum(_row_lengths(Card("head", "comment", buttons=many, stacked=True))) == 120
+
+
+def test_a_poll_of_twenty_long_options_is_one_that_slack_takes() -> None:
+    lines = tuple(f"{'█' * 20} {button.label}" for button in OPTIONS[:20])
+    card = Card(
+        "Q" * 300, "", (*lines, f"Closes {CLOSES}"), status=("Everybody can see it",), buttons=OPTIONS, stacked=True
+    )
+    blocks = post(card, C1, "d1")["blocks"]
+    _check(json.loads(json.dumps(blocks)))
+    assert len(blocks) <= 50
+    labels = [
+        element["text"]["text"] for block in blocks if block["type"] == "actions" for element in block["elements"]
+    ]
+    assert max(map(len, labels)) == 75
+    assert len(set(labels)) == 22
+
+
+def test_details_stand_below_each_other() -> None:
+    (context,) = [
+        block for block in post(Card("head", details=("a", "", "b")), C1, "d1")["blocks"] if block["type"] == "context"
+    ]
+    assert [element["text"] for element in context["elements"]] == ["a\n\nb"]
+
+
+def test_a_notice_can_have_buttons() -> None:
+    blocks = private(Notice("Publish?", Member("slack", "T1", "U1"), buttons=BUTTONS[:7]))["blocks"]
+    assert [block["type"] for block in blocks] == ["section", "actions", "actions"]
+    values = [element["value"] for block in blocks[1:] for element in block["elements"]]
+    assert values == [button.payload for button in BUTTONS[:7]]
 
 
 def test_buttons_carry_their_payload_under_ids_of_their_own() -> None:
