@@ -93,24 +93,24 @@ class Polls:
 
     def add(self, poll: Poll) -> int:
         """Keep a new poll, whatever its `id` says; the number that it gets."""
-        return int(_ADD.value(self._connection, _values(poll)))
+        return int(_ADD.value(self._connection, as_row(poll)))
 
     def get(self, poll_id: int) -> Poll | None:
         """The poll of this number."""
         row = _GET.row(self._connection, {"row": poll_id})
-        return _poll(row) if row else None
+        return as_stored(row) if row else None
 
     def named(self, name: str) -> Poll | None:
         """The poll whose buttons carry this name. Asked for every vote."""
         row = _NAMED.row(self._connection, {"key": name})
-        return _poll(row) if row else None
+        return as_stored(row) if row else None
 
     def swap(self, before: Poll, after: Poll) -> None:
         """Put `after` in the place of `before`; raises Conflict unless state and revision are still those of `before`.
 
         The number, the name, the host and the time of making stay as they are.
         """
-        values: dict[str, object] = {f"new_{name}": value for name, value in _values(after).items()}
+        values: dict[str, object] = {f"new_{name}": value for name, value in as_row(after).items()}
         values |= {"row": before.id, "old_revision": before.revision, "old_state": before.state.value}
         if _SWAP.count(self._connection, values) != 1:
             raise Conflict(f"poll {before.id} is no longer revision {before.revision}, {before.state}")
@@ -124,7 +124,7 @@ class Polls:
         for state in set(states):
             values = {"its_state": state.value, "before": before or _LAST, "count": count}
             rows += _PAGE.rows(self._connection, values)
-        return [_poll(row) for row in sorted(rows, key=lambda row: -row[0])[:count]]
+        return [as_stored(row) for row in sorted(rows, key=lambda row: -row[0])[:count]]
 
     def close_with(self, poll_id: int, receipt_json: str) -> None:
         """Keep the receipt of a poll that is closed."""
@@ -189,6 +189,15 @@ class Polls:
         rows = self._connection.execute(query.group_by(poll_refusals.c.rule).order_by(poll_refusals.c.rule))
         return {row.rule: row[1] for row in rows}
 
+    def rename_refused(self, poll_id: int, old: str, new: str) -> None:
+        """The voter has another name from now on."""
+        if old == new:
+            return
+        mine = sa.and_(poll_refusals.c.poll_id == poll_id, poll_refusals.c.voter == old)
+        for rule in self._connection.execute(sa.select(poll_refusals.c.rule).where(mine)).scalars().all():
+            self.refuse(poll_id, rule, new)
+        self._connection.execute(sa.delete(poll_refusals).where(mine))
+
     def signal(self, poll_id: int, reason: str, who: str, detail: str) -> None:
         """Keep something odd for the host; one for each reason and `who`, with the newest detail."""
         values = insert(poll_signals).values(poll_id=poll_id, reason=reason, who=who, detail=detail)
@@ -204,8 +213,8 @@ class Polls:
         return [Signal(*row) for row in rows]
 
 
-def _values(poll: Poll) -> dict[str, object]:
-    """A poll as a row without its number."""
+def as_row(poll: Poll) -> dict[str, object]:
+    """A poll as the columns of its row, in their order, without number and receipt."""
     return {
         "name": poll.name,
         "state": poll.state.value,
@@ -234,8 +243,11 @@ def _json(value: object) -> str:
 
 
 @lru_cache(maxsize=256)
-def _poll(row: tuple[Any, ...]) -> Poll:
-    """A row as what it stands for. The same row is read for every vote, and being a value it never goes stale."""
+def as_stored(row: tuple[Any, ...]) -> Poll:
+    """A row (the number, then the columns of `as_row`) as what it stands for.
+
+    Remembered, since the same row is read for every vote; by all its values, so that it never goes stale.
+    """
     r = dict(zip(("id", *_FIELDS), row, strict=True))
     rule, zone = r.pop("series_rule"), r.pop("series_zone")
     r |= {

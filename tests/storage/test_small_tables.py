@@ -87,6 +87,20 @@ async def test_languages_are_chosen_by_member(bench: Bench) -> None:
     assert await bench.read(lambda work: work.people.language(replace(ANA, platform="slack"))) is None
 
 
+async def test_zones_and_languages_are_chosen_apart(bench: Bench) -> None:
+    assert await bench.read(lambda work: work.people.zone(ANA)) is None
+    await bench.write(lambda work: work.people.choose_zone(ANA, "Asia/Shanghai"))
+    assert await bench.read(lambda work: work.people.language(ANA)) is None
+    await bench.write(lambda work: work.people.choose_language(ANA, "zh"))
+    await bench.write(lambda work: work.people.choose_zone(ANA, "Europe/Berlin"))
+    assert await bench.read(lambda work: work.people.language(ANA)) == "zh"
+    assert await bench.read(lambda work: work.people.zone(ANA)) == "Europe/Berlin"
+    assert await bench.read(lambda work: work.people.zone(BEN)) is None
+    await bench.write(lambda work: work.people.choose_zone(ANA, ""))
+    assert await bench.read(lambda work: work.people.zone(ANA)) is None
+    assert await bench.read(lambda work: work.people.language(ANA)) == "zh"
+
+
 async def test_only_the_one_who_was_asked_answers_a_prompt(bench: Bench) -> None:
     row = await bench.write(lambda work: work.prompts.add(ROOM, ANA, "payload", "text", NOW))
 
