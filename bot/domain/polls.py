@@ -18,8 +18,16 @@ MAX_QUESTION = 300
 MAX_OPTION = 75
 """Characters of an option: what a Slack button shows whole. Telegram's and Discord's buttons take more."""
 MAX_EXPLANATION = 200
+MAX_SECONDS = 31 * 86400.0
+"""How long a poll may be open in all: what every platform's own polls can do."""
+MAX_EDITS = 10
+"""Visible corrections of one poll; each is a line on its card."""
 STARS = 5
 """The highest rating."""
+YES, NO, ABSTAIN = 1, 2, 3
+"""The options of a CONSENT poll."""
+ANYBODY = "*"
+"""Who added an option to an anonymous poll."""
 
 
 class Kind(StrEnum):
@@ -63,7 +71,7 @@ class Option:
     text: str
     state: OptionState = OptionState.SHOWN
     by: str = ""
-    """The member who added it; empty: it was there from the start (or the poll is anonymous)."""
+    """The member who added it, or ANYBODY where the poll is anonymous; empty: it was there from the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +169,55 @@ class Refused:
     why: str
     args: dict[str, str | int | float] = field(default_factory=dict)
 
+
+REFUSALS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    # a new question, and options
+    ("no_question", ()),
+    ("question_long", ("length", "limit")),
+    ("few_options", ("count", "least")),
+    ("many_options", ("count", "limit")),
+    ("empty_option", ("number",)),
+    ("option_long", ("number", "length", "limit")),
+    ("duplicate", ("option", "number")),
+    ("limit_range", ("limit", "count")),
+    ("no_correct", ("count",)),
+    ("explanation_long", ("length", "limit")),
+    ("kind_options", ("count",)),
+    # times
+    ("time_past", ()),
+    ("ends_first", ()),
+    ("too_long", ("days",)),
+    ("not_later", ()),
+    ("endless", ()),
+    # where a poll stands
+    ("unconfirmed", ()),
+    ("not_open", ()),
+    ("already", ()),
+    ("closed", ()),
+    ("cancelled", ()),
+    ("not_closed", ()),
+    # changes of an open poll
+    ("unchanged", ()),
+    ("many_edits", ("limit",)),
+    ("not_addable", ()),
+    ("set_options", ()),
+    ("own_option", ()),
+    ("nothing_hidden", ()),
+    # votes
+    ("no_option", ()),
+    ("option_waiting", ()),
+    ("option_refused", ()),
+    ("twice", ()),
+    ("limit", ("limit",)),
+    ("fixed", ()),
+    ("role", ("role",)),
+    ("unknown_role", ("role",)),
+    ("member_since", ("days",)),
+    ("unknown_member_since", ("days",)),
+    ("account_age", ("days",)),
+    ("unknown_account_age", ("days",)),
+)
+"""Every `why` that the rules of polls (`polling`, `ballots`) give, with its arguments."""
 
 Step = Literal["confirm", "open", "close", "cancel", "extend", "correct", "add", "let_in", "keep_out", "reveal"]
 """What can be done to a poll."""
