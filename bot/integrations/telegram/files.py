@@ -28,7 +28,9 @@ def create(document: Document, latest: float) -> tuple[str, Params]:
     caption = shortened(told(document.text, latest), MAX_CAPTION)
     parameters: Params = {"photo" if is_picture else "document": file}
     if caption.text.strip():
-        parameters |= {"caption": caption.text, "caption_entities": [mark.entity() for mark in caption.marks]}
+        parameters["caption"] = caption.text
+    if caption.marks:
+        parameters["caption_entities"] = [mark.entity() for mark in caption.marks]
     return "sendPhoto" if is_picture else "sendDocument", parameters
 
 

@@ -75,13 +75,14 @@ def told(text: str, latest: float = math.inf) -> Marked:
 
 def lined(lines: Iterable[Marked]) -> Marked:
     """These texts, each on a line of its own."""
-    text, marks, length = "", [], 0
+    texts: list[str] = []
+    marks: list[Mark] = []
+    start = 0
     for line in lines:
-        if text:
-            text, length = f"{text}\n", length + 1
-        marks += [Mark(mark.type, mark.offset + length, mark.length, mark.more) for mark in line.marks]
-        text, length = text + line.text, length + units(line.text)
-    return Marked(text, tuple(marks))
+        texts.append(line.text)
+        marks += [Mark(mark.type, mark.offset + start, mark.length, mark.more) for mark in line.marks]
+        start += units(line.text) + 1
+    return Marked("\n".join(texts), tuple(marks))
 
 
 def shortened(marked: Marked, limit: int) -> Marked:

@@ -13,7 +13,7 @@ from bot.domain.places import Member
 from bot.integrations.telegram.render import MAX_DRAFT, MAX_LABEL, change, create, mention
 from bot.integrations.telegram.texts import MAX_TEXT, Unsendable, cut, units
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\ue0f0\ue0f1"), max_size=300)
 BUTTONS = tuple(Button(f"B{n}", f"p{n}") for n in range(7))
 
 
@@ -109,6 +109,35 @@ def test_buttons_come_in_rows_of_three() -> None:
     assert "callback_data" not in keys[2][1]
     assert units(keys[2][1]["text"]) <= MAX_LABEL
     assert [keys[2][2].get("style"), keys[3][0].get("style")] == ["danger", "primary"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "rows"),
+    [
+        (["Hangzhou", "Chengdu", "Online", "Why?"], [3, 1]),
+        (
+            ["杭州西湖吧", "成都", "1234567890", "🍵🍵🍵🍵🍵"],
+            [3, 1],
+        ),  # ten columns are the most
+        (["Hangzhou", "杭州西湖边吧", "Online", "Why?"], [1, 1, 1, 1]),
+        (["1", "12345678901"], [1, 1]),
+        (["👩\u200d👩 e\u0301e\u0301e\u0301e\u0301e\u0301e\u0301", "x"], [1, 1]),
+        (["e\u0301" * 10, "x"], [2]),
+    ],
+)
+def test_stacked_buttons_stand_alone_where_one_would_be_cut(labels: list[str], rows: list[int]) -> None:
+    buttons = tuple(Button(label, "p") for label in labels)
+    for make in (create, change):
+        stacked: Any = make(Card("h", buttons=buttons, stacked=True))["reply_markup"]
+        assert [len(row) for row in stacked["inline_keyboard"]] == rows
+        assert [key["text"] for row in stacked["inline_keyboard"] for key in row] == labels
+        usual: Any = make(Card("h", buttons=buttons))["reply_markup"]
+        assert [len(row) for row in usual["inline_keyboard"]] == ([3, 1] if len(labels) == 4 else [len(labels)])
+
+
+def test_a_long_option_stands_whole_on_its_button() -> None:
+    keys: Any = create(Card("h", buttons=(Button("选" * 75, "p"),), stacked=True))["reply_markup"]
+    assert keys["inline_keyboard"][0][0]["text"] == "选" * 75
 
 
 @pytest.mark.parametrize("payload", ["", "x" * 65, "审" * 22])
