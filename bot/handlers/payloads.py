@@ -50,6 +50,11 @@ class Signer:
                     return Pressed(view, word, argument)
         return None
 
+    def digest(self, purpose: str, text: str) -> str:
+        """A keyed hash of a short text, by which it is recognised and not read; 64 hex digits."""
+        bound = f"{purpose}\x00{text}".encode("utf-8", "surrogatepass")
+        return hmac.new(self._key, bound, hashlib.sha256).hexdigest()
+
     def _mac(self, view: str, what: str, channel: Channel) -> str:
         bound = "\x00".join((channel.platform, channel.channel_id, view, what))
         digest = hmac.new(self._key, bound.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()

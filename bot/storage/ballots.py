@@ -6,17 +6,14 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, bindparam
 
+from bot.domain.tally import Group
 from bot.storage.dialects import insert
 from bot.storage.hot import Hot
 from bot.storage.tables import ballots
-
-if TYPE_CHECKING:
-    from bot.domain.tally import Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +84,6 @@ class Ballots:
 
     def groups(self, poll_id: int) -> list[Group]:
         """How many ballots of each choice came from each place."""
-        from bot.domain.tally import Group
-
         rows = _GROUPS.rows(self._connection, {"of_poll": poll_id})
         return [Group(_choice(choice), place, count) for choice, place, count in rows]
 
