@@ -46,10 +46,12 @@ from bot.engine.router import Router
 from bot.engine.settling import Settling
 from bot.engine.tasks import stop_all, wait_all
 from bot.engine.timers import TimerLoop
-from bot.handlers import drafting
+from bot.handlers import drafting, shredding
 from bot.handlers.context import Context, Desk, Prepared
 from bot.handlers.drafting import Studio
 from bot.handlers.immediate import Immediate, Interaction
+from bot.handlers.secrecy import PollSeals
+from bot.handlers.shredding import Shredder
 from bot.operations.alarm import Alarm
 from bot.operations.links import Links
 from bot.operations.monitor import Monitor, Watched
@@ -86,6 +88,7 @@ class App:
     couriers: dict[str, Courier[Context]]
     reconcilers: dict[str, Reconciler[Context]]
     timers: TimerLoop[Context]
+    shredder: Shredder
     links: Links
     ready: set[str] = field(default_factory=set)
     """Platforms that this process hears."""
@@ -131,6 +134,8 @@ class App:
             await recover(self.core, self.settling)
         else:
             self.desk.signer.change_key(await shared_key(self.base.store, self.key))
+        if self.works:
+            await self.shredder.sweep()
 
     async def _run_parts(self, announce: Callable[[str], None]) -> None:
         shared = [asyncio.create_task(part) for part in self._shared()]
@@ -336,8 +341,10 @@ def build(settings: Settings, duty: Duty = "all") -> App:
     community = settings.community
     studio = Studio(store, desk, knowledge, drafter, settings.languages, community.name, community.tone)
     drafting.register(registry, studio)
-    parts = base.keeper or EVERYTHING
-    router = Router(core, access, platforms, studio.prepare, parts)
+    shredder = Shredder(store, clock, desk.keys)
+    shredding.register(registry, shredder)
+    parts, seals = base.keeper or EVERYTHING, PollSeals(desk.keys)
+    router = Router(core, access, platforms, studio.prepare, parts, seals)
     if base.keeper is not None:
         base.keeper.watch(lambda: router.handling)
     immediate = Immediate(store, access, platforms, registry, lambda work, roles: core.make(work, roles, None))
@@ -362,11 +369,12 @@ def build(settings: Settings, duty: Duty = "all") -> App:
         key=key,
         core=core,
         router=router,
-        door=Door(store, clock, answer, router.remember if duty == "all" else _forget),
+        door=Door(store, clock, answer, router.remember if duty == "all" else _forget, seals),
         settling=settling,
         couriers={name: Courier(core, one, limiters[name], settling, _held) for name, one in platforms.items()},
         reconcilers={name: Reconciler(core, one, settling) for name, one in platforms.items()},
         timers=TimerLoop(core, parts),
+        shredder=shredder,
         links=make_links(base, limiters, drafter),
     )
 

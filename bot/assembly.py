@@ -26,7 +26,7 @@ from bot.engine.leases import Keeper, Timing
 from bot.engine.limiter import Limiter
 from bot.engine.registry import Registry
 from bot.engine.sharing import SETTLE, Sharing
-from bot.handlers import cards, clocks, commands, comments, interactions, replies, reviews
+from bot.handlers import cards, clocks, commands, comments, interactions, replies, reviews, secrecy
 from bot.handlers.context import Context, Desk
 from bot.handlers.payloads import Signer
 from bot.locales import LANGUAGES, Catalogue
@@ -51,8 +51,6 @@ TOPICS = frozenset({"inbox", "outbox", "timers", "leases"})
 KEY = "secret:key"
 """The fact that holds the key of the buttons (hex) where several processes use it. No backup needs it."""
 KEY_BYTES = 32
-BALLOTS = "ballots"
-"""The folder of the keys of anonymous polls. Like `herald.key` it belongs into no backup."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +151,7 @@ def command_specs(registry: Registry[Context], texts: Catalogue) -> list[Command
 def make_registry() -> Registry[Context]:
     """All capabilities but those that need a running installation."""
     registry: Registry[Context] = Registry()
-    for capability in (interactions, cards, replies, reviews, comments, commands, clocks):
+    for capability in (interactions, cards, replies, reviews, comments, commands, clocks, secrecy):
         capability.register(registry)
     return registry
 
@@ -173,7 +171,7 @@ def make_desk(settings: Settings, platforms: dict[str, Platform], key: bytes) ->
         ),
         languages=settings.languages,
         channel_languages={_place(settings, name): lang for name, lang in settings.channel_languages.items()},
-        keys=Keys(settings.data_dir / BALLOTS),
+        keys=Keys(settings.ballot_keys),
         rules=Rules(
             settings.review.claim_minutes * 60,
             settings.review.four_eyes,

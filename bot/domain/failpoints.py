@@ -105,6 +105,17 @@ class Point(StrEnum):
     """The platform has said whether the message is there; nothing of that is recorded."""
     RECONCILE_SETTLED = "reconcile.settled"
 
+    KEY_WRITTEN = "key.written"
+    """The key of an anonymous poll is on disk, and not in its place."""
+    KEY_HIDDEN = "key.hidden"
+    """The key of a poll that is over has another name, under which nobody looks for it; it is whole."""
+    KEY_OVERWRITTEN = "key.overwritten"
+    """It is destroyed; the file is still there."""
+    SHREDDING = "poll.shredding"
+    """Nothing needs the key of a closed poll any more; it is about to be destroyed."""
+    SHREDDED = "poll.shredded"
+    """The key is gone; nothing of that is recorded."""
+
     STOP_DRAINING = "stop.draining"
     """The program stops, and waits for what is being sent."""
     STOP_CLOSING = "stop.closing"

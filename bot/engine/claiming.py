@@ -16,6 +16,7 @@ from bot.engine.core import Core
 from bot.engine.limiter import WHOLE_BOT, Limiter
 from bot.engine.registry import Act, Lost, Nothing
 from bot.engine.schedule import Candidate
+from bot.engine.sealing import without_words
 from bot.engine.settling import Settling
 from bot.storage.outbox import Delivery, Ready
 from bot.storage.work import Work
@@ -122,7 +123,10 @@ class Claims(Generic[C]):
         except Exception as error:
             if work.is_over(error):  # it is no fault of the row: everything begins again
                 raise
-            log.exception("delivery %d (%s) cannot be made", row.id, row.kind)
+            if kind.private:
+                log.error("delivery %d (%s) cannot be made: %s", row.id, row.kind, without_words(error))  # noqa: TRY400
+            else:
+                log.exception("delivery %d (%s) cannot be made", row.id, row.kind)
             why = "it could not be made"
             if work.outbox.begin([row]) and work.outbox.end(row, Step.REFUSE, why):
                 self._settling.tell(work, row, Lost(why))

@@ -17,6 +17,7 @@ from bot.engine.claiming import SENDERS, Begun, Claims
 from bot.engine.core import Core, keep_going
 from bot.engine.limiter import Limiter
 from bot.engine.schedule import Candidate
+from bot.engine.sealing import without_words
 from bot.engine.settling import Settling
 from bot.storage.blocks import Block
 from bot.storage.outbox import Delivery
@@ -164,7 +165,10 @@ class Courier(Generic[C]):
         except SendError as error:
             await self._record(one, error)
         except Exception as error:
-            log.exception("delivery %d (%s)", row.id, row.kind)
+            if self._core.registry.kinds[row.kind].private:
+                log.error("delivery %d (%s): %s", row.id, row.kind, without_words(error))  # noqa: TRY400
+            else:
+                log.exception("delivery %d (%s)", row.id, row.kind)
             await self._record(one, Unclear(type(error).__name__))
         else:
             if message_id is None:

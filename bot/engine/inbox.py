@@ -13,6 +13,7 @@ from bot.chat.messages import Accepted, Answer, FieldErrors
 from bot.chat.ports import Incoming, StoreUnavailable
 from bot.domain.failpoints import Point, reach
 from bot.engine.clock import Clock
+from bot.engine.sealing import UNSEALED, Seals, without_words
 from bot.storage.inbox import Inbox
 from bot.storage.people import Facts
 from bot.storage.store import Store, wake
@@ -33,11 +34,14 @@ log = logging.getLogger("herald.inbox")
 class Door:
     """The `Sink` that integrations hand their events to."""
 
-    def __init__(self, store: Store, clock: Clock, answer: Answerer, remember: Remember) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, answer: Answerer, remember: Remember, seals: Seals = UNSEALED
+    ) -> None:
         self._store = store
         self._clock = clock
         self._answer = answer
         self._remember = remember
+        self._seals = seals
         self._room = asyncio.Semaphore(ROOM)
         self._waiting = 0
 
@@ -72,7 +76,7 @@ class Door:
 
         def unit(connection: Connection) -> None:
             inbox = Inbox(connection)
-            rows = inbox.add(batch, now)
+            rows = inbox.add([self._seals.close(item) for item in batch], now)
             for index, row in enumerate(rows):
                 if row is not None and index in refused:
                     inbox.done(row)
@@ -109,6 +113,9 @@ class Door:
                 return await self._answer(event)
         except (TimeoutError, StoreUnavailable):
             log.warning("no immediate answer in time: %s", type(event).__name__)
-        except Exception:
-            log.exception("no immediate answer: %s", type(event).__name__)
+        except Exception as error:
+            if self._seals.covers(event):
+                log.error("no immediate answer: %s\n%s", type(event).__name__, without_words(error))  # noqa: TRY400
+            else:
+                log.exception("no immediate answer: %s", type(event).__name__)
         return Accepted()

@@ -110,11 +110,13 @@ class Kind(Generic[C]):
     """A kind of outgoing message: how its row becomes an act, and who hears of the outcome.
 
     `once` marks what must never be sent twice by itself: after an unclear outcome it is looked up, or put to a person.
+    `private` marks what must not be quoted in a log.
     """
 
     prepare: Callable[[C, Delivery], Act]
     outcome: Callable[[C, Delivery, Outcome], None] | None
     once: bool
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,9 +214,10 @@ class Registry(Generic[C]):
         outcome: Callable[[C, Delivery, Outcome], None] | None = None,
         *,
         once: bool = False,
+        private: bool = False,
     ) -> None:
         """Declare a kind of outgoing message."""
-        self.kinds[kind] = Kind(prepare, outcome, once)
+        self.kinds[kind] = Kind(prepare, outcome, once, private)
 
     def timer(self, kind: str, handler: Callable[[Timer], Awaitable[Callable[[C], None]]]) -> None:
         """Handle what is due: the awaited part may take its time; what it returns commits with the timer's end."""

@@ -19,6 +19,7 @@ from bot.domain.places import Member
 from bot.domain.roles import Role
 from bot.engine.access import Access
 from bot.engine.core import EVERYTHING, Core, Parts, keep_going
+from bot.engine.sealing import UNSEALED, Seals, read_envelope, without_words
 from bot.storage.inbox import Inbox, Stored
 from bot.storage.work import Work
 
@@ -52,9 +53,11 @@ class Router(Generic[C]):
         platforms: Mapping[str, Platform],
         prepare: Prepare,
         parts: Parts = EVERYTHING,
+        seals: Seals = UNSEALED,
     ) -> None:
         self._core = core
         self._parts = parts
+        self._seals = seals
         self._store = core.store
         self._access = access
         self._platforms = platforms
@@ -155,7 +158,9 @@ class Router(Generic[C]):
         platform = self._platforms.get(row.source.partition(":")[0])
         if platform is None:
             return None
-        return platform.parse(await self._store.read(lambda connection: Inbox(connection).raw(row.id)))
+        raw = await self._store.read(lambda connection: Inbox(connection).raw(row.id))
+        sealed = read_envelope(raw)
+        return platform.parse(raw) if sealed is None else await asyncio.to_thread(self._seals.open, *sealed)
 
     async def _ask(self, row: Stored, event: Event) -> None:
         """A platform's answer about roles must not hold up everybody else."""
@@ -210,7 +215,7 @@ class Router(Generic[C]):
         self, row: Stored, event: Event, roles: frozenset[Role], prepared: object, now: float
     ) -> Callable[[Connection], None]:
         def unit(connection: Connection) -> None:
-            work = Work(connection, now)
+            work = Work(connection, now, row.received_at)
             reach(Point.HANDLER_BEFORE)
             handler = self._core.registry.events.get(type(event))
             # Marked first: whoever comes second finds it done and does nothing.
@@ -222,7 +227,10 @@ class Router(Generic[C]):
 
     async def _failed(self, row: Stored, event: Event, error: Exception) -> None:
         kind = type(event).__name__
-        log.error("event %d (%s) failed: %s", row.id, kind, type(error).__name__, exc_info=error)
+        if self._seals.covers(event):
+            log.error("event %d (%s) failed: %s", row.id, kind, without_words(error))
+        else:
+            log.error("event %d (%s) failed: %s", row.id, kind, type(error).__name__, exc_info=error)
 
         def unit(connection: Connection) -> int | None:
             inbox = Inbox(connection)

@@ -1,21 +1,120 @@
-"""What must not be written down of anonymous polls: clicks and notices are sealed, and the keys destroyed in the end.
+"""What must not be written down of anonymous polls: clicks and private answers are sealed in the database.
 
-Sealed is what names a voter: the events (`Seals`, which door and router use) and the private answers (`tell_sealed`).
-What is sealed can be read as long as the poll's key exists; `Shredder` destroys it soon after the closing.
+What is sealed can be read as long as the poll's key exists, which `handlers.shredding` destroys soon after the end.
+Nothing beside a seal may name its voter: channels are rooms, ids of events are the platforms' numbers, and a ballot
+knows neither order nor time.
 """
 
 from __future__ import annotations
 
-from bot.chat.messages import Button
-from bot.engine.registry import Registry
-from bot.handlers.context import Asker, Context
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
+from pydantic import TypeAdapter, ValidationError
+
+from bot.chat.events import ButtonPressed, Event, FormSubmitted
+from bot.chat.messages import Button, Notice
+from bot.chat.ports import Incoming
+from bot.domain.delivery import Urgency
+from bot.domain.places import Channel, Member
+from bot.engine.registry import Act, Nothing, Registry, Tell
+from bot.engine.sealing import envelope
+from bot.handlers.context import Asker, Context
+from bot.handlers.payloads import new_id
+from bot.storage.keys import Key, Keys, is_anonymous
+from bot.storage.outbox import Delivery, Order
+
+NOTICE = "sealed_notice"
 SHRED = "poll_shred"
 """The timer that destroys the key of the poll it is named after; set where a poll is closed, cancelled or discarded."""
+
+_PRESSED, _SUBMITTED = TypeAdapter(ButtonPressed), TypeAdapter(FormSubmitted)
+_PAYLOAD = re.compile(r"v1\|(a\.[A-Za-z0-9_-]{1,14})\|")
 
 
 def register(registry: Registry[Context]) -> None:
     """Declare sealed notices as outgoing messages."""
+    registry.outgoing(NOTICE, _prepare, private=True)
+
+
+# ---- what comes in
+
+
+def poll_of(payload: str) -> str | None:
+    """The anonymous poll that a payload, verified or not, says it belongs to."""
+    parts = payload.split("|")
+    return parts[1] if len(parts) > 1 and is_anonymous(parts[1]) else None
+
+
+class PollSeals:
+    """Seals the presses and forms of anonymous polls. Only the event is sealed, not what the platform wrote around it:
+
+    the sealed texts of all presses are of the same length, and names and ids cannot be told from it.
+    """
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    def covers(self, event: Event) -> bool:
+        """Whether it says who voted."""
+        return isinstance(event, ButtonPressed | FormSubmitted) and poll_of(event.payload) is not None
+
+    def close(self, item: Incoming) -> Incoming:
+        """The event with a sealed text in place of the raw one. Raises StoreUnavailable.
+
+        A poll without a key is over, or not open yet: then the guests' key seals it, which lives for some hours.
+        """
+        event = item.event
+        if event is None:
+            found = _PAYLOAD.search(item.raw)  # nothing that we read; it may name somebody all the same
+            return replace(item, raw=envelope(found[1])) if found else item
+        if not isinstance(event, ButtonPressed | FormSubmitted) or (name := poll_of(event.payload)) is None:
+            return item
+        key = self._keys.find(name) or self._keys.guest()
+        return replace(item, raw=envelope(key.name, _packed(key, event)))
+
+    def open(self, name: str, sealed: str) -> Event | None:
+        """The event that was sealed; None if its key is gone. Raises StoreUnavailable."""
+        key = self._keys.find(name)
+        data = key.open(sealed) if key else None
+        return None if data is None else _unpacked(data)
+
+
+def _packed(key: Key, event: ButtonPressed | FormSubmitted) -> str:
+    """Empty for what cannot be written at all (half a character in a name): that is handled from memory or not."""
+    try:
+        if isinstance(event, ButtonPressed):
+            return key.seal(b"p" + _PRESSED.dump_json(event))
+        return key.seal(b"s" + _SUBMITTED.dump_json(event))
+    except ValueError:
+        return ""
+
+
+def _unpacked(data: bytes) -> Event | None:
+    """None for what another version of this program sealed in another way."""
+    try:
+        return (_PRESSED if data[:1] == b"p" else _SUBMITTED).validate_json(data[1:])
+    except ValidationError:
+        return None
+
+
+# ---- what goes out
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    """A sealed notice, opened."""
+
+    text: str
+    member: Member
+    at: Channel
+    toast: bool = False
+    buttons: tuple[Button, ...] = ()
+    reply: Mapping[str, str] = field(default_factory=dict)
+
+
+_LETTER = TypeAdapter(_Letter)
 
 
 def tell_sealed(
@@ -27,5 +126,26 @@ def tell_sealed(
     toast: bool = False,
     buttons: tuple[Button, ...] = (),
 ) -> None:
-    """Answer one person privately about an anonymous poll: like `tell`, but only the poll's key can tell whom."""
-    raise NotImplementedError
+    """Answer one person privately about an anonymous poll: like `tell`, but only the poll's key can tell whom.
+
+    There is no hint: it would be said in the room, with the name. Raises StoreUnavailable where keys cannot be read.
+    """
+    key = ctx.desk.keys.find(poll_name) or ctx.desk.keys.guest()
+    letter = _Letter(text, asker.member, asker.channel, toast, buttons, dict(asker.reply))
+    extra = {"poll": key.name, "sealed": key.seal(_LETTER.dump_json(letter))}
+    number = new_id()
+    ctx.work.outbox.add(Order(number, NOTICE, lane(poll_name) + number, asker.channel, Urgency.ANSWER, extra=extra))
+
+
+def lane(poll_name: str) -> str:
+    """What the lanes of a poll's sealed notices begin with. Each has a lane of its own."""
+    return f"sealed:{poll_name}:"
+
+
+def _prepare(ctx: Context, row: Delivery) -> Act:
+    key = ctx.desk.keys.find(str(row.extra.get("poll")))
+    data = key.open(str(row.extra.get("sealed"))) if key else None
+    if data is None:
+        return Nothing()
+    letter = _LETTER.validate_json(data)
+    return Tell(Notice(letter.text, letter.member, toast=letter.toast, buttons=letter.buttons), letter.at, letter.reply)

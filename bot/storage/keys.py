@@ -15,13 +15,17 @@ import re
 import secrets
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from bot.chat.ports import StoreUnavailable
+from bot.domain.failpoints import Point, reach
 
 KEY_BYTES = 32
 TOKEN_BYTES = 18
@@ -31,10 +35,11 @@ PADDED = 2048
 """Sealed texts have this length in bytes, or twice, four times ... as much where they are longer."""
 LOOK_SECONDS = 1.0
 """For how long a key is believed to be there still: another process may have destroyed it."""
-FLEETING = "-"
-"""The name of the key that a process keeps in its memory only."""
+GUEST_SECONDS = 6 * 3600.0
+"""For how long one guest key is used."""
 
 _NAME = re.compile(r"a\.[A-Za-z0-9_-]{1,14}")
+_GUEST = re.compile(r"g\.\d{1,14}")
 _KEY, _GONE, _PART = ".key", ".gone", ".part"
 
 
@@ -47,9 +52,13 @@ class Key:
         self._tokens = _derived(secret, b"herald ballots " + self._about)
         self._cipher = AESGCM(_derived(secret, b"herald seals " + self._about))
 
-    def token(self, voter: str) -> str:
-        """What a voter is called in this poll: always the same, 24 characters that nobody else can make or read."""
-        mac = hmac.digest(self._tokens, voter.encode("utf-8", "surrogatepass"), hashlib.sha256)
+    def token(self, voter: str, purpose: str = "ballot") -> str:
+        """What a voter is called in this poll: always the same, 24 characters that nobody else can make or read.
+
+        For each purpose it is another one: what is noted beside a ballot must not lead to it.
+        """
+        about = f"{purpose}\x00{voter}".encode("utf-8", "surrogatepass")
+        mac = hmac.digest(self._tokens, about, hashlib.sha256)
         return base64.urlsafe_b64encode(mac[:TOKEN_BYTES]).decode()
 
     def seal(self, data: bytes) -> str:
@@ -68,27 +77,34 @@ class Key:
 
 
 class Keys:
-    """The folder of keys. All of it blocks, for as long as small files take. Any thread may use it.
+    """The folder of keys. All of it blocks, for as long as small files take, and raises StoreUnavailable.
 
-    Several processes share one folder. A name that no anonymous poll can have has no key.
+    Any thread may use it, and several processes may share the folder. No poll but an anonymous one has a key.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._known: dict[str, tuple[Key, float]] = {}
         self._lock = threading.Lock()
-        self.fleeting = Key(FLEETING, secrets.token_bytes(KEY_BYTES))
-        """Opens for this process alone, as long as it runs, what belongs to a poll without a key."""
 
     def make(self, name: str) -> Key:
-        """The key of this poll, made now where there is none. Raises OSError, and ValueError for an impossible name."""
-        if not _NAME.fullmatch(name):
+        """The key of this poll, made now where there is none. Raises ValueError for a name of no anonymous poll."""
+        if not is_anonymous(name):
             raise ValueError(f"{name!r} is no anonymous poll")
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return self._make(name)
+
+    def guest(self) -> Key:
+        """A key for what is about a poll that has none: not open yet, or over. It is destroyed some hours later."""
+        name = f"g.{_era()}"
+        return self.find(name) or self._make(name)
+
+    def _make(self, name: str) -> Key:
         path = self._path(name)
-        if not path.exists():
-            self._write(path)
-        return Key(name, path.read_bytes())
+        with _told(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not path.exists():
+                self._write(path)
+            return Key(name, path.read_bytes())
 
     def _write(self, path: Path) -> None:
         """Whole or not at all, and nobody's key is replaced."""
@@ -98,6 +114,7 @@ class Keys:
             with os.fdopen(handle, "wb") as file:
                 file.write(secrets.token_bytes(KEY_BYTES))
                 _to_disk(file.fileno())
+            reach(Point.KEY_WRITTEN)
             with suppress(FileExistsError):  # another process was first: its key counts
                 os.link(part, path)
         finally:
@@ -105,58 +122,90 @@ class Keys:
         _sync_folder(self._folder)
 
     def find(self, name: str) -> Key | None:
-        """The key of this poll; None if it was destroyed, or never was here. Raises OSError."""
-        if name == FLEETING:
-            return self.fleeting
-        if not _NAME.fullmatch(name):
+        """The key of this poll; None if it was destroyed, or never was here."""
+        if not _is_key(name):
             return None
         now = time.monotonic()
         known = self._known.get(name)
         if known and now - known[1] < LOOK_SECONDS:
             return known[0]
-        try:
-            secret = self._path(name).read_bytes()
-        except FileNotFoundError:
-            with self._lock:
-                self._known.pop(name, None)
-            return None
-        key = known[0] if known else Key(name, secret)
+        secret = self._read(name)
         with self._lock:
+            if secret is None:
+                self._known.pop(name, None)
+                return None
+            key = known[0] if known else Key(name, secret)
             self._known[name] = (key, now)
-        return key
+            return key
+
+    def _read(self, name: str) -> bytes | None:
+        with _told(self._folder):
+            try:
+                return self._path(name).read_bytes()
+            except FileNotFoundError:
+                return None
 
     def destroy(self, name: str) -> None:
-        """Overwrite and remove the key of this poll; a name without a key is fine. Raises OSError: then do it again."""
-        if not _NAME.fullmatch(name):
+        """Overwrite and remove the key of this poll; a poll without one is fine. If it fails, do it again."""
+        if not _is_key(name):
             return
-        gone = self._path(name).with_suffix(_GONE)
-        with suppress(FileNotFoundError):
-            self._path(name).rename(gone)  # from here on nobody finds it, whatever happens
-        with self._lock:
-            self._known.pop(name, None)
-        _shred(gone)
-        if self._folder.is_dir():
-            _sync_folder(self._folder)
+        gone = self._folder / (name + _GONE)
+        with _told(self._folder):
+            with suppress(FileNotFoundError):
+                self._path(name).rename(gone)  # from here on nobody finds it, whatever happens
+                reach(Point.KEY_HIDDEN)
+            with self._lock:
+                self._known.pop(name, None)
+            _shred(gone)
+            if self._folder.is_dir():
+                _sync_folder(self._folder)
 
     def names(self, older_than: float = 0.0) -> list[str]:
-        """The polls that have a key; with `older_than` only those whose key is that many seconds old."""
+        """The polls that have a key; with `older_than` only those whose key is so many seconds old."""
         newest = time.time() - older_than
-        return sorted(path.stem for path in self._files(_KEY) if _made_at(path) <= newest)
+        with _told(self._folder):
+            return sorted(path.stem for path in self._files("a.*" + _KEY) if _made_at(path) <= newest)
 
     def tidy(self, older_than: float = 60.0) -> None:
-        """Remove what a killed process left half made or half destroyed. Raises OSError."""
-        for path in self._files(_GONE):
-            _shred(path)
+        """Destroy old guest keys, and what a killed process left half made or half destroyed."""
         newest = time.time() - older_than
-        for path in self._files(_PART):
-            if _made_at(path) <= newest:  # otherwise it is just being made
+        with _told(self._folder):
+            for path in self._files("*" + _GONE):
                 _shred(path)
+            for path in self._files("*" + _PART):
+                if _made_at(path) <= newest:  # otherwise it is just being made
+                    _shred(path)
+            guests = [path.stem for path in self._files("g.*" + _KEY)]
+        for name in guests:
+            if _GUEST.fullmatch(name) and int(name[2:]) < _era() - 1:
+                self.destroy(name)
 
-    def _files(self, end: str) -> list[Path]:
-        return list(self._folder.glob(f"a.*{end}")) if self._folder.is_dir() else []
+    def _files(self, pattern: str) -> list[Path]:
+        return list(self._folder.glob(pattern)) if self._folder.is_dir() else []
 
     def _path(self, name: str) -> Path:
         return self._folder / (name + _KEY)
+
+
+def is_anonymous(name: str) -> bool:
+    """Whether an anonymous poll may have this name."""
+    return _NAME.fullmatch(name) is not None
+
+
+def _is_key(name: str) -> bool:
+    return is_anonymous(name) or _GUEST.fullmatch(name) is not None
+
+
+def _era() -> int:
+    return int(time.time() // GUEST_SECONDS)
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnavailable(f"the keys of polls in {folder} cannot be used: {error.strerror}") from error
 
 
 def _derived(secret: bytes, purpose: bytes) -> bytes:
@@ -187,6 +236,7 @@ def _shred(path: Path) -> None:
         with path.open("r+b") as file:
             file.write(secrets.token_bytes(max(KEY_BYTES, path.stat().st_size)))
             _to_disk(file.fileno())
+        reach(Point.KEY_OVERWRITTEN)
         path.unlink()
 
 

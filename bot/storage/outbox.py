@@ -231,6 +231,12 @@ class Outbox:
         )
         return self._connection.execute(query.limit(1)).one_or_none() is not None
 
+    def any_open(self, lanes: str) -> bool:
+        """Whether anything is on its way in a lane whose name begins so."""
+        is_open = sa.text("outbox.state IN ('pending', 'claimed', 'sending', 'uncertain')")  # literal: as above
+        query = sa.select(outbox.c.id).where(outbox.c.lane.startswith(lanes, autoescape=True), is_open)
+        return self._connection.execute(query.limit(1)).one_or_none() is not None
+
     def ready(
         self,
         platform: str,

@@ -104,6 +104,11 @@ PLACES = (
 
 NOT_PLAYED: dict[str, str] = {
     "hook.stored": "reached with events over HTTP only, which the run does not use yet",
+    "key.written": "reached with anonymous polls only: tests/storage/test_keys.py",
+    "key.hidden": "the same",
+    "key.overwritten": "the same",
+    "poll.shredding": "reached with anonymous polls only: tests/handlers/test_secrecy.py",
+    "poll.shredded": "the same",
     "leases.renewing": "reached with several processes only: a worker is stopped there (several.py)",
 }
 

@@ -42,13 +42,16 @@ from bot.engine.reconciler import Reconciler
 from bot.engine.router import Router
 from bot.engine.settling import Settling
 from bot.engine.timers import TimerLoop
-from bot.handlers import drafting
+from bot.handlers import drafting, shredding
 from bot.handlers.context import Context, Desk, Prepared
 from bot.handlers.drafting import Studio
 from bot.handlers.immediate import Immediate
+from bot.handlers.secrecy import PollSeals
+from bot.handlers.shredding import Shredder
 from bot.locales import Catalogue, Value
 from bot.settings import Settings
 from bot.storage.blocks import Block
+from bot.storage.keys import Keys
 from bot.storage.outbox import SKIP_SECONDS
 from bot.storage.people import LINK
 from bot.storage.tables import comments, decisions, drafts, inbox, outbox
@@ -327,7 +330,7 @@ async def living(
     clock.at = START
     store = MortalStore(path)
     await store.open()
-    desk = replace(make_desk(settings, platforms, b"k" * 32), texts=texts)
+    desk = replace(make_desk(settings, platforms, b"k" * 32), texts=texts, keys=Keys(path.parent / "ballots"))
     registry = make_registry()
 
     def make(work: Work, held: frozenset[Role], prepared: object) -> Context:
@@ -339,7 +342,9 @@ async def living(
         store, desk, Knowledge(knowledge_file), drafter or EmbeddedDrafter(), settings.languages, "Tea", "kind"
     )
     drafting.register(registry, studio)
-    router = Router(core, access, platforms, studio.prepare)
+    shredding.register(registry, Shredder(store, clock, desk.keys))
+    seals = PollSeals(desk.keys)
+    router = Router(core, access, platforms, studio.prepare, seals=seals)
     immediate = Immediate(store, access, platforms, registry, lambda work, held: make(work, held, None))
 
     async def answer(event: Any) -> Answer:
@@ -347,7 +352,8 @@ async def living(
 
     errors = _Errors()
     logging.getLogger("herald").addHandler(errors)
-    house = House(store, clock, recorders, desk, texts, Door(store, clock, answer, router.remember), errors.lines)
+    door = Door(store, clock, answer, router.remember, seals)
+    house = House(store, clock, recorders, desk, texts, door, errors.lines)
     finds = {name for name, one in platforms.items() if isinstance(one, Finds)}
     settling = Settling(core, Deadlines(), finds)
     limiters = {name: Limiter(None, clock.monotonic, clock.now, name) for name in platforms}

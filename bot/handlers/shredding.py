@@ -1,0 +1,117 @@
+"""The end of an anonymous poll's key: destroyed as soon as nothing of the poll is under way, and in any case soon.
+
+The unit that ends a poll sets the timer `secrecy.SHRED`, so that no crash can leave a key for ever; the sweep at each
+start finds those whose poll never came to be, and guests' keys that are old.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from sqlalchemy import Connection
+
+from bot.domain.failpoints import Point, reach
+from bot.domain.polls import Poll, State
+from bot.engine.clock import Clock
+from bot.engine.registry import Registry
+from bot.handlers.context import Context
+from bot.handlers.secrecy import SHRED, lane
+from bot.storage.keys import Keys
+from bot.storage.store import Store
+from bot.storage.timers import Timer
+from bot.storage.work import Work
+
+SWEEP = "poll_sweep"
+"""The timer that looks for keys without a poll."""
+SWEEP_SECONDS = 6 * 3600.0
+LONGEST = 60.0
+"""Seconds after the end, or after a start, that what is under way has for being done."""
+AGAIN = 0.5
+"""Seconds between two looks."""
+STRAY = 3600.0
+"""Seconds after which a key whose poll is nowhere is a stray one: the unit that made it never came to its end."""
+_OVER = frozenset({State.CLOSED, State.CANCELLED})
+
+log = logging.getLogger("herald.secrecy")
+
+
+class Shredder:
+    """Destroys keys. Nothing that it does touches the key of a poll that may still be voted in."""
+
+    def __init__(self, store: Store, clock: Clock, keys: Keys) -> None:
+        self._store = store
+        self._clock = clock
+        self._keys = keys
+        self._since: float | None = None
+
+    async def shred(self, timer: Timer) -> Callable[[Context], None]:
+        """Destroy the key of a poll that is over once nothing needs it any more."""
+        name, now = timer.key, self._clock.now()
+        self._since = now if self._since is None else self._since
+        since = self._since
+
+        def look(connection: Connection) -> tuple[bool, bool]:
+            work = Work(connection, now)
+            poll = work.polls.named(name)
+            if poll is None:
+                return True, True
+            until = max(poll.closed_at, since) + LONGEST
+            return poll.state in _OVER, now >= until or _quiet(work, poll)
+
+        over, quiet = await self._store.read(look)
+        if not over:
+            log.error("poll %s is not over: its key stays", name)
+            return _nothing
+        if not quiet:
+            return lambda ctx: ctx.work.timers.set(SHRED, name, ctx.now + AGAIN)
+        reach(Point.SHREDDING)
+        await asyncio.to_thread(self._keys.destroy, name)
+        log.info("the key of poll %s is destroyed", name)
+        reach(Point.SHREDDED)
+        return _nothing
+
+    async def swept(self, timer: Timer) -> Callable[[Context], None]:
+        """Sweep when it is due, and have it done again."""
+        await self.sweep()
+        return _nothing
+
+    async def sweep(self) -> None:
+        """At a start, and every some hours: see to it that no key outlives its poll. Raises StoreUnavailable."""
+        names, old = await asyncio.to_thread(self._found)
+
+        def unit(connection: Connection) -> list[str]:
+            work = Work(connection, self._clock.now())
+            work.timers.set(SWEEP, "", work.now + SWEEP_SECONDS)
+            stray = []
+            for name in names:
+                poll = work.polls.named(name)
+                if poll is not None and poll.state in _OVER:
+                    work.timers.set(SHRED, name, work.now)
+                elif poll is None and name in old:
+                    stray.append(name)
+            return stray
+
+        for name in await self._store.write(unit):
+            await asyncio.to_thread(self._keys.destroy, name)
+
+    def _found(self) -> tuple[list[str], set[str]]:
+        self._keys.tidy()
+        return self._keys.names(), set(self._keys.names(STRAY))
+
+
+def register(registry: Registry[Context], shredder: Shredder) -> None:
+    """Have keys destroyed when that is due."""
+    registry.timer(SHRED, shredder.shred)
+    registry.timer(SWEEP, shredder.swept)
+
+
+def _quiet(work: Work, poll: Poll) -> bool:
+    """Whether nothing waits that may be about this poll: no event from before its end, no answer to a voter."""
+    oldest = work.inbox.oldest()
+    return (oldest is None or oldest > poll.closed_at) and not work.outbox.any_open(lane(poll.name))
+
+
+def _nothing(_: Context) -> None:
+    """All is done."""
