@@ -106,8 +106,10 @@ def _unfit(question: Question, choice: tuple[int, ...]) -> Refused | None:
         option = question.option(number)
         if option is None:
             return Refused("no_option")
-        if option.state is not OptionState.SHOWN:
-            return Refused("option_waiting" if option.state is OptionState.WAITING else "option_refused")
+        if option.state is OptionState.WAITING:
+            return Refused("option_waiting")
+        if option.state is OptionState.REFUSED:
+            return Refused("option_refused")
     if len(set(choice)) < len(choice):
         return Refused("twice")
     limit = most(question)
