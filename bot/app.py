@@ -33,6 +33,7 @@ from bot.domain.failpoints import Point, reach
 from bot.domain.roles import Role
 from bot.drafting.knowledge import Knowledge
 from bot.drafting.language import identify
+from bot.drafting.poll_drafter import PollDrafter
 from bot.drafting.prompts import PromptFile
 from bot.engine.access import Access
 from bot.engine.core import EVERYTHING, Core
@@ -50,6 +51,8 @@ from bot.handlers import drafting, shredding
 from bot.handlers.context import Context, Desk, Prepared
 from bot.handlers.drafting import Studio
 from bot.handlers.immediate import Immediate, Interaction
+from bot.handlers.polls.drafted import Sketcher
+from bot.handlers.polls.life import Clerk
 from bot.handlers.secrecy import PollSeals
 from bot.handlers.shredding import Shredder
 from bot.operations.alarm import Alarm
@@ -341,6 +344,9 @@ def build(settings: Settings, duty: Duty = "all") -> App:
     community = settings.community
     studio = Studio(store, desk, knowledge, drafter, settings.languages, community.name, community.tone)
     drafting.register(registry, studio)
+    Clerk(store, desk.keys, platforms, desk.texts).register(registry)
+    poll_prompt = PromptFile(prompts_folder(settings) / "poll.md") if model else None
+    Sketcher(store, PollDrafter(model, poll_prompt, community.name)).register(registry)
     shredder = Shredder(store, clock, desk.keys)
     shredding.register(registry, shredder)
     parts, seals = base.keeper or EVERYTHING, PollSeals(desk.keys)

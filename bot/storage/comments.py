@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -200,6 +200,22 @@ class Comments:
         query = sa.select(comments).where(comments.c.url == url).order_by(comments.c.id.desc()).limit(1)
         row = self._connection.execute(query).one_or_none()
         return read_comment(row._asdict()) if row else None
+
+    def first_seen(self, member: Member) -> float | None:
+        """When this member first wrote something that was heard, in UTC seconds; None: never."""
+        query = sa.select(sa.func.min(comments.c.sent_at)).where(
+            comments.c.platform == member.platform, comments.c.author_id == member.user_id
+        )
+        found: float | None = self._connection.execute(query).scalar()
+        return found
+
+    def authors(self, places: Sequence[tuple[str, str]], since: float) -> int:
+        """How many members wrote in these channels (platform and id) since then."""
+        query = sa.select(comments.c.platform, comments.c.author_id).where(
+            sa.tuple_(comments.c.platform, comments.c.channel_id).in_(places), comments.c.sent_at >= since
+        )
+        counted = sa.select(sa.func.count()).select_from(query.distinct().subquery())
+        return int(self._connection.execute(counted).scalar_one())
 
     def get(self, comment_id: int) -> StoredComment:
         """The comment of this id, which must exist."""

@@ -43,7 +43,7 @@ _TRIED = (
 _RAW = sa.select(inbox.c.raw).where(inbox.c.id == bindparam("row"))
 _OLDEST = sa.select(sa.func.min(inbox.c.received_at)).where(sa.text("state = 'new'"))
 _NEW = (
-    sa.select(inbox.c.id, inbox.c.source, inbox.c.part)
+    sa.select(inbox.c.id, inbox.c.source, inbox.c.part, inbox.c.received_at)
     .where(sa.text("state = 'new'"))  # literal: a partial index is used
     .order_by(inbox.c.id)
     .limit(bindparam("count"))
@@ -72,6 +72,7 @@ class Stored:
     id: int
     source: str
     part: int
+    received_at: float
 
 
 class Inbox:

@@ -61,11 +61,15 @@ _SHEET = Hot(
 
 
 class Work:
-    """What a unit of work reads and writes; `now` is its moment in UTC seconds."""
+    """What a unit of work reads and writes; `now` is its moment in UTC seconds.
 
-    def __init__(self, connection: Connection, now: float) -> None:
+    `heard_at` is when the event that it handles was stored; where there is none, the moment.
+    """
+
+    def __init__(self, connection: Connection, now: float, heard_at: float | None = None) -> None:
         self._connection = connection
         self.now = now
+        self.heard_at = now if heard_at is None else heard_at
 
     @cached_property
     def inbox(self) -> Inbox:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import replace
 
 from bot.chat.events import CommandInvoked, FormSubmitted
@@ -17,6 +16,7 @@ from bot.engine.registry import Act, Create, Nothing
 from bot.handlers.context import Asker, Context, language_of, offer, say, zone_of
 from bot.handlers.payloads import new_id
 from bot.handlers.polls import panel
+from bot.handlers.polls.naming import new_name
 from bot.handlers.wording import shown
 from bot.locales import Value
 from bot.locales.times import next_time, read_rule, read_time, said
@@ -79,10 +79,12 @@ def build(ctx: Context, asker: Asker, asked: Asked, template: Question | None = 
     ends = read_time(asked.ends, begins, zone, language) if asked.ends else begins + ctx.desk.poll_hours * 3600
     if ends is None or ends <= begins:
         return Refused("time_unclear", {"text": asked.ends})
-    name = ("a." if question.anonymous else "p.") + secrets.token_urlsafe(9)
+    # Told as a span and not as a point in time, it runs from whenever the poll opens.
+    later = read_time(asked.ends, begins + 60, zone, language) if asked.ends else ends + 60
+    spans = rule is not None or later == ends + 60
     return Poll(
-        0, name, question, State.PREVIEW, asker.member, asker.name, language, channels, ctx.now,
-        opens_at=starts, closes_at=ends, lasts=ends - begins, remind=asked.remind,
+        0, new_name(question), question, State.PREVIEW, asker.member, asker.name, language, channels, ctx.now,
+        opens_at=starts, closes_at=ends, lasts=ends - begins if spans else 0.0, remind=asked.remind,
         series=Series(rule, zone) if rule else None,
     )  # fmt: skip
 
@@ -129,7 +131,7 @@ def _channels(ctx: Context, asker: Asker, places: tuple[str, ...]) -> tuple[Chan
 
 
 def _called(name: str, place: str) -> bool:
-    """`#general` is a room of that name on any platform, `@telegram` all rooms there, `telegram/general` one of them."""
+    """`#general` is a room of that name on any platform, `@telegram` all rooms there, `telegram/general` that one."""
     platform, _, room = name.lower().partition("/")
     if place.startswith("@"):
         return platform == place[1:]
@@ -141,7 +143,9 @@ def preview(ctx: Context, asker: Asker, poll: Poll) -> None:
     language = language_of(ctx, asker)
     found = ctx.desk.capabilities.get(asker.channel.platform)
     if found is not None and found.private and asker.reply:
-        text = "\n".join([panel.safe(poll.question.text), *_preview_lines(ctx, poll, panel.View(language, zone_of(ctx, asker)))])
+        text = "\n".join(
+            [panel.safe(poll.question.text), *_preview_lines(ctx, poll, panel.View(language, zone_of(ctx, asker)))]
+        )
         title = ctx.desk.texts.say(language, "poll.preview.title", number=poll.id)
         offer(ctx, asker, f"{title}\n{text}", _preview_buttons(ctx, poll, asker.channel, language))
         return
@@ -153,7 +157,9 @@ def preview(ctx: Context, asker: Asker, poll: Poll) -> None:
 def _preview_buttons(ctx: Context, poll: Poll, channel: Channel, language: str) -> tuple[Button, ...]:
     def button(word: str) -> Button:
         label = ctx.desk.texts.say(language, f"poll.button.{word}")
-        return Button(label, ctx.desk.signer.make(poll.name, word, channel), "primary" if word == "confirm" else "plain")
+        return Button(
+            label, ctx.desk.signer.make(poll.name, word, channel), "primary" if word == "confirm" else "plain"
+        )
 
     return button("confirm"), button("discard")
 

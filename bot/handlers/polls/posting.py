@@ -125,11 +125,10 @@ def _prepare_end(ctx: Context, row: Delivery) -> Act:
     return EndPoll(post.channel, post.message_id) if post and post.message_id else Nothing()
 
 
-def tell_rooms(ctx: Context, poll: Poll, key: str, values: Mapping[str, Value]) -> None:
-    """A line into every channel of a poll, in the channel's language."""
-    for channel in poll.channels:
-        text = ctx.desk.texts.say(ctx.desk.language(channel), key, **values)
-        ctx.work.outbox.add(Order(new_id(), LINE, f"poll:{poll.id}:{channel}", channel, Urgency.ALERT, text=text))
+def tell_room(ctx: Context, poll: Poll, channel: Channel, key: str, values: Mapping[str, Value]) -> None:
+    """A line into one of a poll's channels, in its language."""
+    text = ctx.desk.texts.say(ctx.desk.language(channel), key, **values)
+    ctx.work.outbox.add(Order(new_id(), LINE, f"poll:{poll.id}:{channel}", channel, Urgency.ALERT, text=text))
 
 
 def tell_team(ctx: Context, key: str, values: Mapping[str, Value]) -> None:

@@ -39,7 +39,7 @@ def vote(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
     if poll is None or not button.argument.isdecimal():
         say(ctx, asker, "review.invalid_button")
         return
-    refused = closed(poll) or _barred(ctx, poll, event)
+    refused = polling.voting(poll, ctx.work.heard_at) or _barred(ctx, poll, event)
     voter = None if refused else voter_of(ctx, poll, event.member)
     if refused or voter is None:
         answer(ctx, asker, poll, refused or Refused("closed"))
@@ -52,13 +52,6 @@ def vote(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
     _cast(ctx, poll, voter, after, event.member, event.channel)
     _watch(ctx, poll, event, voter)
     answer(ctx, asker, poll, after)
-
-
-def closed(poll: Poll) -> Refused | None:
-    """Why nothing is taken any more, or not yet."""
-    if poll.state is State.OPEN:
-        return None
-    return Refused("not_open") if poll.state in {State.PREVIEW, State.SCHEDULED} else Refused("closed")
 
 
 def voter_of(ctx: Context, poll: Poll, member: Member) -> str | None:
@@ -95,9 +88,7 @@ def _holds(ctx: Context, role: str, carried: tuple[str, ...], member: Member) ->
     return False
 
 
-def _cast(
-    ctx: Context, poll: Poll, voter: str, choice: tuple[int, ...], member: Member, channel: Channel
-) -> None:
+def _cast(ctx: Context, poll: Poll, voter: str, choice: tuple[int, ...], member: Member, channel: Channel) -> None:
     place = f"{channel.platform}:{channel.home.channel_id}"
     if not choice:
         ctx.work.ballots.remove(poll.id, voter)
@@ -208,7 +199,7 @@ def add_pressed(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
     asker, poll = Asker.of(event), ctx.work.polls.named(button.view)
     if poll is None:
         say(ctx, asker, "review.invalid_button")
-    elif refused := closed(poll) or _barred(ctx, poll, event):
+    elif refused := polling.voting(poll, ctx.work.heard_at) or _barred(ctx, poll, event):
         answer(ctx, asker, poll, refused)
     elif not ctx.desk.forms(event.channel.platform):
         ask_by_message(ctx, asker, event.payload, "poll.add.title", event.message_id, question=safe(poll.question.text))
@@ -217,7 +208,7 @@ def add_pressed(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
 def add_form(ctx: Context, event: ButtonPressed, button: Pressed) -> Form | None:
     """The form that asks for the new option."""
     poll = ctx.work.polls.named(button.view)
-    if poll is None or closed(poll):
+    if poll is None or polling.voting(poll, ctx.now):
         return None
     language, texts = language_of(ctx, Asker.of(event)), ctx.desk.texts
     field = Field("text", texts.say(language, "poll.add.field"), "text", max_length=MAX_OPTION)
@@ -249,9 +240,9 @@ def add_submitted(ctx: Context, event: FormSubmitted, button: Pressed) -> None:
     if poll is None:
         say(ctx, asker, "review.invalid_button")
         return
-    refused = closed(poll) or _barred(ctx, poll, event)
+    refused = polling.voting(poll, ctx.work.heard_at) or _barred(ctx, poll, event)
     by = "" if poll.question.anonymous else str(event.member)
-    after = refused or polling.add(poll, event.values.get("text", ""), by, ctx.now)
+    after = refused or polling.add(poll, event.values.get("text", ""), by, ctx.work.heard_at)
     if isinstance(after, Refused):
         answer(ctx, asker, poll, after)
         return

@@ -1,0 +1,204 @@
+"""What a poll came to: the result's card with its chart, the receipt, the files to take away."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+import logging
+from collections.abc import Collection, Mapping
+
+from bot.charts import chart
+from bot.chat.messages import Button, Card, Document
+from bot.domain.delivery import Urgency
+from bot.domain.polls import Kind, Poll
+from bot.domain.tally import Tally
+from bot.domain.text import cut
+from bot.engine.registry import Act, Create, Nothing, Registry
+from bot.handlers.context import Context
+from bot.handlers.payloads import new_id
+from bot.handlers.polls import panel, posting
+from bot.handlers.wording import shown
+from bot.locales import Catalogue, Value
+from bot.storage.outbox import Delivery, Order
+
+RESULT = "poll_result"
+DRAWING_SECONDS = 20.0
+
+log = logging.getLogger("herald.polls")
+
+
+def register(registry: Registry[Context]) -> None:
+    """Declare results as outgoing messages."""
+    registry.outgoing(RESULT, _prepare, posting.unclear, once=True)
+
+
+def short(poll: Poll) -> str:
+    """The question, for a line."""
+    return cut(panel.safe(poll.question.text), 80)
+
+
+def active(ctx: Context, poll: Poll) -> int:
+    """How many members wrote something lately in the poll's channels, as far as they are watched; 0: not known."""
+    since = ctx.now - ctx.desk.active_seconds
+    return ctx.work.comments.authors([(one.platform, one.channel_id) for one in poll.channels], since)
+
+
+async def pictures(texts: Catalogue, poll: Poll, tally: Tally, languages: Collection[str]) -> dict[str, bytes]:
+    """The chart in each language; none where it cannot be drawn, which must not hold up the result."""
+    bars = [(panel.choice_label(poll, one), tally.counts.get(one.number, 0)) for one in poll.question.shown]
+    winners = frozenset(at for at, one in enumerate(poll.question.shown) if one.number in tally.leaders)
+    found: dict[str, bytes] = {}
+    for language in languages:
+        subtitle = texts.say(language, "poll.closed", count=tally.voters)
+        try:
+            async with asyncio.timeout(DRAWING_SECONDS):
+                found[language] = await asyncio.to_thread(chart, poll.question.text, bars, language, subtitle, winners)
+        except Exception:
+            log.exception("no chart of poll %d", poll.id)
+    return found
+
+
+def announce(ctx: Context, poll: Poll, tally: Tally, charts: Mapping[str, bytes]) -> None:
+    """Put the result into every room, and tell the team what it should look at."""
+    for channel in poll.channels:
+        lane = f"poll_result:{poll.id}:{channel}"
+        lines = [list(part) for part in _lines(ctx, poll, tally, ctx.desk.language(channel))]
+        extra: dict[str, object] = {"poll": poll.id, "details": lines[0], "status": lines[1]}
+        ctx.work.outbox.add(Order(new_id(), RESULT, lane, channel, Urgency.ALERT, extra=extra))
+        picture = charts.get(ctx.desk.language(channel))
+        if picture is not None:
+            text = ctx.desk.texts.say(ctx.desk.language(channel), "poll.chart", question=short(poll))
+            posting.send_file(ctx, channel, Document(f"poll-{poll.id}.png", "image/png", picture, text), lane)
+    _report(ctx, poll)
+
+
+def _prepare(ctx: Context, row: Delivery) -> Act:
+    poll = ctx.work.polls.get(int(str(row.extra["poll"])))
+    if poll is None:
+        return Nothing()
+    language = ctx.desk.language(row.to)
+    again = ctx.desk.signer.make(poll.name, "follow", row.to)
+    details, status = (_texts(row.extra.get(part)) for part in ("details", "status"))
+    return Create(
+        Card(
+            ctx.desk.texts.say(language, "poll.result.title", question=panel.safe(poll.question.text)),
+            details=details,
+            status=status,
+            buttons=(Button(ctx.desk.texts.say(language, "poll.button.follow"), again),),
+            tone="good",
+        ),
+        row.to,
+    )
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(str(one) for one in value) if isinstance(value, list) else ()
+
+
+def _lines(ctx: Context, poll: Poll, tally: Tally, language: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The numbers, and what they mean."""
+    texts = ctx.desk.texts
+    status = [_verdict(texts, poll, tally, language), *_kind_lines(texts, poll, tally, language)]
+    turnout: dict[str, Value] = {"count": tally.voters, "active": active(ctx, poll)}
+    status.append(texts.say(language, "poll.turnout.of" if turnout["active"] else "poll.turnout.plain", **turnout))
+    if len(tally.voters_by_place) > 1:
+        status += [_place_line(ctx, poll, tally, place, language) for place in sorted(tally.voters_by_place)]
+    refused = ctx.work.polls.refusals(poll.id)
+    if refused:
+        rules = ", ".join(f"{texts.say(language, f'poll.rule.{rule}')}: {n}" for rule, n in sorted(refused.items()))
+        status.append(texts.say(language, "poll.excluded", rules=rules))
+    status += [panel.safe(line) for line in poll.edits]
+    status.append(panel.sees(ctx, poll, language))
+    record = json.loads(ctx.work.polls.receipt(poll.id) or "{}")
+    if ballots := record.get("ballots"):
+        status.append(texts.say(language, "poll.receipt.line", number=poll.id, hash=str(ballots["sha256"])))
+    return panel.option_lines(ctx, poll, tally, language), tuple(line for line in status if line)
+
+
+def _verdict(texts: Catalogue, poll: Poll, tally: Tally, language: str) -> str:
+    names = [panel.choice_label(poll, one) for one in poll.question.shown if one.number in tally.leaders]
+    if tally.voters == 0 or not names:
+        return texts.say(language, "poll.result.none")
+    if len(names) > 1:
+        return texts.say(language, "poll.result.tie", names=", ".join(names))
+    return texts.say(language, "poll.result.winner", name=names[0], count=tally.margin)
+
+
+def _kind_lines(texts: Catalogue, poll: Poll, tally: Tally, language: str) -> list[str]:
+    question = poll.question
+    if question.kind is Kind.RATING and tally.average is not None:
+        return [texts.say(language, "poll.result.average", average=f"{tally.average:.2f}")]
+    if question.kind is Kind.QUIZ and (right := question.option(question.correct)):
+        line = texts.say(language, "poll.result.right", name=panel.safe(right.text), count=tally.right or 0)
+        return [line, panel.safe(question.explanation)]
+    if question.kind is Kind.RANKED and tally.ranked is not None:
+        return ranked_lines(texts, poll, tally, language)
+    return []
+
+
+def ranked_lines(texts: Catalogue, poll: Poll, tally: Tally, language: str) -> list[str]:
+    """The rounds, the ties, and the Condorcet winner where it is another."""
+    ranked = tally.ranked
+    if ranked is None:
+        return []
+
+    def name(number: int) -> str:
+        option = poll.question.option(number)
+        return panel.safe(option.text) if option else f"#{number}"
+
+    lines = []
+    for at, one in enumerate(ranked.rounds, 1):
+        ordered = sorted(one.counts.items(), key=lambda pair: -pair[1])
+        counts = ", ".join(f"{name(number)} {votes}" for number, votes in ordered)
+        lines.append(texts.say(language, "poll.result.round", number=at, counts=counts))
+        if one.out:
+            lines.append(texts.say(language, "poll.result.out", names=", ".join(name(number) for number in one.out)))
+    if ranked.condorcet is not None and ranked.condorcet not in tally.leaders:
+        lines.append(texts.say(language, "poll.result.condorcet", name=name(ranked.condorcet)))
+    return lines
+
+
+def _place_line(ctx: Context, poll: Poll, tally: Tally, place: str, language: str) -> str:
+    platform, _, channel_id = place.partition(":")
+    names = [name for name, one in ctx.desk.named.items() if (one.platform, one.channel_id) == (platform, channel_id)]
+    votes = tally.by_place.get(place, {})
+    counts = ", ".join(
+        f"{cut(panel.choice_label(poll, one), 30)} {votes.get(one.number, 0)}" for one in poll.question.shown
+    )
+    where = names[0] if names else platform
+    return ctx.desk.texts.say(language, "poll.place", where=where, count=tally.voters_by_place[place], counts=counts)
+
+
+def _report(ctx: Context, poll: Poll) -> None:
+    """Signs of second accounts, by reason: for people to look at."""
+    found: dict[str, set[str]] = {}
+    for signal in ctx.work.polls.signals(poll.id):
+        found.setdefault(signal.reason, set()).add(signal.who)
+    for reason, who in sorted(found.items()):
+        names = "" if poll.question.anonymous else ", ".join(sorted(who)[:20])
+        values: dict[str, Value] = {"number": poll.id, "count": len(who), "who": names}
+        posting.tell_team(ctx, f"poll.signal.{reason}", values)
+
+
+def table(poll: Poll, tally: Tally, ballots: list[tuple[str, tuple[int, ...]]]) -> bytes:
+    """CSV of the counts, and of the ballots where rules allow it. Cells that a spreadsheet would run are made text."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["option", "text", "votes"])
+    writer.writerows([one.number, _cell(one.text), tally.counts.get(one.number, 0)] for one in poll.question.shown)
+    writer.writerow([])
+    writer.writerow(["voter", "choice"])
+    writer.writerows([voter, " ".join(map(str, choice))] for voter, choice in ballots)
+    return out.getvalue().encode("utf-8-sig")
+
+
+def _cell(text: str) -> str:
+    return f"'{text}" if text[:1] in "=+-@\t\r" else text
+
+
+def summary(ctx: Context, poll: Poll, tally: Tally, language: str) -> str:
+    """The numbers as a text, for whoever asked."""
+    details, status = _lines(ctx, poll, tally, language)
+    return "\n".join([f"📊 #{poll.id} {shown(poll.question.text)}", *details, *status])
