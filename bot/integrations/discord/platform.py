@@ -169,6 +169,8 @@ class DiscordPlatform:
 
     async def votes(self, at: Channel, message_id: str, options: int) -> Mapping[str, tuple[int, ...]]:
         """As `ReadsVotes.votes`; of a poll that is gone Refused with code `gone`."""
+        if not message_id:
+            raise Refused("the poll was deleted soon after it was sent", GONE)
         return await polls.votes(self._api, at.channel_id, message_id, options)
 
     async def notify(self, notice: Notice, at: Channel, reply: ReplyHandle) -> None:

@@ -95,7 +95,7 @@ class Wire:
 
 def _parts(body: object, file: Document) -> aiohttp.FormData:
     """JSON and file as Discord takes them together (reference, "Uploading Files"); it can be read only once."""
-    parts = aiohttp.FormData(default_to_multipart=True)
+    parts = aiohttp.FormData(quote_fields=False, default_to_multipart=True)
     parts.add_field("payload_json", json.dumps(body), content_type="application/json")
     parts.add_field("files[0]", file.content, filename=file.name, content_type=file.media_type)
     return parts

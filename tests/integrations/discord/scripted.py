@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 
 from bot.integrations.discord import DiscordConfig, DiscordPlatform
 
@@ -52,12 +52,14 @@ class Scripted:
     next: list[Said] = field(default_factory=list)
     heard: list[tuple[str, str]] = field(default_factory=list)
     bodies: list[Any] = field(default_factory=list)
+    """The JSON of each request; with files a list of it and of their (name, media type, content)."""
+    queries: list[dict[str, str]] = field(default_factory=list)
 
     async def hear(self, request: web.Request) -> web.Response:
         path = request.path.removeprefix("/api/v10")
         self.heard.append((request.method, path))
-        text = await request.text()
-        self.bodies.append(json.loads(text) if text else None)
+        self.bodies.append(await _body(request))
+        self.queries.append(dict(request.query))
         if (known := self.always.get((request.method, path))) is not None:
             return await known.answer(request)
         said = self.next.pop(0) if self.next else Said(200, {"id": "900000000000000001"})
@@ -71,6 +73,19 @@ class Scripted:
             "request_timeout": 2.0,
         }
         return DiscordConfig(**{**given, **changes})
+
+
+async def _body(request: web.Request) -> object:
+    if not request.content_type.startswith("multipart/"):
+        text = await request.text()
+        return json.loads(text) if text else None
+    parts: list[object] = []
+    async for part in await request.multipart():
+        assert isinstance(part, BodyPartReader)
+        content = bytes(await part.read())
+        kind = part.headers["Content-Type"]
+        parts.append(json.loads(content) if part.name == "payload_json" else (part.filename, kind, content))
+    return parts
 
 
 @asynccontextmanager

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.chat.events import ButtonPressed, CommandInvoked, FormSubmitted, MessageDeleted, MessageEdited, MessagePosted
+from bot.chat.events import (
+    ButtonPressed,
+    CommandInvoked,
+    FormSubmitted,
+    MessageDeleted,
+    MessageEdited,
+    MessagePosted,
+    PollVoted,
+)
 from bot.domain.places import Channel, Member
 from bot.integrations.discord.parse import KEPT, decode, each, external_id, parse, read, source
 
@@ -113,6 +121,27 @@ def test_announcements_of_the_platform_are_no_messages(kind: object) -> None:
     assert parse(frame("MESSAGE_CREATE", message(type=kind))) is None
 
 
+VOTE = {"user_id": USER, "channel_id": CHANNEL, "message_id": MESSAGE, "guild_id": GUILD, "answer_id": 3}
+
+
+@pytest.mark.parametrize("change", ["add", "remove"])
+def test_a_vote_names_its_poll_and_counts_options_from_0(change: Any) -> None:
+    kind = f"MESSAGE_POLL_VOTE_{change.upper()}"
+    member = Member("discord", GUILD, USER)
+    assert parse(frame(kind, VOTE)) == PollVoted(MESSAGE, member, (2,), change)
+    direct = {name: value for name, value in VOTE.items() if name != "guild_id"}
+    assert parse(frame(kind, direct)) == PollVoted(MESSAGE, Member("discord", f"dm-{USER}", USER), (2,), change)
+    assert external_id(decode(frame(kind, VOTE)), "session") == "s:session:7"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"answer_id": 0}, {"answer_id": 11}, {"answer_id": True}, {"answer_id": "1"}, {"user_id": 5}, {"message_id": ""}],
+)
+def test_a_vote_that_cannot_be_meant_is_none(changes: dict[str, Any]) -> None:
+    assert parse(frame("MESSAGE_POLL_VOTE_ADD", {**VOTE, **changes})) is None
+
+
 def test_half_surrogates_become_storable() -> None:
     assert posted(content="a\ud800b").text == "a\ufffdb"
 
@@ -173,6 +202,17 @@ def test_a_press_in_a_thread() -> None:
     assert isinstance(event, ButtonPressed)
     assert (event.payload, event.message_id, event.reply["kind"]) == ("v1|a", MESSAGE, "update")
     assert event.channel.parent_id == "41771983423143000"
+
+
+def test_a_press_says_how_old_account_and_membership_are() -> None:
+    member = {"user": {"id": USER}, "joined_at": "2015-04-26T06:26:56.936000+00:00"}
+    data, below = {"component_type": 2, "custom_id": "x"}, {"id": MESSAGE, "flags": 64}
+    event = parse(interaction(3, data, message=below, member=member))
+    assert isinstance(event, ButtonPressed)
+    assert (event.joined_at, event.created_at) == (1430029616.936, 1432923124.196)
+    event = parse(interaction(3, data, message=below))
+    assert isinstance(event, ButtonPressed)
+    assert event.joined_at is None
 
 
 def test_a_form_in_rows_and_under_labels() -> None:

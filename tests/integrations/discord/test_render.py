@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.chat.messages import Button, Card, Field, FieldErrors, Form, Line, Reply
+from bot.chat.messages import Button, Card, Document, Field, FieldErrors, Form, Line, NativePoll, Reply
+from bot.chat.moments import moment
 from bot.chat.ports import Refused
 from bot.domain.places import Channel
 from bot.integrations.discord import render
-from bot.integrations.discord.markdown import cut, literal, quoted, shortened, units
+from bot.integrations.discord.markdown import cut, literal, quoted, shortened, spoken, units
 
 HERE = Channel("discord", "1", "2")
 MARKUP = (
@@ -114,7 +115,7 @@ def test_every_card_fits_and_only_the_comment_is_cut(
     assert all(units(str(e.get("title", ""))) <= render.TITLE for e in embeds)
     whole = description(card)
     assert literal(draft) in whole
-    assert all(literal(line, links=True) in whole for line in [*details, *status])
+    assert all(spoken(line, links=True) in whole for line in [*details, *status])
 
 
 def test_a_long_comment_is_cut_with_an_ellipsis_and_fills_the_room() -> None:
@@ -128,6 +129,38 @@ def test_a_long_comment_is_cut_with_an_ellipsis_and_fills_the_room() -> None:
 def test_a_draft_that_could_not_be_shown_whole_is_refused() -> None:
     with pytest.raises(Refused):
         render.embeds(Card("head", draft="*" * 5000))
+
+
+STAMP = re.compile(r"<t:\d{1,12}:f> \(<t:\d{1,12}:R>\)")
+
+
+@given(st.lists(st.tuples(text_like, st.integers(0, 10**11)), max_size=4), text_like)
+def test_only_moments_become_time_stamps(parts: list[tuple[str, int]], end: str) -> None:
+    """Whatever people wrote beside them, and whatever stands between the marks."""
+    whole = "".join(text + moment(at, f"<t:{at}:R> {end}") for text, at in parts) + end
+    markdown = spoken(whole)
+    assert STAMP.findall(markdown) == [f"<t:{at}:f> (<t:{at}:R>)" for _, at in parts]
+    assert alive(STAMP.sub("", markdown)) is None or alive(STAMP.sub("at", markdown)) is None
+
+
+@given(text_like, st.integers(1, 60), st.sampled_from(["", "\\", "x"]))
+def test_a_time_stamp_is_not_cut_in_two(text: str, room: int, before: str) -> None:
+    part = cut(spoken(f"{before}{moment(1795327200, 'Sun')}{text}"), room)
+    assert units(part) <= room
+    assert "<" not in part or part.startswith(f"{before and literal(before)}<t:1795327200:f>")
+    assert re.search(r"(?<!\\)<t(?::\d*)?(?::\w)?(?!>|:|\d)(?:…|$)", part) is None
+
+
+def test_a_time_stamp_stands_in_no_title() -> None:
+    at = moment(1795327200, "Sun 22 Nov, 18:00 (UTC+8)")
+    [embed] = render.embeds(Card(f"Closes {at}", f"not {at}", (f"at {at}",), f"draft {at}"))
+    assert embed["title"] == "Closes Sun 22 Nov, 18:00 (UTC+8)"
+    assert str(embed["description"]).count("<t:") == 2
+    assert render.told(f"at {at}")["content"] == "at <t:1795327200:f> (<t:1795327200:R>)"
+    [long] = render.told("*" * 3000 + at)["embeds"]  # type: ignore[misc]
+    assert "<t:" not in long["description"]
+    [short] = render.told("*" * 1500 + at)["embeds"] or [{}]  # type: ignore[misc]
+    assert short["description"].endswith(":R>)")
 
 
 @given(st.text(max_size=300), st.integers(1, 50))
@@ -160,10 +193,12 @@ def test_a_reply_goes_out_as_it_is() -> None:
     assert body["message_reference"] == {"message_id": "77", "channel_id": "2", "fail_if_not_exists": False}
 
 
-@pytest.mark.parametrize("outgoing", [Reply("x"), Line("x"), Card("x")])
+@pytest.mark.parametrize(
+    "outgoing", [Reply("x"), Line("x"), Line("x" * 3000), Card("x"), Document("a", "b/c", b"", "x")]
+)
 def test_an_edit_names_every_part_and_mentions_nobody(outgoing: Any) -> None:
     body = render.content(outgoing)
-    assert {"content", "embeds", "components", "allowed_mentions"} <= set(body)
+    assert {"content", "embeds", "components", "attachments", "allowed_mentions"} <= set(body)
     assert body["allowed_mentions"] == {"parse": [], "replied_user": False}
 
 
@@ -185,6 +220,30 @@ def test_buttons_stand_in_rows_of_five() -> None:
     assert len(first["components"][0]["label"]) == 80  # type: ignore[index]
     with pytest.raises(Refused):
         render.rows([Button("x", f"p{at}") for at in range(26)])
+
+
+@pytest.mark.parametrize(
+    ("count", "rows"), [(1, [1]), (5, [1] * 5), (6, [2, 2, 2]), (10, [2] * 5), (12, [3, 3, 3, 3]), (25, [5] * 5)]
+)
+def test_stacked_buttons_share_rows_only_where_rows_run_out(count: int, rows: list[int]) -> None:
+    made = render.rows([Button("x", f"p{at}") for at in range(count)], stacked=True)
+    assert [len(row["components"]) for row in made] == rows  # type: ignore[arg-type]
+    assert [one["custom_id"] for row in made for one in row["components"]] == [f"p{at}" for at in range(count)]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("seconds", "hours"), [(-5.0, 1), (1.0, 1), (3600.0, 1), (3601.0, 2), (768 * 3600.0 + 1, 768)])
+def test_a_poll_lasts_whole_hours_and_not_too_few(seconds: float, hours: int) -> None:
+    body = render.message(NativePoll("Q", ("a", "b"), seconds, multiple=True), HERE, "k")
+    assert body["poll"]["duration"] == hours  # type: ignore[index]
+    assert body["poll"]["allow_multiselect"] is True  # type: ignore[index]
+    assert (body["nonce"], body["enforce_nonce"], "content" in body) == ("k", True, False)
+
+
+@pytest.mark.parametrize("promise", [{"hidden": True}, {"correct": 0}, {"revoting": False}])
+def test_a_poll_that_discord_would_not_keep_is_refused(promise: dict[str, Any]) -> None:
+    with pytest.raises(Refused):
+        render.message(NativePoll("Q", ("a", "b"), 60.0, **promise), HERE, "k")
+    assert not (render.POLLS.hides or render.POLLS.quiz or render.POLLS.fixes)
 
 
 def test_a_form_keeps_within_discord_s_limits() -> None:

@@ -7,11 +7,15 @@ import json
 import logging
 import uuid
 from collections.abc import AsyncIterator
+from typing import cast
 
+import aiohttp
 import pytest
+from discord.gateway import DiscordWebSocket, KeepAliveHandler
 
 from bot.chat.events import MessagePosted
 from bot.chat.messages import Reply
+from bot.integrations.discord.client import GatewayClient
 from tests.integrations.discord.conftest import PATIENCE, RecordingSink, Sandbox, running
 from tests.integrations.discord.test_wire_sessions import heard, said
 
@@ -116,3 +120,32 @@ async def test_a_connection_that_stays_deaf_is_given_up_for_a_new_session(
     # Resumed once, then logged in.
     assert [len(json.loads(kept)) for name, kept in sink.facts.items() if "logins" in name] == [2]
     assert sink.gaps[-1][1] is None
+
+
+class _Silent:
+    """A socket that takes everything."""
+
+    async def send_str(self, _: str) -> None:
+        return
+
+
+async def test_an_answer_that_is_faster_than_the_sdk_s_thread_is_not_held_against_the_beat_before(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The thread notes a heartbeat's time when it runs again: in a busy process its answer has come by then."""
+
+    async def nothing() -> None:
+        return
+
+    socket = DiscordWebSocket(cast(aiohttp.ClientWebSocketResponse, _Silent()), loop=asyncio.get_running_loop())
+    socket.shard_id, socket._max_heartbeat_timeout = 0, 60.0
+    thread = socket._keep_alive = KeepAliveHandler(ws=socket, interval=41.25, shard_id=0)
+    client = GatewayClient(lambda _: None, lambda _: None, asyncio.Event(), nothing)
+    client.ws = socket
+    with caplog.at_level(logging.WARNING, "discord.gateway"):
+        for _ in range(2):
+            thread._last_send -= 41.25
+            await socket.send_heartbeat(thread.get_payload())
+            await socket.received_message('{"op": 11}')
+    assert caplog.messages == []
+    assert thread.latency < 10
