@@ -8,7 +8,7 @@ import zlib
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,6 +92,7 @@ async def test_bytes_and_thread_arrive_as_they_are() -> None:
 
     async def take(request: web.Request) -> web.Response:
         async for part in await request.multipart():
+            assert isinstance(part, BodyPartReader)
             seen[part.name or ""] = (part.filename, bytes(await part.read()))
         return web.json_response({"ok": True, "result": {"message_id": 8}})
 
@@ -104,10 +105,8 @@ async def test_bytes_and_thread_arrive_as_they_are() -> None:
         platform = TelegramPlatform(TelegramConfig(TOKEN, f"http://127.0.0.1:{runner.addresses[0][1]}"))
         thread = Channel("telegram", "123456", "-55", "42")
         every_byte = bytes(range(256)) * 40
-        assert (
-            await platform.send(Document('a"b\r\nX: 茶.bin', "application/x", every_byte, '"\r\n茶'), thread, "k")
-            == "8"
-        )
+        document = Document('a"b\r\nX: 茶.bin', "application/x", every_byte, '"\r\n茶')
+        assert await platform.send(document, thread, "k") == "8"
         await platform.close()
     finally:
         await runner.cleanup()
