@@ -1,7 +1,8 @@
 """Accounts of one person: linked by a code that one shows and the other types, and parted again at any time.
 
 In polls whoever is linked counts once. The names of ballots follow in the unit that links or parts, so that there is no
-moment at which somebody counts twice in an open poll; polls that are over stay as they were.
+moment at which somebody counts twice in an open poll; polls that are over stay as they were, and so do open anonymous
+ones.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from bot.domain.text import cut
 from bot.engine.registry import Control, Pressed, Registry
 from bot.handlers.context import Asker, Context, language_of, offer, say, tell
 from bot.handlers.polls import posting
+from bot.handlers.secrecy import keep_persons
 from bot.handlers.wording import shown
 from bot.locales import Value
 from bot.storage.ballots import Cast
@@ -120,6 +122,7 @@ def _tie(ctx: Context, asker: Asker, found: Offer) -> None:
     """Both have agreed. The other side hears of it by the way its command came, which outlives its code."""
     links = ctx.work.links
     mine, theirs = links.person_of(asker.member), links.person_of(found.member)
+    _hold(ctx, (mine, theirs))
     person = links.tie(found.member, asker.member)
     merge_ballots(ctx, (mine, theirs), person)
     say(ctx, asker, "link.done", name=_brief(found.name), platform=_platform(found.member))
@@ -132,6 +135,8 @@ def _unlink(ctx: Context, event: CommandInvoked) -> None:
     """Whoever asks is a person of their own again; what they voted together in open polls stays with the others."""
     asker, links = Asker.of(event), ctx.work.links
     person, others = links.person_of(asker.member), _others(ctx, asker.member)
+    if others:
+        _hold(ctx, (person,))
     if not links.untie(asker.member):
         say(ctx, asker, "link.none")
         return
@@ -143,14 +148,22 @@ def _unlink(ctx: Context, event: CommandInvoked) -> None:
 def merge_ballots(ctx: Context, olds: Sequence[str], new: str) -> None:
     """Make the ballots of some persons, in every open poll, the one ballot of the person `new`.
 
-    Of several the latest stays, or the earliest where votes are final. In anonymous polls, which know no times, the one
-    of the person who comes first in `olds` stays. Nothing that is told or kept says whether there were any.
+    Of several the latest stays, or the earliest where votes are final. Anonymous polls stay as they are (`_hold`).
     """
     for poll in _open_polls(ctx):
-        names = _ballot_names(ctx, poll, (*olds, new))
-        changed = bool(names) and _merge(ctx, poll, names[:-1], names[-1])
-        if changed or poll.question.anonymous:  # there in any case: an edit that is planned now would tell on them
+        if not poll.question.anonymous and _merge(ctx, poll, olds, new):
             posting.changed(ctx, poll)
+
+
+def _hold(ctx: Context, persons: Sequence[str]) -> None:
+    """Before somebody is linked or parted: open anonymous polls go on as if it had not happened.
+
+    A ballot that moved together with the note about the link would be known for theirs by whoever compares backups.
+    """
+    members = [member for person in persons for member in ctx.work.links.members_of(person)]
+    for poll in _open_polls(ctx):
+        if poll.question.anonymous:
+            keep_persons(ctx, poll, members)
 
 
 def _open_polls(ctx: Context) -> Iterator[Poll]:
@@ -160,16 +173,8 @@ def _open_polls(ctx: Context) -> Iterator[Poll]:
         before = page[-1].id
 
 
-def _ballot_names(ctx: Context, poll: Poll, persons: Sequence[str]) -> list[str]:
-    """What these persons are called in this poll; nothing where its key is gone and nobody can vote any more."""
-    if not poll.question.anonymous:
-        return list(persons)
-    key = ctx.desk.keys.find(poll.name)
-    return [key.token(person) for person in persons] if key else []
-
-
 def _merge(ctx: Context, poll: Poll, olds: Sequence[str], new: str) -> bool:
-    """The same in one poll, with the names of its ballots; whether its tally changed."""
+    """The same in one poll; whether its tally changed."""
     ballots = ctx.work.ballots
     names = list(dict.fromkeys((*olds, new)))
     for name in names:
@@ -186,8 +191,6 @@ def _merge(ctx: Context, poll: Poll, olds: Sequence[str], new: str) -> bool:
 
 
 def _kept(poll: Poll, casts: Sequence[Cast]) -> Cast:
-    if poll.question.anonymous:
-        return casts[0]
     choose = min if poll.question.fixed or poll.question.kind is Kind.QUIZ else max
     return choose(casts, key=lambda cast: cast.at or 0.0)
 

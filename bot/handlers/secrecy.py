@@ -8,7 +8,7 @@ knows neither order nor time.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from pydantic import TypeAdapter, ValidationError
@@ -18,6 +18,7 @@ from bot.chat.messages import Button, Notice
 from bot.chat.ports import Incoming
 from bot.domain.delivery import Urgency
 from bot.domain.places import Channel, Member
+from bot.domain.polls import Poll
 from bot.engine.registry import Act, Nothing, Registry, Tell
 from bot.engine.sealing import envelope
 from bot.handlers.context import Asker, Context
@@ -36,6 +37,34 @@ _PAYLOAD = re.compile(r"v1\|(a\.[A-Za-z0-9_-]{1,14})\|")
 def register(registry: Registry[Context]) -> None:
     """Declare sealed notices as outgoing messages."""
     registry.outgoing(NOTICE, _prepare, private=True)
+
+
+# ---- who votes
+
+
+def person_in(ctx: Context, poll: Poll, member: Member) -> str:
+    """The person behind a member in an anonymous poll: as accounts were linked when it opened.
+
+    A ballot that moved in the moment in which two members are linked would be known for theirs.
+    """
+    return ctx.work.facts.get(_as(poll) + str(member)) or ctx.work.links.person_of(member)
+
+
+def keep_persons(ctx: Context, poll: Poll, members: Iterable[Member]) -> None:
+    """Before members are linked or parted: in this open anonymous poll they stay who they are."""
+    for member in members:
+        if ctx.work.facts.get(_as(poll) + str(member)) is None:
+            ctx.work.facts.set(_as(poll) + str(member), ctx.work.links.person_of(member))
+
+
+def forget_persons(ctx: Context, poll: Poll) -> None:
+    """The poll is over."""
+    for name in ctx.work.facts.beginning(_as(poll)):
+        ctx.work.facts.forget(_as(poll) + name)
+
+
+def _as(poll: Poll) -> str:
+    return f"poll:{poll.name}:as:"
 
 
 # ---- what comes in

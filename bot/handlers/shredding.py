@@ -17,7 +17,7 @@ from bot.domain.polls import Poll, State
 from bot.engine.clock import Clock
 from bot.engine.registry import Registry
 from bot.handlers.context import Context
-from bot.handlers.secrecy import SHRED, lane
+from bot.handlers.secrecy import SHRED, forget_persons, lane
 from bot.storage.keys import Keys
 from bot.storage.store import Store
 from bot.storage.timers import Timer
@@ -52,16 +52,13 @@ class Shredder:
         self._since = now if self._since is None else self._since
         since = self._since
 
-        def look(connection: Connection) -> tuple[bool, bool]:
+        def look(connection: Connection) -> tuple[Poll | None, bool]:
             work = Work(connection, now)
             poll = work.polls.named(name)
-            if poll is None:
-                return True, True
-            until = max(poll.closed_at, since) + LONGEST
-            return poll.state in _OVER, now >= until or _quiet(work, poll)
+            return poll, poll is None or now >= max(poll.closed_at, since) + LONGEST or _quiet(work, poll)
 
-        over, quiet = await self._store.read(look)
-        if not over:
+        poll, quiet = await self._store.read(look)
+        if poll is not None and poll.state not in _OVER:
             log.error("poll %s is not over: its key stays", name)
             return _nothing
         if not quiet:
@@ -70,7 +67,7 @@ class Shredder:
         await asyncio.to_thread(self._keys.destroy, name)
         log.info("the key of poll %s is destroyed", name)
         reach(Point.SHREDDED)
-        return _nothing
+        return _nothing if poll is None else lambda ctx: forget_persons(ctx, poll)
 
     async def swept(self, timer: Timer) -> Callable[[Context], None]:
         """Sweep when it is due, and have it done again."""

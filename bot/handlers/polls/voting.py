@@ -19,7 +19,7 @@ from bot.handlers.context import Asker, Context, language_of, say, tell
 from bot.handlers.polls import posting
 from bot.handlers.polls.asking import ask_by_message
 from bot.handlers.polls.panel import choice_label, safe
-from bot.handlers.secrecy import tell_sealed
+from bot.handlers.secrecy import person_in, tell_sealed
 
 YOUNG = 7 * 86400.0
 """Seconds: accounts younger than this are told to the host."""
@@ -54,13 +54,15 @@ def vote(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
     answer(ctx, asker, poll, after)
 
 
-def voter_of(ctx: Context, poll: Poll, member: Member) -> str | None:
-    """The name of somebody's ballot; None when the key of an anonymous poll is gone."""
-    person = ctx.work.links.person_of(member)
+def voter_of(ctx: Context, poll: Poll, member: Member, purpose: str = "ballot") -> str | None:
+    """The name of somebody's ballot; None when the key of an anonymous poll is gone.
+
+    What is noted for another purpose in an anonymous poll has another name, that does not lead to the ballot.
+    """
     if not poll.question.anonymous:
-        return person
+        return ctx.work.links.person_of(member)
     key = ctx.desk.keys.find(poll.name)
-    return key.token(person) if key else None
+    return key.token(person_in(ctx, poll, member), purpose) if key else None
 
 
 def _barred(ctx: Context, poll: Poll, event: ButtonPressed | FormSubmitted) -> Refused | None:
@@ -74,7 +76,7 @@ def _barred(ctx: Context, poll: Poll, event: ButtonPressed | FormSubmitted) -> R
     made = event.created_at if isinstance(event, ButtonPressed) else None
     holds = _holds(ctx, limits.role, event.member_roles, event.member) if limits.role else None
     refused = ballots.allowed(limits, Facts(holds, since, made), ctx.now)
-    if refused is not None and (voter := voter_of(ctx, poll, event.member)) is not None:
+    if refused is not None and (voter := voter_of(ctx, poll, event.member, "refusal")):
         ctx.work.polls.refuse(poll.id, refused.why, voter)
     return refused
 
@@ -100,8 +102,13 @@ def _cast(ctx: Context, poll: Poll, voter: str, choice: tuple[int, ...], member:
 
 
 def _watch(ctx: Context, poll: Poll, event: ButtonPressed, voter: str) -> None:
-    """Signs of second accounts, for the host to look at. Nobody is kept out by them."""
-    who = voter if poll.question.anonymous else str(event.member)
+    """Signs of second accounts, for the host to look at. Nobody is kept out by them.
+
+    Not in anonymous polls: written down at the moment of a vote they would say what a young account chose.
+    """
+    if poll.question.anonymous:
+        return
+    who = str(event.member)
     if event.created_at is not None and ctx.now - event.created_at < YOUNG:
         ctx.work.polls.signal(poll.id, "young_account", who, "")
     if event.joined_at is not None and event.joined_at > poll.opened_at:
@@ -154,7 +161,7 @@ def tell_mine(ctx: Context, asker: Asker, poll: Poll) -> None:
     voter = voter_of(ctx, poll, asker.member)
     if voter is None:
         private_text = say_text(language, "poll.mine.destroyed", number=poll.id)
-        tell(ctx, asker, private_text)
+        private(ctx, asker, poll, private_text)
         return
     choice = ctx.work.ballots.get(poll.id, voter)
     if not choice:
