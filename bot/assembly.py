@@ -26,7 +26,7 @@ from bot.engine.leases import Keeper, Timing
 from bot.engine.limiter import Limiter
 from bot.engine.registry import Registry
 from bot.engine.sharing import SETTLE, Sharing
-from bot.handlers import cards, clocks, commands, comments, interactions, polls, replies, reviews, secrecy
+from bot.handlers import cards, clocks, commands, comments, interactions, links, polls, replies, reviews, secrecy
 from bot.handlers.context import Context, Desk
 from bot.handlers.payloads import Signer
 from bot.locales import LANGUAGES, Catalogue
@@ -151,7 +151,7 @@ def command_specs(registry: Registry[Context], texts: Catalogue) -> list[Command
 def make_registry() -> Registry[Context]:
     """All capabilities but those that need a running installation."""
     registry: Registry[Context] = Registry()
-    for capability in (interactions, cards, replies, reviews, comments, commands, clocks, secrecy, polls):
+    for capability in (interactions, cards, replies, reviews, comments, commands, clocks, secrecy, polls, links):
         capability.register(registry)
     return registry
 
