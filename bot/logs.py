@@ -14,7 +14,11 @@ _TOKENS = re.compile(
     r"|[MNO][A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{20,}"
 )
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-QUIET = ("httpx", "httpx2", "httpcore", "slack_bolt", "slack_sdk", "discord", "openai", "aiohttp.access", "alembic")
+QUIET = (
+    "httpx", "httpx2", "httpcore", "slack_bolt", "slack_sdk", "discord", "telegram", "openai", "aiohttp.access",
+    "alembic",
+)  # fmt: skip
+"""Loggers of others that would quote whole requests: texts, and who is told what."""
 
 
 class _Masked(logging.Formatter):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from bot.chat.ports import Platform, ReadsRoles, SendError
 from bot.domain.places import Member
 from bot.domain.roles import Grant, Role
+from bot.engine.sealing import without_words
 
 CACHE_SECONDS = 30.0
 """How old a read of a platform's role may be; integrations keep their lists for at most as long again."""
@@ -69,10 +70,11 @@ class Access:
             async with asyncio.timeout(5):
                 held = await platform.holds(member, role)
         except (SendError, TimeoutError) as error:
-            log.warning("roles of %s cannot be read: %s", member, type(error).__name__)
+            # Without the member: who pressed something is not always for the log.
+            log.warning("roles on %s cannot be read: %s", member.platform, type(error).__name__)
             return False
-        except Exception:
-            log.exception("roles of %s cannot be read", member)
+        except Exception as error:
+            log.error("roles on %s cannot be read: %s", member.platform, without_words(error))  # noqa: TRY400
             return False
         if len(self._seen) > 10_000:
             self._seen = {key: value for key, value in self._seen.items() if now - value[0] < CACHE_SECONDS}

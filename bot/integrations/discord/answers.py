@@ -94,7 +94,7 @@ class Answers:
         except Refused as refused:
             if not notice.hint:
                 raise
-            log.info("discord: member %s takes no direct messages (%s)", user, refused.code)
+            log.info("discord: somebody takes no direct messages (%s)", refused.code)
             await self._create(at.channel_id, render.hint(notice.hint, user, key))
 
     async def _create(self, channel: str, body: Mapping[str, object]) -> None:

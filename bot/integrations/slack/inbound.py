@@ -116,6 +116,8 @@ class Inbound:
         position = None
         if isinstance(event, MessagePosted):
             position = self._backfill.position(event.channel.channel_id, event.message_id)
+        if _is_whispered(body):
+            return Incoming(self._source, key, json.dumps({"type": "whispered"}), event, position)
         return Incoming(self._source, key, _dump(body if event is None else self._people.stamp(body)), event, position)
 
     def _missed(self, event: Event | None) -> None:
@@ -153,7 +155,13 @@ class Inbound:
         try:
             await self._people.notify(Notice(text, event.member), event.channel, event.reply)
         except SendError as error:
-            log.warning("%s could not be told: %s", event.member, error)
+            log.warning("somebody could not be told that a form did not open: %s", error)
+
+
+def _is_whispered(body: dict[str, Any]) -> bool:
+    """Whether it is the bot's own word to one person alone, which may answer a secret vote: nothing of it is kept."""
+    spoken = [string(body, "event", *where) for where in (["bot_id"], ["message", "bot_id"])]
+    return string(body, "event", "channel").startswith("D") and any(spoken)
 
 
 def _dump(body: dict[str, Any]) -> str:

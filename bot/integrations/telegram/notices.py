@@ -138,7 +138,7 @@ async def _privately(client: Client, notice: Notice, shut: Shut, latest: float) 
 async def _publicly(client: Client, notice: Notice, at: Channel, reply: ReplyHandle) -> None:
     """Post the hint, which holds no content, as an answer to what the person wrote or with their name."""
     if not notice.hint:
-        log.info("telegram: member %s could not be told anything privately", notice.member.user_id)
+        log.info("telegram: somebody could not be told anything privately")
         return
     message_id, _ = split(reply.get("message_id", ""))
     name = "" if message_id else reply.get("name", "")
