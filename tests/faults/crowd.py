@@ -30,6 +30,8 @@ ANSWER = "Tin {} is restocked on Friday. It is kept for you until Sunday."
 WORD = re.compile(r"\bq\d+x\b")
 KNOWN = 250
 """So many answers the knowledge base holds at a time."""
+AHEAD = 40
+"""So many comments before they are needed new entries are written: a bot on a busy machine reads them late."""
 LOOK = 0.25
 PAUSE = (0.05, 0.25)
 """Seconds between two comments."""
@@ -128,7 +130,7 @@ class Crowd:
     async def ask(self) -> None:
         """One member asks."""
         number, self._number = self._number, self._number + 1
-        if self._number >= self._known - 10:
+        if self._number >= self._known - AHEAD:
             self.teach()
         word = f"q{number}x"
         if self.model:
