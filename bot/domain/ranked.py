@@ -1,8 +1,7 @@
 """Ranked choice: instant run-off, by rules that anybody can follow with pencil and paper.
 
 1. Each ballot counts for the first of its options that is still in the race; if none is, it is exhausted.
-2. Who has at least half of the ballots that still count has won: nobody can overtake them any more. Two with exactly
-   half each share the win.
+2. Who alone has at least half of the ballots that still count has won: nobody can overtake them any more.
 3. Else the last one goes out; and if several last ones together have no more than the next above them, all of these go
    out at once, since none of them can overtake it any more.
 4. If options are equally last, the one goes out that fewest ballots have in second place among the options in the race;
@@ -93,11 +92,10 @@ def run_off(options: Sequence[int], groups: Iterable[tuple[tuple[int, ...], int]
         votes = {one: states.get(one, 0) for one in race}
         active = sum(votes.values())
         winners = [one for one in race if active and 2 * votes[one] >= active]
-        out, tie = ([], None) if winners or not active else _last(states, votes, history, numbers)
-        if tie is not None and tie.rule is TieRule.SHARED:
-            winners, out = [numbers.index(number) for number in tie.counts], []
-        elif len(winners) > 1:
-            tie = Tie(_named(winners, numbers), TieRule.SHARED, 0, _by_number(votes, winners, numbers))
+        out, tie = ([], None) if len(winners) == 1 or not active else _last(states, votes, history, numbers)
+        if tie is not None:
+            shared = tie.rule is TieRule.SHARED
+            winners, out = ([one for one in race if votes[one]], []) if shared else ([], out)
         rounds.append(Round(_by_number(votes, race, numbers), ballots - active, _named(out, numbers), tie))
         if winners or not active:
             break
