@@ -99,7 +99,7 @@ def _typed(ctx: Context, asker: Asker, code: str, agreed: bool) -> bool:
         say(ctx, asker, "link.already")
     elif agreed and found.shown_to:
         links.take(code_hash, ctx.now)
-        _tie(ctx, asker, found)
+        _linked(ctx, asker, found)
     else:
         links.show(code_hash, asker.member)
         _ask(ctx, asker, found, code)
@@ -118,13 +118,9 @@ def _ask(ctx: Context, asker: Asker, found: Offer, code: str) -> None:
     offer(ctx, asker, ctx.desk.texts.say(language, "link.whose", **values), (button,))
 
 
-def _tie(ctx: Context, asker: Asker, found: Offer) -> None:
+def _linked(ctx: Context, asker: Asker, found: Offer) -> None:
     """Both have agreed. The other side hears of it by the way its command came, which outlives its code."""
-    links = ctx.work.links
-    mine, theirs = links.person_of(asker.member), links.person_of(found.member)
-    _hold(ctx, (mine, theirs))
-    person = links.tie(found.member, asker.member)
-    merge_ballots(ctx, (mine, theirs), person)
+    tie(ctx, asker.member, found.member)
     say(ctx, asker, "link.done", name=_brief(found.name), platform=_platform(found.member))
     back = json.loads(found.back)
     other = Asker(found.member, found.name, Channel(**back["channel"]), back["reply"], back["locale"])
@@ -132,17 +128,31 @@ def _tie(ctx: Context, asker: Asker, found: Offer) -> None:
 
 
 def _unlink(ctx: Context, event: CommandInvoked) -> None:
-    """Whoever asks is a person of their own again; what they voted together in open polls stays with the others."""
-    asker, links = Asker.of(event), ctx.work.links
-    person, others = links.person_of(asker.member), _others(ctx, asker.member)
+    """Whoever asks is a person of their own again."""
+    asker = Asker.of(event)
+    others = _others(ctx, asker.member)
     if others:
-        _hold(ctx, (person,))
-    if not links.untie(asker.member):
+        part(ctx, asker.member)
+        say(ctx, asker, "link.parted", accounts=_named(others))
+    else:
         say(ctx, asker, "link.none")
-        return
-    if len(others) == 1:  # no longer a person of several
+
+
+def tie(ctx: Context, a: Member, b: Member) -> None:
+    """Make two members, and all that are linked with either, one person with one ballot in each open poll."""
+    links = ctx.work.links
+    persons = links.person_of(a), links.person_of(b)
+    _hold(ctx, persons)
+    merge_ballots(ctx, persons, links.tie(a, b))
+
+
+def part(ctx: Context, member: Member) -> None:
+    """Part a member from all others, to whom it leaves what they voted together in open polls."""
+    links = ctx.work.links
+    person, others = links.person_of(member), _others(ctx, member)
+    _hold(ctx, (person,))
+    if links.untie(member) and len(others) == 1:  # no longer a person of several
         merge_ballots(ctx, (person,), str(others[0]))
-    say(ctx, asker, "link.parted", accounts=_named(others))
 
 
 def merge_ballots(ctx: Context, olds: Sequence[str], new: str) -> None:
