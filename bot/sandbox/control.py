@@ -16,6 +16,8 @@ over HTTP are hit by faults that name them: see `hooks.py`.
 
 `POST /control/endpoint` is the platform's web page where an app's owner types in the address that Slack (`kind` is
 `events`, `interactivity` or `commands`; all without it) or Discord posts to; Telegram is told by `setWebhook`.
+`POST /control/manifest` is where an app's manifest is pasted (Slack): from then on other commands are not its own, and
+events that it does not name are not pushed.
 `POST /control/populate` makes places to write to: private chats that their members have started on Telegram, channels
 on Slack and Discord. `POST /control/say_many` is many `say`s of one platform in one call: `says` lists their fields.
 `POST /control/crowd` makes `count` members named after `prefix`, of whom nothing is told. `POST /control/click_many`
@@ -78,6 +80,7 @@ _FIELDS: dict[str, dict[str, str]] = {
         "html": FLAG,
     },
     "endpoint": {"platform": ID, "tenant": ID, "url": TEXT, "kind": ID},
+    "manifest": {"platform": ID, "tenant": ID, "manifest": FIELDS},
     "populate": {"platform": ID, "tenant": ID, "count": NUMBER, "prefix": ID},
     "say_many": {"platform": ID, "tenant": ID, "says": ITEMS},
     "crowd": {"platform": ID, "tenant": ID, "prefix": ID, "count": NUMBER, "roles": ITEMS, "joined_at": ANY},
@@ -183,6 +186,7 @@ class Control:
             "model": self._model,
             "advance": self._advance,
             "endpoint": self._endpoint,
+            "manifest": self._manifest,
             "populate": self._populate,
             "say_many": self._say_many,
             "crowd": self._crowd,
@@ -245,6 +249,12 @@ class Control:
     async def _endpoint(self, call: Call) -> Json:
         answer = await self._platform(call).endpoint(call["url"].strip(), call.get("kind"))
         return {} if answer is None else answer
+
+    async def _manifest(self, call: Call) -> Json:
+        take = getattr(self._platform(call), "manifest", None)
+        if take is None:
+            raise ControlError(f"{call['platform']} has no manifests: the bot registers its commands itself")
+        return take(call["manifest"])
 
     async def _populate(self, call: Call) -> Json:
         count, prefix = crowds.whole(call, "count", _MOST), call.get("prefix", "crowd")

@@ -193,7 +193,7 @@ class DiscordServer:
 def _look(looks: SeenCache, message: Message) -> Seen:
     if message.poll:
         return _message_seen(message)
-    content = (message.content, message.embeds, message.components, message.flags)
+    content = (message.content, message.embeds, message.components, message.flags, message.attachments)
     parts = (*content, message.author.name, message.reference, message.private_to)
     return looks.look(message.id, parts, lambda: _message_seen(message))
 
@@ -212,7 +212,12 @@ def _message_seen(message: Message) -> Seen:
         private_to=message.private_to.name if message.private_to else None,
         buttons=tuple(buttons),
         poll=_poll_seen(message.poll) if message.poll else None,
+        files=[_file_seen(attachment) for attachment in message.attachments] or None,
     )
+
+
+def _file_seen(attachment: dict[str, Json]) -> dict[str, Json]:
+    return {"name": attachment["filename"], "type": attachment["content_type"], "size": attachment["size"]}
 
 
 def _poll_seen(poll: Poll) -> Json:
@@ -220,5 +225,6 @@ def _poll_seen(poll: Poll) -> Json:
         {"text": a["poll_media"].get("text", ""), "votes": len(poll.votes.get(a["answer_id"], []))}
         for a in poll.answers
     ]
-    closed, multiple = poll.finalized, poll.multiselect
-    return {"question": poll.question["text"], "options": options, "closed": closed, "multiple": multiple}
+    shown = {"question": poll.question["text"], "options": options, "closed": poll.finalized}
+    total = len({user for voters in poll.votes.values() for user in voters})
+    return {**shown, "multiple": poll.multiselect, "total": total}

@@ -281,7 +281,8 @@ class Filling:
         given = {}
         texts = [option["name"] for option in options if option["type"] == STRING]
         for option in options:
-            takes_rest = texts and option["name"] == texts[-1] and not words.quoted
+            # A text in quotes ends with them only where an option can follow it.
+            takes_rest = texts and option["name"] == texts[-1] and (option is options[-1] or not words.quoted)
             value = words.rest() if takes_rest else words.word()
             if value is not None:
                 given[option["name"]] = value

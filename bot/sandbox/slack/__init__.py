@@ -78,6 +78,10 @@ class SlackServer:
         """The app's request URLs (see `HttpMode.set`)."""
         return await self.core.http.set(url, kind)
 
+    def manifest(self, manifest: Json) -> Json:
+        """The app's manifest (see `App.configure`)."""
+        return self.core.app.configure(manifest)
+
     def populate(self, count: int, prefix: str, tenant: str | None) -> list[str]:
         """Public channels with the bot in them."""
         workspace = self.core.workspace(tenant)

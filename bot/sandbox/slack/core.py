@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.sandbox.frame import ControlError, Faults, Frame, Json
 from bot.sandbox.hooks import Hooks
 from bot.sandbox.slack import blockkit
+from bot.sandbox.slack.app import App
 from bot.sandbox.slack.http_mode import SECONDS, HttpMode
 from bot.sandbox.slack.outlet import Outlet
 from bot.sandbox.slack.socket_mode import SocketMode
@@ -16,7 +18,9 @@ from bot.sandbox.slack.state import APP_ID, DEFAULT_TENANT, SLACKBOT, Channel, M
 from bot.sandbox.slack.text import Reader, readable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
+
+_KEPT_PRIVATE = 20
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,8 @@ class Place:
     channel: Channel
 
     def reader(self) -> Reader:
-        """A reader that knows the workspace's names."""
-        return Reader(self.workspace.name_of)
+        """A reader that knows the workspace's names, at this moment."""
+        return Reader(self.workspace.name_of, self.workspace.now())
 
 
 class Core:
@@ -41,7 +45,9 @@ class Core:
         self.http = HttpMode(frame, Hooks(frame, "slack", self.faults, SECONDS), secret)
         self.outlet = Outlet(self.socket, self.http)
         self.workspaces: dict[str, Workspace] = {}
-        self._domains: dict[str, str] = {}
+        self._private: dict[tuple[str, str], deque[tuple[Place, Message]]] = {}
+        """The newest private messages, by team and member."""
+        self.app = App()
         self.default = self.workspace(DEFAULT_TENANT)
 
     def workspace(self, tenant: str | None) -> Workspace:
@@ -69,7 +75,9 @@ class Core:
         """Tell the app of an event, if its bot is where it happened."""
         item = event.get("item")
         where = event.get("channel") or (item.get("channel") if isinstance(item, dict) else None)
-        channel = workspace.channels.get(str(where))
+        channel = workspace.channels.get(str(where or event.get("channel_id")))
+        if not self.app.hears(event):
+            return
         if channel and workspace.bot.id not in channel.members:
             return
         self.outlet.push(self._callback(workspace, event))
@@ -79,7 +87,10 @@ class Core:
         if message.blocks:
             message.blocks = blockkit.complete(message.blocks)
         place.workspace.add(place.channel, message)
-        if not message.private_to:
+        if message.private_to:
+            kept = self._private.setdefault((place.workspace.id, message.private_to), deque(maxlen=_KEPT_PRIVATE))
+            kept.append((place, message))
+        else:
             self._told(place, message)
         self.changed()
         return message
@@ -125,14 +136,13 @@ class Core:
         """What a person reads of a message."""
         return place.reader().message(message.wire(place.workspace.id))
 
-    def private_since(self, workspace: Workspace, member: str, ts: str) -> Iterable[str]:
-        """The texts of the private messages that a member got after `ts`."""
-        for channel in workspace.channels.values():
-            for message in reversed(channel.messages.values()):
-                if message.ts <= ts:
-                    break
-                if message.private_to == member:
-                    yield self.read(Place(workspace, channel), message)
+    def private_since(self, workspace: Workspace, member: str, ts: str) -> Iterator[str]:
+        """The texts of the private messages that a member got after `ts`, the newest first."""
+        for place, message in reversed(self._private.get((workspace.id, member), ())):
+            if message.ts <= ts:
+                break
+            if place.channel.messages.get(message.ts) is message:
+                yield self.read(place, message)
 
     def changed(self) -> None:
         """Wake whoever waits for something to happen."""

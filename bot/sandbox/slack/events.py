@@ -20,3 +20,9 @@ def membership_event(place: Place, member: Member, *, left: bool) -> dict[str, J
     kind = "member_left_channel" if left else "member_joined_channel"
     where = {"channel": place.channel.id, "channel_type": "C", "team": place.workspace.id}
     return {"type": kind, "user": member.id, **where, "event_ts": place.workspace.next_ts()}
+
+
+def file_event(place: Place, file: dict[str, Json], user: str) -> dict[str, Json]:
+    """file_shared."""
+    about = {"channel_id": place.channel.id, "file_id": file["id"], "user_id": user, "file": {"id": file["id"]}}
+    return {"type": "file_shared", **about, "event_ts": place.workspace.next_ts()}

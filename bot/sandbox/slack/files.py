@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import mimetypes
 from http import HTTPStatus
 
 from aiohttp import web
 
-from bot.sandbox.frame import Json
+from bot.sandbox.frame import FaultKind, Json
+from bot.sandbox.misbehave import cut, hold, lag
 from bot.sandbox.slack.core import Core, Place
+from bot.sandbox.slack.events import file_event
 from bot.sandbox.slack.state import Message, Workspace, make_id
 
-UPLOAD_PATH = "/slack/upload/{team}/{file}"
+_UPLOADS = "/slack/upload"
+UPLOAD_PATH = _UPLOADS + "/{team}/{file}"
 DOWNLOAD_PATH = "/slack/files/{team}/{file}/{name}"
+_FAULTS: tuple[FaultKind, ...] = ("reset", "500", "slow", "swallow_reply")
+_SLOW_SECONDS = 5.0
 
 
 def new_file(core: Core, workspace: Workspace, name: str, user: str) -> dict[str, Json]:
@@ -38,6 +44,12 @@ def attach(core: Core, workspace: Workspace, attachment: Json, user: str) -> dic
     return file
 
 
+def tell(core: Core, place: Place, message: Message, files: list[dict[str, Json]]) -> None:
+    """Tell the app that files were shared."""
+    for file in files:
+        core.emit(place.workspace, file_event(place, file, message.user))
+
+
 def shared(place: Place, message: Message, files: list[dict[str, Json]]) -> None:
     """Note in the file objects where they were shared."""
     for file in files:
@@ -53,18 +65,28 @@ class FileRoutes:
         self._core = core
         self._token = bot_token
 
-    async def upload(self, request: web.Request) -> web.Response:
-        """The bytes for an announced file, bare or as a multipart form's first file."""
+    async def upload(self, request: web.Request) -> web.StreamResponse:
+        """The bytes for an announced file, bare or as a multipart form's first file. Faults hit it when their `match`
+        names `/slack/upload`."""
         workspace, file = self._find(request)
         if not file:
             return web.Response(status=HTTPStatus.NOT_FOUND, text="no such upload")
-        if request.content_type == "multipart/form-data":
-            form = await request.post()
-            content = b"".join(p.file.read() for p in form.values() if isinstance(p, web.FileField))
-        else:
-            content = await request.read()
+        fault = self._core.faults.take(_FAULTS, request.path, named=_UPLOADS)
+        kind = fault.kind if fault else None
+        if kind == "reset":
+            self._journal(request, None, None, kind)
+            return cut(request)
+        if kind == "500":
+            self._journal(request, HTTPStatus.INTERNAL_SERVER_ERROR, None, kind)
+            return web.Response(status=HTTPStatus.INTERNAL_SERVER_ERROR, text="internal error")
+        await lag(request, fault)
+        content = await _content(request)
         workspace.file_contents[file["id"]] = content
-        self._journal(request, HTTPStatus.OK, {"size": len(content)})
+        self._journal(request, HTTPStatus.OK, {"size": len(content)}, kind)
+        if kind == "swallow_reply":
+            return await hold(request)
+        if fault and kind == "slow":
+            await asyncio.sleep(_SLOW_SECONDS if fault.seconds is None else fault.seconds)
         return web.Response(text=f"OK - {len(content)}")
 
     async def download(self, request: web.Request) -> web.Response:
@@ -82,6 +104,14 @@ class FileRoutes:
         workspace = self._core.workspaces.get(request.match_info["team"], self._core.default)
         return workspace, workspace.files.get(request.match_info["file"])
 
-    def _journal(self, request: web.Request, status: int, body: Json) -> None:
-        journal = self._core.frame.journal
-        journal.request("slack", request.method, request.path, query={}, body=body, status=status, response=None)
+    def _journal(self, request: web.Request, status: int | None, body: Json, fault: str | None = None) -> None:
+        self._core.frame.journal.request(
+            "slack", request.method, request.path, query={}, body=body, status=status, response=None, fault=fault
+        )
+
+
+async def _content(request: web.Request) -> bytes:
+    if request.content_type != "multipart/form-data":
+        return await request.read()
+    form = await request.post()
+    return b"".join(part.file.read() for part in form.values() if isinstance(part, web.FileField))

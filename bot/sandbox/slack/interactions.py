@@ -25,6 +25,7 @@ from bot.sandbox.slack.views import Trigger, View, Views
 SETTLE_SECONDS = 0.3
 DISMISS = "$close"
 """A form submitted with this one key is closed instead."""
+NO_COMMAND = "{} is not a valid command. In Slack, messages that begin with a slash are taken for commands."
 TROUBLE = "We had some trouble connecting. Try again?"
 _POLL_SECONDS = 0.01
 
@@ -47,6 +48,8 @@ class Interactions:
         word, _, rest = str(call["text"]).strip().partition(" ")
         if not word.startswith("/") or len(word) == 1:
             raise ControlError(f"a slash command begins with a slash and a word: {call['text']!r}")
+        if not self._core.app.has_command(word):
+            return {"toast": self._core.read(place, self._core.notice(place, person.id, NO_COMMAND.format(word)))}
         trigger = self._views.trigger(place.workspace, person.id, place.channel)
         since = place.workspace.next_ts()
         ack = await self._core.outlet.ask(

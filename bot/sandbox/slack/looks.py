@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.sandbox.frame import Seen, SeenCache
+from bot.sandbox.frame import Json, Seen, SeenCache
 from bot.sandbox.slack import buttons
 from bot.sandbox.slack.core import Core, Place
 from bot.sandbox.slack.interactions import Interactions
@@ -43,6 +43,7 @@ class Looks:
             reply_to=message.thread_ts,
             private_to=names(message.private_to) if message.private_to else None,
             buttons=tuple({"id": press.id, "label": reader.text(press.label)} for press in pressable),
+            files=[_file(file) for file in message.files] if message.files else None,
         )
 
     def _open_form(self, place: Place, person: Member) -> list[Seen]:
@@ -56,3 +57,8 @@ class Looks:
         form = self._interactions.form(view)
         bot = place.workspace.bot.name
         return [Seen(view.id, bot, text, private_to=person.name, buttons=shown, form=form)]
+
+
+def _file(file: dict[str, Json]) -> dict[str, Json]:
+    """A file as the control interface tells it; people read its title, and its name when they save it."""
+    return {"name": file["name"], "title": file["title"], "type": file["mimetype"], "size": file["size"]}

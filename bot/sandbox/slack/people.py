@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from bot.sandbox.frame import ControlError, Json
 from bot.sandbox.slack.core import Core, Place
 from bot.sandbox.slack.events import membership_event, reaction_event
-from bot.sandbox.slack.files import attach, shared
+from bot.sandbox.slack.files import attach, shared, tell
 from bot.sandbox.slack.state import APP_ID, Member, Message, Workspace, make_id
 from bot.sandbox.slack.text import compose
 
@@ -76,7 +76,9 @@ class People:
             message.files = [attach(self._core, place.workspace, call["attachment"], person.id)]
             message.subtype = "file_share"
             shared(place, message, message.files)
-        return self._core.post(place, message).ts
+        self._core.post(place, message)
+        tell(self._core, place, message, message.files or [])
+        return message.ts
 
     async def edit(self, call: Call) -> Json:
         """Change one's own message."""

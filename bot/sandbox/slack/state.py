@@ -199,6 +199,10 @@ class Workspace:
         for name in CHANNEL_NAMES:
             self.channel(name, create=True)
 
+    def now(self) -> float:
+        """UTC seconds by the sandbox's clock."""
+        return self._clock.now()
+
     def next_ts(self) -> str:
         """A message time stamp by the frame's clock, larger than every one before it."""
         self._last_ts = max(self._last_ts + 1, int(self._clock.now() * 1_000_000))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from bot.sandbox.frame import Json
+from bot.sandbox.slack.dates import written_out
 
 Names = Callable[[str], str | None]
 """The shown name of a member's, channel's or user group's id."""
@@ -68,35 +69,50 @@ def _mention(identity: str, name: str) -> tuple[str, dict[str, Json]]:
     return f"<#{identity}|{name}>", {"type": "channel", "channel_id": identity}
 
 
-def readable(text: str, names: Names) -> str:
-    """What a person reads for a text in wire form: references by name, a link as `label url`, entities decoded."""
-    return unescape(_REFERENCE.sub(lambda match: _read_reference(match[1], names), text))
+def readable(text: str, names: Names, now: float = 0.0) -> str:
+    """What a person reads for a text in wire form: references by name, a link as `label url`, dates written out (`now`
+    in UTC seconds), entities decoded."""
+    return unescape(_REFERENCE.sub(lambda match: _read_reference(match[1], names, now), text))
 
 
-def _read_reference(body: str, names: Names) -> str:
+def _read_reference(body: str, names: Names, now: float) -> str:
     target, _, label = body.partition("|")
     kind, rest = target[0], target[1:]
     if kind in "@#":
         return f"{kind}{names(rest) or label or rest}"
     if kind != "!":
         return f"{label} {target}" if label and label != target else target
+    if rest.startswith("date^"):
+        return _read_date(rest, label, now)
     if rest.startswith("subteam^"):
         return label or f"@{names(rest.removeprefix('subteam^')) or rest}"
     return label or f"@{rest}"
 
 
-class Reader:
-    """Flattens blocks and attachments into the lines that a person reads; buttons are not text."""
+def _read_date(rest: str, fallback: str, now: float) -> str:
+    """`date^<seconds>^<template>[^<link>]`; without a fallback, which Slack wants, a fault is seen as it stands."""
+    _, timestamp, template, *link = [*rest.split("^"), "", ""][: max(4, rest.count("^") + 1)]
+    shown = written_out(timestamp, template, fallback or f"<!{rest}>", now)
+    return f"{shown} {link[0]}" if link and link[0] else shown
 
-    def __init__(self, names: Names) -> None:
+
+class Reader:
+    """Flattens blocks and attachments into the lines that a person reads at `now`; buttons are not text."""
+
+    def __init__(self, names: Names, now: float = 0.0) -> None:
         self._names = names
+        self._now = now
 
     def message(self, wire: dict[str, Json]) -> str:
-        """A whole message: its blocks, or its text where it has none; then attachments and file names."""
-        lines = self.blocks(wire["blocks"]) if wire.get("blocks") else [readable(wire.get("text", ""), self._names)]
+        """A whole message: its blocks, or its text where it has none; then attachments and the titles of files."""
+        lines = (
+            self.blocks(wire["blocks"])
+            if wire.get("blocks")
+            else [readable(wire.get("text", ""), self._names, self._now)]
+        )
         for attachment in wire.get("attachments") or ():
             lines += self._attachment(attachment)
-        lines += [file["name"] for file in wire.get("files") or ()]
+        lines += [file.get("title") or file["name"] for file in wire.get("files") or ()]
         return "\n".join(line for line in lines if line)
 
     def blocks(self, blocks: list[Json]) -> list[str]:
@@ -111,7 +127,7 @@ class Reader:
         """
         if isinstance(value, dict) and value.get("type") == "plain_text":
             return str(value["text"])
-        return readable(value if isinstance(value, str) else (value or {}).get("text", ""), self._names)
+        return readable(value if isinstance(value, str) else (value or {}).get("text", ""), self._names, self._now)
 
     def _block(self, block: dict[str, Json]) -> list[str]:
         kind = block["type"]
@@ -145,6 +161,8 @@ class Reader:
                 return sign + (self._names(part[name]) or part[name])
         if kind == "broadcast":
             return f"@{part['range']}"
+        if kind == "date":
+            return written_out(str(part["timestamp"]), part["format"], str(part.get("fallback", "")), self._now)
         return f":{part['name']}:" if kind == "emoji" else str(part.get("text") or part.get("fallback") or "")
 
     def _attachment(self, attachment: dict[str, Json]) -> list[str]:

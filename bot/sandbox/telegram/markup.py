@@ -5,14 +5,16 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable
+from urllib.parse import parse_qsl
 
 from bot.sandbox.telegram.errors import ApiError, bad
-from bot.sandbox.telegram.text import Entity, ordered, utf16
+from bot.sandbox.telegram.text import Entity, check_date_time, ordered, utf16
 
 _TAGS = {
     "b": "bold", "strong": "bold", "i": "italic", "em": "italic", "u": "underline", "ins": "underline",
     "s": "strikethrough", "strike": "strikethrough", "del": "strikethrough", "tg-spoiler": "spoiler", "code": "code",
     "pre": "pre", "a": "text_link", "span": "spoiler", "blockquote": "blockquote", "tg-emoji": "custom_emoji",
+    "tg-time": "date_time",
 }  # fmt: skip
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9-]*)((?:[^>\"']|\"[^\"]*\"|'[^']*')*)>")
 _ATTRIBUTE = re.compile(r"([a-zA-Z-]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+)))?")
@@ -96,6 +98,8 @@ def _closed(
         kind = "expandable_blockquote"
     elif name == "tg-emoji":
         more = {"custom_emoji_id": attributes.get("emoji-id", "")}
+    elif name == "tg-time":
+        return _moment(attributes.get("unix", ""), attributes.get("format", ""), _entity(kind, out, start))
     elif name == "code" and open_tags and open_tags[-1][0] == "pre" and "class" in attributes:
         open_tags[-1][2]["language"] = attributes["class"].removeprefix("language-")
         return []
@@ -103,6 +107,13 @@ def _closed(
         more = {"language": attributes["language"]}
     made = _entity(kind, out, start, **more)
     return [made] if made else []
+
+
+def _moment(unix: str, template: str, made: Entity | None) -> list[Entity]:
+    """A date in markup, completed. Raises `ApiError`."""
+    at = int(unix) if re.fullmatch(r"\d{1,12}", unix) else 0
+    check_date_time(at, template)
+    return [{**made, "unix_time": at, "date_time_format": template}] if made else []
 
 
 def _is_link(url: str) -> bool:
@@ -200,6 +211,10 @@ class _Markdown:
         url = re.sub(r"\\(.)", r"\1", target[1])
         if url.startswith("tg://emoji?id="):
             self.add("custom_emoji", start, custom_emoji_id=url.rpartition("=")[2])
+        elif url.startswith("tg://time?"):
+            given = dict(parse_qsl(url.partition("?")[2]))
+            made = {"type": "date_time", "offset": start, "length": self.length - start}
+            self.entities += _moment(given.get("unix", ""), given.get("format", ""), made)
         elif _is_link(url):
             self.add("text_link", start, url=url)
         self.at = target.end()

@@ -231,31 +231,38 @@ class People:
 
     def _look(self, message: Message, user: User | None) -> Seen:
         if message.poll is not None or message.prompt is not None:
-            return _shown(message, user)
+            return self._shown(message, user)
         quoted = message.reply_to is not None and message.reply_to.deleted
         parts = (message.body, message.author.first_name, quoted)
-        return self._looks.look((message.chat.id, message.id), parts, lambda: _shown(message, None))
+        return self._looks.look((message.chat.id, message.id), parts, lambda: self._shown(message, None))
 
+    def _shown(self, message: Message, user: User | None) -> Seen:
+        rows = message.body.get("reply_markup", {}).get("inline_keyboard", [])
+        buttons = tuple({"id": _button_id(button), "label": button["text"]} for row in rows for button in row)
+        poll = message.poll
+        return Seen(
+            str(message.id),
+            message.author.first_name,
+            message.text if poll is None else "\n".join(line for line in (poll.description, poll.question) if line),
+            reply_to=str(message.reply_to.id) if message.reply_to and not message.reply_to.deleted else None,
+            buttons=buttons,
+            poll=_poll_seen(poll) if poll is not None else None,
+            form=form_of(message, user) if user else None,
+            files=self._files(message),
+        )
 
-def _shown(message: Message, user: User | None) -> Seen:
-    rows = message.body.get("reply_markup", {}).get("inline_keyboard", [])
-    buttons = tuple({"id": _button_id(button), "label": button["text"]} for row in rows for button in row)
-    reply_to = str(message.reply_to.id) if message.reply_to and not message.reply_to.deleted else None
-    poll = message.poll
-    return Seen(
-        str(message.id),
-        message.author.first_name,
-        poll.question if poll is not None else message.text,
-        reply_to=reply_to,
-        buttons=buttons,
-        poll=_poll_seen(poll) if poll is not None else None,
-        form=form_of(message, user) if user else None,
-    )
+    def _files(self, message: Message) -> list[Json] | None:
+        """The document or picture; Telegram keeps no name of a picture, so that it is the one it was sent with."""
+        found = message.body.get("document") or (message.body.get("photo") or [None])[0]
+        stored = self._world.files.get(found["file_id"]) if found else None
+        return [{"name": stored.name, "type": stored.mime, "size": len(stored.data)}] if stored else None
 
 
 def _poll_seen(poll: polls.Poll) -> Json:
-    options = [{"text": text, "votes": count} for text, count in zip(poll.options, poll.counts(), strict=True)]
-    return {"question": poll.question, "options": options, "closed": poll.closed, "multiple": poll.multiple}
+    counts: list[int | None] = [None if poll.secret else count for count in poll.counts()]
+    options = [{"text": text, "votes": count} for text, count in zip(poll.options, counts, strict=True)]
+    shown = {"question": poll.question, "options": options, "closed": poll.closed, "multiple": poll.multiple}
+    return {**shown, "total": len(poll.votes)}
 
 
 def form_of(message: Message, user: User) -> Json:

@@ -30,7 +30,9 @@ _FOUND = (
     ("$", r"(?<!\w)(?P<cashtag>\$[A-Z]{1,8})(?!\w)"),
 )
 _RANKS = {kind: rank for rank, kind in enumerate(("", "bold", "italic", "underline", "strikethrough", "spoiler"))}
-_SHUT = {"code", "pre", "text_link", "text_mention", "url", "email", "mention", "custom_emoji"}
+_DATE_TIME = re.compile(r"r|w?[dD]?[tT]?")
+_LATEST = 2**31 - 1
+_SHUT = {"code", "pre", "text_link", "text_mention", "url", "email", "mention", "custom_emoji", "date_time"}
 
 
 def utf16(text: str) -> int:
@@ -107,7 +109,17 @@ def checked_entities(text: str, entities: Json, kinds: frozenset[str]) -> list[E
             )
         if entity["type"] == "text_link" and not entity.get("url"):
             raise bad("can't parse MessageEntity: text_link without url")
+        if entity["type"] == "date_time":
+            check_date_time(entity.get("unix_time"), entity.get("date_time_format", ""))
     return ordered(list(entities))
+
+
+def check_date_time(at: Json, template: str) -> None:
+    """Hold a date to "Date-time entity formatting" of the Bot API. Raises `ApiError`."""
+    if not isinstance(at, int) or not 0 < at <= _LATEST:
+        raise bad("can't parse MessageEntity: date_time without a valid unix_time")
+    if not _DATE_TIME.fullmatch(template):
+        raise bad("can't parse MessageEntity: invalid date_time_format specified")
 
 
 def piece(text: str, entity: Entity) -> str:

@@ -210,21 +210,6 @@ async def test_posting_is_limited_by_channel_and_time_heals_it(start: Any) -> No
     await slack.post(channel="community")
 
 
-async def test_an_upload_in_three_steps_becomes_a_message(slack: Any) -> None:
-    ticket = await slack.call("files.getUploadURLExternal", filename="a.txt", length=5)
-    done = {"files": [{"id": ticket["file_id"], "title": "A"}], "channel_id": slack.channels["community"]}
-    assert (await slack.call("files.completeUploadExternal", **done))["error"] == "file_not_found"
-    async with slack.session.post(ticket["upload_url"], data=b"hello") as response:
-        assert response.status == 200
-    answer = await slack.call("files.completeUploadExternal", **done)
-    assert [m.text for m in slack.server.seen("community", None, None)] == ["a.txt"]
-    address, headers = answer["files"][0]["url_private"], {"Authorization": f"Bearer {slack.bot}"}
-    async with slack.session.get(address, headers=headers) as response:
-        assert await response.read() == b"hello"
-    async with slack.session.get(address) as response:
-        assert response.content_type == "text/html"
-
-
 async def test_faults_spare_the_way_in_unless_they_name_it(slack: Any) -> None:
     await slack.server.fault(Fault("500"))
     assert (await slack.raw("auth.test")).status == 200

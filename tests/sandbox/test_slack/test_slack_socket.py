@@ -56,6 +56,7 @@ async def test_changes_reactions_and_own_posts_arrive_too(slack: Any) -> None:
     ts = await slack.server.say({**who, "text": "before", "attachment": "a.png"})
     said = (await socket.event())["payload"]["event"]
     assert (said["subtype"], said["files"][0]["name"]) == ("file_share", "a.png")
+    assert (await socket.event())["payload"]["event"]["type"] == "file_shared"
     await slack.server.edit({**who, "message_id": ts, "text": "after"})
     edited = (await socket.event())["payload"]["event"]
     assert (edited["subtype"], edited["hidden"]) == ("message_changed", True)

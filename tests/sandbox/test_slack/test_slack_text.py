@@ -51,11 +51,22 @@ def test_references_are_made_as_the_client_makes_them(typed: str, wire: str) -> 
         ("<@U0000000AN|old>", "@ana"),
         ("<@U404>", "@U404"),
         ("<!everyone> &amp;lt;", "@everyone &lt;"),
-        ("<!date^1^{date}|1970-01-01>", "1970-01-01"),
+        ("<!date^1392734382^{date} at {time}|then>", "February 18th, 2014 at 2:39 PM"),
+        ("<!date^1392734382^{date_num} {time_secs}|then>", "2014-02-18 2:39:42 PM"),
+        ("<!date^1392734382^{date_short}^https://x.io|then>", "Feb 18, 2014 https://x.io"),
+        ("<!date^1392734382^{date_long}, {ago}|then>", "Tuesday, February 18th, 2014, 3 days ago"),
+        ("<!date^1392961111^{date_short_pretty}|then>", "today"),
+        ("<!date^1393041600^{date_pretty}|then>", "tomorrow"),
+        ("<!date^1392734382^{weekday}|then>", "then"),
+        ("<!date^1392734382^|then>", "then"),
+        ("<!date^soon^{date}|then>", "then"),
+        ("<!date^99999999999999^{date}|then>", "then"),
+        ("<!date^soon^{date}>", "<!date^soon^{date}>"),
+        ("<!date|then>", "then"),
     ],
 )
 def test_wire_text_is_read_by_names_and_labels(wire: str, read: str) -> None:
-    assert readable(wire, NAMES.get) == read
+    assert readable(wire, NAMES.get, now=1_393_000_000.0) == read
 
 
 def test_blocks_of_every_kind_flatten_to_lines() -> None:

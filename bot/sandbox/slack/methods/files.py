@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.sandbox.frame import Json
 from bot.sandbox.slack.core import Place
 from bot.sandbox.slack.errors import SlackError
-from bot.sandbox.slack.files import new_file, shared
+from bot.sandbox.slack.files import new_file, shared, tell
 from bot.sandbox.slack.limits import Tier
 from bot.sandbox.slack.methods.registry import Call, method
 
@@ -23,12 +23,12 @@ def get_upload_url(call: Call) -> dict[str, Json]:
 
 @method("files.completeUploadExternal", tier=Tier.FOUR, scope="files:write")
 def complete_upload(call: Call) -> dict[str, Json]:
-    """Finish uploads, and share them where a channel is named."""
+    """Finish uploads, and share them where a channel is named; the answer does not tell of the sharing yet."""
     files = [_uploaded(call, item) for item in call.args["files"]]
+    answer = [{**file, "channels": [], "shares": {}} for file in files]
     if call.args.get("channel_id"):
-        place = call.channel("channel_id", joined=True)
-        _share(call, place, files)
-    return {"files": files}
+        _share(call, call.channel("channel_id", joined=True), files)
+    return {"files": answer}
 
 
 @method("files.info", tier=Tier.FOUR, scope="files:read")
@@ -56,6 +56,8 @@ def _share(call: Call, place: Place, files: list[dict[str, Json]]) -> None:
     if thread and not place.channel.find(thread):
         raise SlackError("thread_not_found")
     text = call.args.get("initial_comment", "")
-    message = call.core.app_message(place, text, thread_ts=thread, subtype="file_share", files=files)
+    blocks = None if text else call.args.get("blocks")
+    message = call.core.app_message(place, text, thread_ts=thread, subtype="file_share", files=files, blocks=blocks)
     call.core.post(place, message)
     shared(place, message, files)
+    tell(call.core, place, message, files)

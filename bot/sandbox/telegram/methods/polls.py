@@ -12,12 +12,10 @@ from bot.sandbox.telegram.params import Params
 from bot.sandbox.telegram.world import BOT_ID, Message, User
 
 OPTIONS_AT_MOST = 12
-QUESTION_LIMIT, OPTION_LIMIT, EXPLANATION_LIMIT = 300, 100, 200
+QUESTION_LIMIT, OPTION_LIMIT, EXPLANATION_LIMIT, EXPLANATION_LINES, DESCRIPTION_LIMIT = 300, 100, 200, 3, 1024
 OPEN_SECONDS = (5, 2628000)
-_NOT_OFFERED = (
-    "shuffle_options", "allow_adding_options", "hide_results_until_closes", "members_only", "country_codes",
-    "explanation_media", "media", "description",
-)  # fmt: skip
+_NOT_OFFERED = ("allow_adding_options", "explanation_media", "media")
+_CHANNELS_ONLY = ("members_only", "country_codes")
 
 
 @dataclass
@@ -35,19 +33,41 @@ class Poll:
     open_period: int | None = None
     close_date: int | None = None
     closed: bool = False
+    hidden: bool = False
+    """Whether results are shown only when it is closed."""
+    description: str = ""
     votes: dict[int, list[int]] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
     """Where the poll is shown: its message and the forwarded ones."""
+    _counts: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._counts = [0] * len(self.options)
+
+    @property
+    def secret(self) -> bool:
+        """Whether nobody sees the results yet."""
+        return self.hidden and not self.closed
 
     def counts(self) -> list[int]:
         """Votes per option."""
-        return [sum(number in chosen for chosen in self.votes.values()) for number in range(len(self.options))]
+        return list(self._counts)
 
-    def api(self) -> Json:
-        """As Bot API `Poll`."""
+    def take(self, user: int, chosen: list[int]) -> None:
+        """Make these the user's choices; none takes the vote back."""
+        for number in self.votes.pop(user, []):
+            self._counts[number] -= 1
+        for number in chosen:
+            self._counts[number] += 1
+        if chosen:
+            self.votes[user] = chosen
+
+    def api(self, *, in_message: bool = False) -> Json:
+        """As Bot API `Poll`. While results are hidden, `voter_count` is 0: "may be 0 if unknown" (`PollOption`)."""
+        counts = [0] * len(self.options) if self.secret else self._counts
         options = [
             {"persistent_id": persistent_id(number), "text": text, "voter_count": count}
-            for number, (text, count) in enumerate(zip(self.options, self.counts(), strict=True))
+            for number, (text, count) in enumerate(zip(self.options, counts, strict=True))
         ]
         poll: dict[str, Any] = {
             "id": self.id,
@@ -66,6 +86,7 @@ class Poll:
             "explanation": self.explanation or None,
             "open_period": self.open_period,
             "close_date": self.close_date,
+            "description": self.description if in_message and self.description else None,
         }
         return poll | {name: value for name, value in known.items() if value is not None}
 
@@ -80,6 +101,8 @@ def send_poll(api: Api, params: Params) -> Json:
     """Post a poll."""
     if unknown := [name for name in _NOT_OFFERED if params.get(name)]:
         raise bad(f"{unknown[0]} is not available in this server")
+    if wrong := [name for name in _CHANNELS_ONLY if params.get(name)]:
+        raise bad(f"{wrong[0]} can be used only in channel chats")
     question, _ = formatted(api, params, "question", "question_parse_mode", "question_entities")
     if len(not_blank(question, "poll question must be non-empty")) > QUESTION_LIMIT:
         raise bad(f"poll question length must not exceed {QUESTION_LIMIT}")
@@ -89,7 +112,7 @@ def send_poll(api: Api, params: Params) -> Json:
     if len(options) > OPTIONS_AT_MOST:
         raise bad(f"poll can't have more than {OPTIONS_AT_MOST} options")
     poll = _poll(api, params, question, options)
-    message = send(api, params, {"poll": poll.api()})
+    message = send(api, params, {"poll": poll.api(in_message=True)})
     message.poll = poll
     poll.messages.append(message)
     api.polls.append(poll)
@@ -112,8 +135,11 @@ def _poll(api: Api, params: Params, question: str, options: list[str]) -> Poll:
         raise bad("unsupported poll type specified")
     quiz = kind == "quiz"
     explanation, _ = formatted(api, params, "explanation", "explanation_parse_mode", "explanation_entities")
-    if len(explanation) > EXPLANATION_LIMIT:
+    if len(explanation) > EXPLANATION_LIMIT or explanation.count("\n") >= EXPLANATION_LINES:
         raise bad("explanation is too long")
+    description, _ = formatted(api, params, "description", "description_parse_mode", "description_entities")
+    if len(description) > DESCRIPTION_LIMIT:
+        raise bad("poll description is too long")
     poll = Poll(
         id=str(5_200_000_000_000_000_001 + len(api.polls)),
         question=question,
@@ -124,6 +150,8 @@ def _poll(api: Api, params: Params, question: str, options: list[str]) -> Poll:
         correct=_correct(params, len(options)) if quiz else None,
         explanation=explanation,
         closed=params.get("is_closed", False),
+        hidden=params.get("hide_results_until_closes", False),
+        description=description,
     )
     _set_closing(api, params, poll)
     return poll
@@ -191,7 +219,7 @@ def close_due(api: Api) -> float | None:
 def changed(api: Api, poll: Poll) -> None:
     """Bring the poll's messages up to date and send its new state to the bot."""
     for message in poll.messages:
-        message.body = {**message.body, "poll": poll.api()}
+        message.body = {**message.body, "poll": poll.api(in_message=True)}
     api.updates.push("poll", poll.api())
 
 
@@ -205,10 +233,7 @@ def vote(api: Api, poll: Poll, user: User, chosen: list[int]) -> str | None:
         return "the poll takes one answer"
     if user.id in poll.votes and not poll.revoting:
         return "the poll does not let votes be changed"
-    if chosen:
-        poll.votes[user.id] = sorted(set(chosen))
-    else:
-        poll.votes.pop(user.id, None)
+    poll.take(user.id, sorted(set(chosen)))
     if not poll.anonymous:
         ids = poll.votes.get(user.id, [])
         answer = {"poll_id": poll.id, "user": user.api(), "option_ids": ids}
