@@ -211,6 +211,7 @@ UNSAID = {
     "review.already.drafting", "review.already.waiting", "review.already.uncertain", "review.already.failed",
 }  # fmt: skip
 ELSEWHERE = (
+    "link.",
     "triage.",
     "doctor.",
     "manifest.",

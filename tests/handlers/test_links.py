@@ -22,11 +22,12 @@ from bot.domain.polls import Kind, Option, Poll, Question, State
 from bot.handlers.context import Context
 from bot.handlers.links import part, tie
 from bot.handlers.polls.voting import voter_of
+from bot.locales import LANGUAGES
 from bot.storage.keys import Keys
 from bot.storage.tables import link_codes, metadata
 from bot.storage.work import Work
 
-from .house import House, member, settings_for
+from .house import House, living, member, settings_for
 
 LIN, LIN_THERE, EVE = member("slack", "lin"), member("telegram", "77"), member("discord", "eve")
 
@@ -211,6 +212,24 @@ async def test_names_cannot_pretend(house: House) -> None:
     text = house.notices("77", "telegram")[-1]
     assert "\u202e" not in text
     assert "x" * 50 not in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_every_text_is_said_without_a_fault(path: Path, language: str) -> None:
+    others = [one for one in LANGUAGES if one != language]
+    async with living(path, languages=[language, *others]) as house:
+        code = await offered(house)
+        await house.command("link", code)
+        for text in (code, f"{code} yes"):
+            await house.command("link", text, "discord", "eve")
+        code = await offered(house)
+        for _ in range(7):
+            await house.command("link", code, "discord", "eve")
+            await house.command("link", "000000" if code != "000000" else "111111", "discord", "eve")
+        for _ in range(2):
+            await house.command("unlink", "", "discord", "eve")
+        said = {key for spoken, key in house.texts.said if spoken == language}
+        assert {key for key in house.texts.keys(language) if key.startswith("link.")} <= said
 
 
 # --- ballots follow -------------------------------------------------------------------------------------------------
