@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.chat import moments
 from bot.chat.events import MessagePosted
-from bot.chat.messages import Card, Document, Line, Notice, Prompt, Reply
+from bot.chat.messages import Button, Card, Document, Line, Notice, Prompt, Reply
 from bot.chat.moments import Moment, moment
 from bot.domain.places import Channel, Member
 from bot.integrations.telegram import TelegramConfig, TelegramPlatform, outgoing
@@ -124,6 +124,28 @@ async def test_a_notice_is_plain_in_an_answer_and_marked_in_a_message() -> None:
     assert (late["text"], "entities" in late) == ("much later", False)
     assert len(dated(long["text"], long["entities"])) == 20
     assert (public["chat_id"], public["text"]) == (-100, moments.plain(ENDS))
+
+
+async def test_far_times_are_not_marked_and_buttons_not_shown(caplog: pytest.LogCaptureFixture) -> None:
+    place = Channel("telegram", "123456", "-100")
+    far = moment(SUNDAY + AHEAD + 60, "much later")
+    async with serving() as server:
+        server.answers["sendMessage"] = lambda sent: {"message_id": 4}
+        platform = TelegramPlatform(TelegramConfig(TOKEN, server.url), lambda: float(SUNDAY))
+        await platform.send(Line(far), place, "k")
+        await platform.send(Line(moment(SUNDAY + AHEAD, "soon")), place, "k")
+        await platform.edit(Card(far), place, "4")
+        with caplog.at_level("INFO", "herald.telegram"):
+            await platform.notify(Notice("SECRET", ANA, buttons=(Button("SECRET", "SECRET"),)), place, {})
+        await platform.close()
+    late, soon, notice = server.called("sendMessage")
+    (changed,) = server.called("editMessageText")
+    assert "entities" not in late
+    assert [one["type"] for one in changed["entities"]] == ["bold"]
+    assert dated(soon["text"], soon["entities"]) == [("soon", SUNDAY + AHEAD, "wDt")]
+    assert (notice["text"], "reply_markup" in notice) == ("SECRET", False)
+    assert "buttons" in caplog.text
+    assert "SECRET" not in caplog.text
 
 
 async def test_dates_arrive_where_they_stand(stage: Stage, platform: TelegramPlatform) -> None:
