@@ -253,6 +253,7 @@ async def test_a_reset_comes_before_the_work(client: Client) -> None:
     assert await client.seen() == []
     row = (await client.journal())[-1]
     assert (row["fault"], row["status"]) == ("reset", None)
+    assert row["body"] == {"chat_id": client.community, "text": "never"}
 
 
 async def test_slow_does_the_work_at_once(client: Client) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import binascii
+import contextlib
 import json
 import logging
 import re
@@ -63,6 +64,9 @@ class BotApi:
         exchange, problem = await _read(request, self._api)
         fault = self._fault(exchange)
         name = fault.kind if fault else None
+        if name in ("reset", "429", "500"):
+            with contextlib.suppress(ApiError):
+                self._checked(exchange)  # so that the journal shows what would have been carried out
         if fault is not None and fault.kind == "reset":
             self._journal(request.method, exchange, None, name)
             return cut(request)
