@@ -23,9 +23,26 @@ from bot.domain.roles import Grant, Role
 from bot.domain.spans import number, seconds
 
 _SHOWN = 40
-_ANYBODY = Restrictions()
+_NOBODY_OUT = Restrictions()
 _OWN = {Kind.RATING: STARS, Kind.CONSENT: ABSTAIN}
 """Kinds that bring their options."""
+
+REFUSALS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("text_long", ("length", "limit")),
+    ("control", ()),
+    ("no_quotes", ()),
+    ("open_quote", ("text",)),
+    ("flag_value", ("flag",)),
+    ("flag_twice", ("flag",)),
+    ("word", ("word",)),
+    ("word_near", ("word", "near")),
+    ("kinds_clash", ("one", "other")),
+    ("span_unclear", ("text",)),
+    ("role_unclear", ("text",)),
+    ("approval_alone", ()),
+    ("explanation_alone", ()),
+)
+"""Every `why` of this module with its arguments, beside those of `polling.check` (`polls.REFUSALS`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +62,7 @@ class Asked:
     correct: int = 0
     """The number (from 1) of a quiz's right option."""
     explanation: str = ""
-    restrictions: Restrictions = _ANYBODY
+    restrictions: Restrictions = _NOBODY_OUT
     ends: str = ""
     """When it ends: a duration or a point in time, for `locales.times.read_time`."""
     starts: str = ""
@@ -178,10 +195,12 @@ _VALUED: Mapping[str, str] = {
 _QUOTED = ("explain", "role")
 """What may stand in quotes; an explanation must."""
 _NAMES = [word for words in [*_PLAIN.values(), *_TIMES.values(), *_VALUED.values()] for word in words.split("|")]
-_PLACE = re.compile(r"[#@][^\s,、;]{1,100}|<#[^>\s]{1,100}>|(?:slack|discord|telegram)/[^\s,、;]{1,100}", re.IGNORECASE)
+_PLACE = re.compile(
+    r"[#@][^\s,、;。]{1,100}|<#[^>\s]{1,100}>|(?:slack|discord|telegram)/[^\s,、;。]{1,100}", re.IGNORECASE
+)
 _LEADING = re.compile(r"(?:in|on|and|在|和|到)\s*:?\s*(?=[#@]|<#|(?:slack|discord|telegram)/)", re.IGNORECASE)
 _GAP = re.compile(r"[\s,、;。|+]*")
-_WORD = re.compile(r"[^\s,、;]+")
+_WORD = re.compile(r"[^\s,、;。]+")
 
 
 def _ending(words: str) -> str:
