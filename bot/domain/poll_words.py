@@ -17,7 +17,7 @@ from difflib import get_close_matches
 
 from bot.domain import polling
 from bot.domain.places import BadAddress
-from bot.domain.poll_quotes import Quoted, split
+from bot.domain.poll_quotes import MAX_TEXT, Quoted, split
 from bot.domain.polls import ABSTAIN, STARS, Kind, Option, Question, Refused, Restrictions
 from bot.domain.roles import Grant, Role
 from bot.domain.spans import number, seconds
@@ -228,6 +228,8 @@ _FLAG = re.compile(
 def _flags(found: _Found, part: str) -> Refused | None:
     """The flags of what stands between two quoted texts."""
     text = unicodedata.normalize("NFKC", part)
+    if len(text) > MAX_TEXT:  # some signs stand for many
+        return Refused("text_long", {"length": len(text), "limit": MAX_TEXT})
     at, refused = 0, None
     while refused is None and (at := _skip(text, at)) < len(text):
         place = _PLACE.match(text, at)

@@ -358,6 +358,7 @@ def test_what_is_far_too_much() -> None:
     assert refused('"Q" ' + '"A" ' * 500)[0] == "many_options"
     assert refused('"Q" "B" "' + "x" * 5000 + '"')[0] == "option_long"
     assert refused('"Q" "B" "' + "x" * 10_000 + '"') == ("text_long", {"length": 10_010, "limit": 6000})
+    assert refused('"Q" ' + "\ufdfa" * 5000)[0] == "text_long"
     assert refused('"Q"' + '""' * 2000)[0] == "many_options"
 
 
