@@ -69,7 +69,16 @@ def _model(allowed: tuple[str, ...]) -> LanguageIdentifier | None:
     if not known:
         return None
     model.set_languages(known)
-    return model
+    # The model keeps all its languages beside those that it is limited to: one that never had others takes less memory.
+    return LanguageIdentifier(
+        model.nb_ptc,
+        model.nb_pc,
+        model.nb_classes,
+        model.tk_nextmove,
+        model.tk_output,
+        norm_probs=True,
+        tk_row=model.tk_row,
+    )
 
 
 def _by_model(text: str, allowed: tuple[str, ...]) -> str:
