@@ -74,6 +74,17 @@ async def test_a_poll_is_voted_in_and_ended(stage: Stage, platform: TelegramPlat
     assert answers[-2:] == [200, 400]  # it has ended already, and that is fine
 
 
+async def test_a_hidden_poll_shows_no_counts_and_tells_us_votes(
+    stage: Stage, platform: TelegramPlatform, sink: RecordingSink
+) -> None:
+    sent = await platform.send(replace(POLL, hidden=True), stage.channel(), "p8")
+    assert (await voted(stage, sink, sent, "ana", 0)).options == (0,)
+    assert not any(option.get("votes") for option in (await stage.messages())[split(sent)[0]]["poll"]["options"])
+    await platform.end_poll(stage.channel(), sent)
+    options = (await stage.messages())[split(sent)[0]]["poll"]["options"]
+    assert [option["votes"] for option in options] == [1, 0, 0]
+
+
 async def test_a_quiz_has_one_right_answer_and_no_second_try(
     stage: Stage, platform: TelegramPlatform, sink: RecordingSink
 ) -> None:
