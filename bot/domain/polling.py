@@ -41,12 +41,15 @@ def tidy(text: str) -> str:
 
 
 def alike(text: str) -> str:
-    """What two texts have in common if people would read them as the same: case, width, white space and what cannot be
+    """What two texts have in common if people would read them as the same: case, width, white space, and what cannot be
     seen are left out."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return " ".join(
-        "".join(one for one in folded if unicodedata.category(one) not in {"Cf", "Cc"} or one in "\t\n").split()
-    )
+    seen = "".join(one for one in text if one.isspace() or not _unseen(one))
+    return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold()).split())
+
+
+def _unseen(one: str) -> bool:
+    """Controls, marks of direction and joining, and selectors of a variant (of an emoji, say)."""
+    return unicodedata.category(one) in {"Cf", "Cc"} or "\ufe00" <= one <= "\ufe0f"
 
 
 def check(question: Question) -> Refused | None:
