@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam
 
 from bot.domain.delivery import DeliveryState
 from bot.domain.places import Channel
 from bot.storage.dialects import insert
+from bot.storage.hot import Hot
 from bot.storage.tables import live, outbox
 
 
@@ -22,6 +23,16 @@ class Post:
     message_id: str
     shown: str
     edited_at: float
+
+
+_NAMES = tuple(column.name for column in live.c)
+_GET = Hot(sa.select(live).where(live.c.name == bindparam("key")))
+_WAITING = Hot(
+    sa.select(outbox.c.id)
+    .where(outbox.c.lane == bindparam("of_lane"), sa.text(f"outbox.state = '{DeliveryState.PENDING.value}'"))
+    .order_by(outbox.c.id)
+    .limit(sa.literal_column("1"))
+)
 
 
 class LivePosts:
@@ -49,11 +60,12 @@ class LivePosts:
 
     def get(self, name: str) -> Post | None:
         """It, or None."""
-        row = self._connection.execute(sa.select(live).where(live.c.name == name)).one_or_none()
+        row = _GET.row(self._connection, {"key": name})
         if row is None:
             return None
-        at = Channel(row.platform, row.tenant, row.channel_id, row.thread_id, row.parent_id)
-        return Post(row.name, at, row.message_id, row.shown, row.edited_at)
+        r = dict(zip(_NAMES, row, strict=True))
+        at = Channel(r["platform"], r["tenant"], r["channel_id"], r["thread_id"], r["parent_id"])
+        return Post(r["name"], at, r["message_id"], r["shown"], r["edited_at"])
 
     def begin(self, name: str, shows: str, now: float) -> None:
         """It is about to be edited: until that is done nobody knows what it shows."""
@@ -69,10 +81,7 @@ class LivePosts:
 
     def waiting(self, lane: str) -> int | None:
         """The row of the outbox that waits in this lane, if any."""
-        query = sa.select(outbox.c.id).where(
-            outbox.c.lane == lane, sa.text(f"outbox.state = '{DeliveryState.PENDING.value}'")
-        )
-        row: int | None = self._connection.execute(query.order_by(outbox.c.id).limit(1)).scalar()
+        row: int | None = _WAITING.value(self._connection, {"of_lane": lane})
         return row
 
     def _set(self, name: str, **values: object) -> None:

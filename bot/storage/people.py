@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam
 
 from bot.domain.places import Channel, Member
 from bot.storage.dialects import insert
+from bot.storage.hot import Hot
 from bot.storage.tables import facts, people, prompts
 
 
@@ -22,6 +23,10 @@ class StoredPrompt:
     field: str
 
 
+_LANGUAGE = Hot(sa.select(people.c.language).where(people.c.member == bindparam("of_member")))
+_FACT = Hot(sa.select(facts.c.value).where(facts.c.name == bindparam("key")))
+
+
 class People:
     """Members' choices."""
 
@@ -30,8 +35,7 @@ class People:
 
     def language(self, member: Member) -> str | None:
         """The language that they chose."""
-        query = sa.select(people.c.language).where(people.c.member == str(member))
-        return self._connection.execute(query).scalar_one_or_none() or None
+        return _LANGUAGE.value(self._connection, {"of_member": str(member)}) or None
 
     def choose_language(self, member: Member, language: str) -> None:
         """Keep it."""
@@ -105,7 +109,8 @@ class Facts:
 
     def get(self, name: str) -> str | None:
         """Its value."""
-        return self._connection.execute(sa.select(facts.c.value).where(facts.c.name == name)).scalar_one_or_none()
+        found: str | None = _FACT.value(self._connection, {"key": name})
+        return found
 
     def set(self, name: str, value: str) -> None:
         """Keep it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -76,6 +76,7 @@ _PAGE = Hot(
 )
 _LAST = 2**63 - 1
 _POST_COLUMNS = [column for column in poll_posts.c if column.name != "native_name"]
+_POSTS = Hot(sa.select(*_POST_COLUMNS).where(poll_posts.c.poll_id == bindparam("of_poll")).order_by(poll_posts.c.id))
 _REFUSE = Hot(
     insert(poll_refusals)
     .values({name: bindparam(name) for name in ("poll_id", "rule", "voter")})
@@ -144,15 +145,14 @@ class Polls:
         return int(self._connection.execute(insert(poll_posts).values(values).returning(poll_posts.c.id)).scalar_one())
 
     def posts(self, poll_id: int) -> list[PollPost]:
-        """All messages of a poll."""
-        query = sa.select(*_POST_COLUMNS).where(poll_posts.c.poll_id == poll_id).order_by(poll_posts.c.id)
-        return [_post(row._asdict()) for row in self._connection.execute(query)]
+        """All messages of a poll, in the order in which they were planned. Asked for every vote."""
+        return [_post(row) for row in _POSTS.rows(self._connection, {"of_poll": poll_id})]
 
     def post(self, post_id: int) -> PollPost | None:
         """The message of this number."""
         query = sa.select(*_POST_COLUMNS).where(poll_posts.c.id == post_id)
         row = self._connection.execute(query).one_or_none()
-        return _post(row._asdict()) if row else None
+        return _post(row) if row else None
 
     def posted(self, post_id: int, message_id: str) -> None:
         """The platform has taken it as this message; a native poll is called what the id ends in."""
@@ -164,7 +164,7 @@ class Polls:
         """The message that is what this platform calls the poll `poll` (`PollVoted.poll`)."""
         query = sa.select(*_POST_COLUMNS).where(poll_posts.c.platform == platform, poll_posts.c.native_name == poll)
         row = self._connection.execute(query).one_or_none()
-        return _post(row._asdict()) if row else None
+        return _post(row) if row else None
 
     # ---- what is written down
 
@@ -270,6 +270,7 @@ def _question(q: dict[str, Any]) -> Question:
     )
 
 
-def _post(r: dict[str, Any]) -> PollPost:
-    place = Channel(r["platform"], r["tenant"], r["channel_id"], r["thread_id"], r["parent_id"])
-    return PollPost(r["id"], r["poll_id"], place, bool(r["native"]), r["message_id"])
+def _post(row: Sequence[Any]) -> PollPost:
+    number, poll_id, platform, tenant, channel_id, thread_id, parent_id, native, message_id = row
+    place = Channel(platform, tenant, channel_id, thread_id, parent_id)
+    return PollPost(number, poll_id, place, bool(native), message_id)
