@@ -29,7 +29,11 @@ _NAMES = tuple(column.name for column in live.c)
 _GET = Hot(sa.select(live).where(live.c.name == bindparam("key")))
 _WAITING = Hot(
     sa.select(outbox.c.id)
-    .where(outbox.c.lane == bindparam("of_lane"), sa.text(f"outbox.state = '{DeliveryState.PENDING.value}'"))
+    .where(
+        outbox.c.lane == bindparam("of_lane"),
+        sa.text("outbox.state IN ('pending', 'claimed', 'sending', 'uncertain')"),  # as its partial index says
+        outbox.c.state == sa.literal_column(f"'{DeliveryState.PENDING.value}'"),
+    )
     .order_by(outbox.c.id)
     .limit(sa.literal_column("1"))
 )
