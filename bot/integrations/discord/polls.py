@@ -9,7 +9,7 @@ from discord.http import Route
 from bot.chat.ports import Refused, Unclear
 from bot.integrations.discord.api import Api
 from bot.integrations.discord.errors import GONE
-from bot.integrations.discord.fields import mappings, snowflake
+from bot.integrations.discord.fields import mapping, mappings, snowflake
 from bot.integrations.discord.parse import ANSWERS
 
 _ENDED = "520001"
@@ -20,10 +20,17 @@ _PATIENCE = 60.0
 
 
 async def end(api: Api, channel: str, message: str) -> None:
-    """End a poll; one that has ended or is gone is a success. Raises SendError."""
-    path = "/channels/{channel_id}/polls/{message_id}/expire"
+    """End a poll; one that has ended or is gone is a success. Raises SendError.
+
+    It is looked at first: one that is to end with its hour has mostly done so, and what would be refused is not asked.
+    """
+    known = {"channel_id": channel, "message_id": message}
+    look = Route("GET", "/channels/{channel_id}/messages/{message_id}", **known)
+    expire = Route("POST", "/channels/{channel_id}/polls/{message_id}/expire", **known)
     try:
-        await api.rest.call(Route("POST", path, channel_id=channel, message_id=message))
+        results = mapping(mapping(await api.get(look, api.rest.timeout / 2), "poll"), "results")
+        if results.get("is_finalized") is not True:
+            await api.rest.call(expire, within=api.rest.timeout / 2)
     except Refused as refused:
         if refused.code not in (_ENDED, GONE):
             raise

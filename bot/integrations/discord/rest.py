@@ -54,7 +54,8 @@ class Rest:
         self._wire = wire
         self._limits = limits
         self._headers = {"Authorization": f"Bot {token}"}
-        self._timeout = timeout
+        self.timeout = timeout
+        """Seconds that a call may take where it is not told otherwise."""
         self.seen: Callable[[LimitSeen], None] | None = None
         """Hears of each limit that the answer to a create, an edit or a deletion names."""
 
@@ -73,7 +74,7 @@ class Rest:
         With `repeat` (reading does unless told otherwise) what fails or has to wait is tried again within that time.
         """
         loop = asyncio.get_running_loop()
-        end = loop.time() + (within or self._timeout)
+        end = loop.time() + (within or self.timeout)
         pauses = iter(PAUSES if repeat or (repeat is None and route.method == "GET") else ())
         while True:
             try:
@@ -93,11 +94,11 @@ class Rest:
         message (`enforce_nonce`), so at most one is created. Empty: it was created, and has been deleted meanwhile.
         """
         loop = asyncio.get_running_loop()
-        end = loop.time() + self._timeout
+        end = loop.time() + self.timeout
         unclear: Unclear | None = None
         for pause in PAUSES:
             # The first attempt leaves time for another; a later one may use up what there is.
-            begun, half = loop.time(), loop.time() + self._timeout / 2
+            begun, half = loop.time(), loop.time() + self.timeout / 2
             try:
                 made = await self._attempt(route, _Sent(body, None, file), end if unclear else min(end, half))
                 return _made(made)

@@ -18,7 +18,8 @@ from tests.integrations.discord.scripted import BOT, CHANNEL, GUILD, Said, Scrip
 HERE = Channel("discord", GUILD, CHANNEL)
 POLL = "900000000000000001"
 ANSWERS = f"/channels/{CHANNEL}/polls/{POLL}/answers"
-EXPIRE = f"/channels/{CHANNEL}/polls/{POLL}/expire"
+EXPIRE = "POST", f"/channels/{CHANNEL}/polls/{POLL}/expire"
+MESSAGE = "GET", f"/channels/{CHANNEL}/messages/{POLL}"
 LIMIT = {
     "X-RateLimit-Limit": "5",
     "X-RateLimit-Remaining": "4",
@@ -87,21 +88,33 @@ async def test_votes_that_cannot_be_read_are_no_empty_ballot_box(
 async def test_a_poll_that_has_ended_or_is_gone_is_ended(
     server: Scripted, platform: DiscordPlatform, said: Said
 ) -> None:
+    server.always[MESSAGE] = Said(200, {"id": POLL, "poll": {"results": {"is_finalized": False}}})
     server.next = [said]
     await platform.end_poll(HERE, POLL)
-    assert server.heard == [("POST", EXPIRE)]
+    assert server.heard == [MESSAGE, EXPIRE]
+
+
+@pytest.mark.parametrize("seen", [Said(200, {"poll": {"results": {"is_finalized": True}}}), Said(404, {"code": 10008})])
+async def test_what_has_ended_with_its_hour_is_not_ended_again(
+    server: Scripted, platform: DiscordPlatform, seen: Said
+) -> None:
+    server.always[MESSAGE] = seen
+    await platform.end_poll(HERE, POLL)
+    assert server.heard == [MESSAGE]
 
 
 @pytest.mark.parametrize(
     ("said", "error"),
     [(Said(403, {"code": 50001}), Refused), (Said(500, {}), Unclear), (Said(429, {"retry_after": 9}), NotSent)],
 )
-async def test_a_poll_that_could_not_be_ended_is_told(
-    server: Scripted, platform: DiscordPlatform, said: Said, error: type[SendError]
-) -> None:
-    server.next = [said]
-    with pytest.raises(error):
-        await platform.end_poll(HERE, POLL)
+async def test_a_poll_that_could_not_be_ended_is_told(server: Scripted, said: Said, error: type[SendError]) -> None:
+    for first in (MESSAGE, EXPIRE):
+        server.always[first] = said
+        async with worker(server.config(request_timeout=1.2)) as platform:
+            with pytest.raises(error):
+                await platform.end_poll(HERE, POLL)
+        assert server.heard[-1] == first
+        server.always[first] = Said(200, {"id": POLL})
 
 
 async def test_a_poll_that_was_deleted_before_its_id_was_known_is_gone(
