@@ -27,7 +27,7 @@ FOLDERS = {
 }
 MODULES = {
     *("__init__", "__main__", "cli", "app", "assembly", "doctor", "outside", "running", "logs"),
-    *("settings", "settings_sections"),
+    *("charts", "settings", "settings_sections"),
 }
 PLATFORMS = {"slack", "discord", "telegram"}
 SANDBOX_PARTS = PLATFORMS | {"openai", "page"}
