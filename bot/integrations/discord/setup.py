@@ -21,6 +21,8 @@ NEEDED: Mapping[str, int] = {
     "Send Messages": discord.Permissions(send_messages=True).value,
     "Read Message History": discord.Permissions(read_message_history=True).value,
     "Embed Links": discord.Permissions(embed_links=True).value,
+    "Attach Files": discord.Permissions(attach_files=True).value,
+    "Create Polls": discord.Permissions(send_polls=True).value,
 }
 """The permissions that the bot needs in its channels, by the names that Discord's settings show."""
 _ADMINISTRATOR: Final = discord.Permissions(administrator=True).value

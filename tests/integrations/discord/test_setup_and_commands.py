@@ -10,8 +10,8 @@ from bot.domain.places import Channel, Member
 from bot.integrations.discord import commands, errors, setup
 from bot.integrations.discord.progress import Progress
 
-VIEW, SEND, HISTORY, EMBED = setup.NEEDED.values()
-ALL = VIEW | SEND | HISTORY | EMBED
+VIEW, SEND = (setup.NEEDED[name] for name in ("View Channels", "Send Messages"))
+ALL = sum(setup.NEEDED.values())
 GUILD = {"id": "1", "roles": [{"id": "1", "permissions": str(ALL)}, {"id": "2", "permissions": "8"}]}
 
 
