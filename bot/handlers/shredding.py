@@ -55,7 +55,7 @@ class Shredder:
         def look(connection: Connection) -> tuple[Poll | None, bool]:
             work = Work(connection, now)
             poll = work.polls.named(name)
-            return poll, poll is None or now >= max(poll.closed_at, since) + LONGEST or _quiet(work, poll)
+            return poll, poll is None or now >= max(poll.closed_at, since) + LONGEST or is_quiet(work, poll)
 
         poll, quiet = await self._store.read(look)
         if poll is not None and poll.state not in _OVER:
@@ -104,7 +104,7 @@ def register(registry: Registry[Context], shredder: Shredder) -> None:
     registry.timer(SWEEP, shredder.swept)
 
 
-def _quiet(work: Work, poll: Poll) -> bool:
+def is_quiet(work: Work, poll: Poll) -> bool:
     """Whether nothing waits that may be about this poll: no event from before its end, no answer to a voter."""
     oldest = work.inbox.oldest()
     return (oldest is None or oldest > poll.closed_at) and not work.outbox.any_open(lane(poll.name))
