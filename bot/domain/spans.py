@@ -17,7 +17,7 @@ _UNITS = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds", "秒", "秒钟"), 1.0),
     **dict.fromkeys(("m", "min", "mins", "minute", "minutes", "分", "分钟"), MINUTE),
     **dict.fromkeys(("h", "hr", "hrs", "hour", "hours", "小时", "钟头"), HOUR),
-    **dict.fromkeys(("d", "day", "days", "天", "日"), DAY),
+    **dict.fromkeys(("d", "day", "days", "天"), DAY),
     **dict.fromkeys(("w", "week", "weeks", "周", "星期", "礼拜"), WEEK),
 }
 _DIGITS = {word: number for number, word in enumerate("零一二三四五六七八九")} | {"两": 2, "〇": 0}

@@ -51,7 +51,7 @@ def test_what_people_say(text: str) -> None:
     assert seconds(text) == SAID[text]
 
 
-NOT_SAID = "2|h|2x|2h 3|3 2h|-2h|0m|2h!|tomorrow|明天|半|后|9点|in|a|999999w|周一|2月|1e3h|2h30|1..5h|inf s|nan h"
+NOT_SAID = "2|2日|h|2x|2h 3|3 2h|-2h|0m|2h!|tomorrow|明天|半|后|9点|in|a|999999w|周一|2月|1e3h|2h30|1..5h|inf s|nan h"
 
 
 @pytest.mark.parametrize("text", [*NOT_SAID.split("|"), "", " ", "9" * 60, "1h" * 31])
