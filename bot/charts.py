@@ -91,11 +91,20 @@ def readable(text: str, number: int | None = None) -> str:
     before it, so that options stay apart.
     """
     line = " ".join(unicodedata.normalize("NFC", text).split())
-    known = "".join(_known(_EMOJI.sub("", line))).strip()
+    known = " ".join("".join(_known(_EMOJI.sub("", line))).split())
     said = known or ", ".join(filter(None, map(_named, _EMOJI.findall(line))))
     if number is not None and (UNKNOWN in said or not said):
         return f"{number}. {said}".strip()
     return said
+
+
+def value(count: int, whole: int, language: str) -> str:
+    """What stands at a bar: "1,234 (56%)"; nothing that was chosen at all is 0%."""
+    share = count / whole if whole else 0.0
+    percent = (
+        f"<{format_percent(0.01, locale=language)}" if 0 < share < 0.005 else format_percent(share, locale=language)
+    )
+    return f"{format_decimal(count, locale=language)} ({percent})"
 
 
 def _known(text: str) -> Iterator[str]:
@@ -163,13 +172,13 @@ class _Drawing:
         # At 72 dots an inch, points are pixels.
         self._figure: Figure = Figure(figsize=(WIDTH / 72, 1), dpi=72, facecolor="white")
         self._canvas: FigureCanvasAgg = FigureCanvasAgg(self._figure)
-        self._language, self._winner = language, winner
+        self._winner = winner
         self._question = self._wrapped(readable(question), _QUESTION, QUESTION_LINES)
         self._subtitle = self._wrapped(readable(subtitle), _SUBTITLE, LABEL_LINES)
         self._labels = [self._label(position, label) for position, (label, _) in enumerate(bars)]
         self._counts = [max(0, count) for _, count in bars]
-        self._whole = sum(self._counts) if voters is None else voters
-        self._values = [self._value(count) for count in self._counts]
+        whole = sum(self._counts) if voters is None else voters
+        self._values = [value(count, whole, language) for count in self._counts]
 
     def png(self) -> bytes:
         """Draw it."""
@@ -199,10 +208,6 @@ class _Drawing:
     def _label(self, position: int, label: str) -> list[str]:
         mark = f"{WINNER} " if position in self._winner else ""
         return self._wrapped(mark + readable(label, position + 1), _LABEL, LABEL_LINES)
-
-    def _value(self, count: int) -> str:
-        share = format_percent(count / self._whole if self._whole else 0, locale=self._language)
-        return f"{format_decimal(count, locale=self._language)} · {share}"
 
     def _bar(self, position: int, y: float, longest: float, height: int) -> None:
         won, count = position in self._winner, self._counts[position]
