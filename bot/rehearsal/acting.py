@@ -23,8 +23,10 @@ from bot.rehearsal.scenario import (
     Step,
     Submit,
     Vote,
+    VoteMany,
 )
 from bot.rehearsal.stage import Stage
+from bot.rehearsal.tallying import Teller
 from bot.rehearsal.values import Json
 
 Person = dict[str, str | None]
@@ -37,7 +39,8 @@ FORM_SECONDS = 5.0
 class Actor:
     """Carries out acts, and keeps what they showed at once."""
 
-    def __init__(self, scenario: Scenario, stage: Stage, memory: Memory, looker: Looker) -> None:
+    def __init__(self, scenario: Scenario, stage: Stage, memory: Memory, looker: Looker, teller: Teller) -> None:
+        self._teller = teller
         self._scenario = scenario
         self._stage = stage
         self._memory = memory
@@ -51,6 +54,7 @@ class Actor:
             Click: self._click,
             Submit: self._submit,
             Vote: self._vote,
+            VoteMany: self._vote_many,
             React: self._react,
             Edit: self._edit,
             Delete: self._delete,
@@ -66,7 +70,7 @@ class Actor:
 
     def _person(self, by: str, platform: str) -> dict[str, str | None]:
         """Who acts there. A name that the scenario does not list is somebody new on that platform."""
-        known = self._scenario.members.get(by)
+        known = self._scenario.member(by)
         if known and known.platform != platform:
             raise StepFailed(f"{by} is on {known.platform} and cannot act on {platform}")
         return {"platform": platform, "member": by, "tenant": known.tenant if known else None}
@@ -113,6 +117,7 @@ class Actor:
     async def _click(self, step: Click) -> None:
         fields = {**self._at(step.by, step.on), "button": step.button}
         answer = await self._stage.control.post("click", fields)
+        self._teller.clicked(step)
         target = self._memory.names[step.on]
         self._shown(answer, target.platform, target.channel, step.by, step.name)
 
@@ -153,6 +158,10 @@ class Actor:
 
     async def _vote(self, step: Vote) -> None:
         await self._stage.control.post("vote", {**self._at(step.by, step.on), "options": list(step.options)})
+        self._teller.voted(step)
+
+    async def _vote_many(self, step: VoteMany) -> None:
+        await self._teller.vote_many(step)
 
     async def _react(self, step: React) -> None:
         fields = {**self._at(step.by, step.on), "emoji": step.emoji, "remove": step.remove}
@@ -167,7 +176,7 @@ class Actor:
         await self._stage.control.post("delete", self._at(step.by, step.on))
 
     async def _member(self, step: ChangeMember) -> None:
-        known = self._scenario.members.get(step.by)
+        known = self._scenario.member(step.by)
         platform = step.platform or (known.platform if known else None)
         if platform is None:
             raise StepFailed(f"say on which platform {step.by} is")

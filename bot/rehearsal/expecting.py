@@ -11,9 +11,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 from bot.rehearsal.payloads import names_button
-from bot.rehearsal.scenario import Expect
+from bot.rehearsal.scenario import Expect, PollSeen
 from bot.rehearsal.transcript import shorten
 from bot.rehearsal.values import Json
 
@@ -147,9 +148,39 @@ def meets(expect: Expect, message: SeenMessage, names: Mapping[str, Named], peop
         return False
     if any(names_button(button, unwanted) for button in buttons for unwanted in expect.without_buttons):
         return False
+    if not _holds(expect, message):
+        return False
     if expect.private is not None and expect.private != (message.get("private_to") is not None):
         return False
     return _by_author(expect, message, people) and _answers(expect, message, names)
+
+
+def _holds(expect: Expect, message: SeenMessage) -> bool:
+    """Whether the files and the native poll are there that are expected."""
+    if not all(any(fnmatchcase(name, wanted) for name in _file_names(message)) for wanted in expect.file):
+        return False
+    return expect.poll is None or _is_poll(expect.poll, message.get("poll"))
+
+
+def _file_names(message: SeenMessage) -> list[str]:
+    return [str(file[key]) for file in message.get("files") or () for key in ("name", "title") if file.get(key)]
+
+
+def _is_poll(wanted: PollSeen | bool, poll: Json) -> bool:
+    """Whether a native poll looks as it should; with a bare true or false, whether it is one at all."""
+    if isinstance(wanted, bool):
+        return wanted is (poll is not None)
+    if poll is None:
+        return False
+    shown = tuple((option["text"], option["votes"]) for option in poll["options"])
+    same = {
+        "question": wanted.question is None or wanted.question in poll["question"],
+        "options": wanted.options is None or wanted.options == tuple(text for text, _ in shown),
+        "votes": wanted.votes is None or wanted.votes == tuple(votes for _, votes in shown),
+        "closed": wanted.closed in (None, poll["closed"]),
+        "total": wanted.total in (None, poll["total"]),
+    }
+    return all(same.values())
 
 
 def _by_author(expect: Expect, message: SeenMessage, people: Mapping[str, str]) -> bool:
@@ -176,6 +207,10 @@ def told(message: SeenMessage) -> str:
         marks.append(f"only for {message['private_to']}")
     if message.get("form") is not None:
         marks.append(f"form {form_id(message)}")
+    marks += [f"file {name}" for name in _file_names(message)]
+    if message.get("poll") is not None:
+        votes = ", ".join(str(option["votes"]) for option in message["poll"]["options"])
+        marks.append(f"{'closed ' if message['poll']['closed'] else ''}poll with {votes} votes")
     about = f" ({', '.join(marks)})" if marks else ""
     who = f"{message.get('id') or '-'} {message.get('author')}{about}"
     return f"{who}: {shorten(full_text(message), 400)} {buttons}".rstrip()

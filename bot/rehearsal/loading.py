@@ -9,18 +9,32 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from pathlib import Path
-from typing import get_args
+from typing import TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from bot.rehearsal.durations import parse_duration
 from bot.rehearsal.errors import BadScenario
-from bot.rehearsal.scenario import MODELS, Advance, Participant, Repeat, Scenario, Service, Step, Together
+from bot.rehearsal.scenario import (
+    MODELS,
+    Advance,
+    Participant,
+    PollRules,
+    Repeat,
+    Scenario,
+    Service,
+    Step,
+    Tally,
+    Together,
+    VoteMany,
+    find_member,
+)
 from bot.rehearsal.values import Json
 from bot.rehearsal.yaml_lines import Document, read_yaml
 from bot.rehearsal.yaml_lines import Path as Where
 
-_TOP = ("name", "vary", "config", "members", "steps")
+Listed = TypeVar("Listed", bound=BaseModel)
+_TOP = ("name", "vary", "config", "members", "polls", "same_person", "steps")
 _VERBS = get_args(Service.model_fields["verb"].annotation)
 _GROUPS = ("together", "repeat")
 _KINDS = (*MODELS, "advance", *_VERBS, *_GROUPS)
@@ -84,12 +98,17 @@ class _Reader:
         self._document = document
         self._name = name
         self.faults: list[str] = []
+        self._people: dict[str, Participant] = {}
+        self._polls: dict[str, PollRules] = {}
 
     def scenario(self, value: dict[str, Json], label: str) -> Scenario | None:
         """The scenario, or None with `faults` filled."""
         for key in value.keys() - set(_TOP):
             self._fault((key,), f"a scenario has no {key}; it has {', '.join(_TOP)}")
-        members = self._members(value.get("members") or {})
+        self._people = self._listed(Participant, value.get("members") or {}, "members", "{platform, roles}")
+        self._check_crowds()
+        self._polls = self._listed(PollRules, value.get("polls") or {}, "polls", "{options}")
+        same = self._same_person(value.get("same_person") or [])
         steps = self._steps(value.get("steps"), ("steps",))
         config = value.get("config") or {}
         if not isinstance(config, dict):
@@ -97,21 +116,42 @@ class _Reader:
         if self.faults:
             return None
         name = str(value.get("name") or self._name)
-        return Scenario(name=f"{name} [{label}]" if label else name, config=config, members=members, steps=steps)
+        whole = {"config": config, "members": self._people, "polls": self._polls, "same_person": same, "steps": steps}
+        return Scenario(name=f"{name} [{label}]" if label else name, **whole)
 
     def _fault(self, path: Where, text: str) -> None:
         self.faults.append(f"{self._name}:{self._document.line(path)}: {text}")
 
-    def _members(self, value: Json) -> dict[str, Participant]:
+    def _listed(self, model: type[Listed], value: Json, key: str, fields: str) -> dict[str, Listed]:
+        """A mapping of names to fields at the top of a scenario."""
         if not isinstance(value, dict):
-            self._fault(("members",), "members is a mapping of names to {platform, roles}")
+            self._fault((key,), f"{key} is a mapping of names to {fields}")
             return {}
         found = {}
-        for name, fields in value.items():
-            member = self._model(Participant, fields, ("members", name), f"member {name}")
-            if isinstance(member, Participant):
-                found[name] = member
+        for name, body in value.items():
+            made = self._model(model, body, (key, name), f"{key.removesuffix('s')} {name}")
+            if isinstance(made, model):
+                found[name] = made
         return found
+
+    def _check_crowds(self) -> None:
+        for name, member in self._people.items():
+            if member.count is not None and name[-1:].isdecimal():
+                self._fault(("members", name), f"member {name}: the name of a crowd does not end in a digit")
+
+    def _same_person(self, value: Json) -> tuple[tuple[str, ...], ...]:
+        pairs = isinstance(value, list) and all(isinstance(g, list) and len(g) > 1 for g in value)
+        if not pairs:
+            self._fault(("same_person",), "same_person is a list of lists of members, like [[ana, ana_on_slack]]")
+            return ()
+        groups = tuple(tuple(str(name) for name in group) for group in value)
+        listed = [name for group in groups for name in group]
+        for name in dict.fromkeys(listed):
+            if find_member(self._people, name) is None:
+                self._fault(("same_person",), f"same_person: nobody is called {name}")
+            elif listed.count(name) > 1:
+                self._fault(("same_person",), f"same_person: {name} is listed twice")
+        return groups
 
     def _steps(self, value: Json, path: Where) -> tuple[Step, ...]:
         if not isinstance(value, list):
@@ -127,7 +167,9 @@ class _Reader:
         kind, body = next(iter(item.items()))
         path = (*path, kind)
         if kind in MODELS:
-            return self._model(MODELS[kind], body, path, kind)  # type: ignore[return-value]
+            step = self._model(MODELS[kind], body, path, kind)
+            self._check_votes(step, path)
+            return step  # type: ignore[return-value]
         if kind in _VERBS:
             return self._model(Service, {"verb": kind, "service": body}, path, kind)  # type: ignore[return-value]
         special: dict[str, Callable[[Json, Where], Step | None]] = {
@@ -140,9 +182,35 @@ class _Reader:
         self._fault(path, f"there is no step {kind!r}; there are {', '.join(_KINDS)}")
         return None
 
+    def _check_votes(self, step: BaseModel | None, path: Where) -> None:
+        """Crowds vote and do nothing else; what is counted is one of the polls of the scenario."""
+        by, poll = getattr(step, "by", None), getattr(step, "poll", None)
+        crowd = self._people.get(str(by))
+        if isinstance(step, VoteMany):
+            if crowd is None or crowd.count is None:
+                self._fault((*path, "by"), f"vote_many: {by} is no crowd: give a member of the scenario a count")
+            elif step.of is not None and step.of > crowd.count:
+                self._fault((*path, "of"), f"vote_many: {by} are only {crowd.count}")
+            self._check_choices(step, path)
+        elif crowd is not None and crowd.count is not None:
+            self._fault((*path, "by"), f"{by} is a crowd: one of them is called {by}1")
+        counts = isinstance(step, VoteMany | Tally) or isinstance(poll, str)
+        if counts and (poll not in self._polls if poll is not None else len(self._polls) != 1):
+            self._fault((*path, "poll"), f"no poll {poll or '(the only one)'} is listed under polls, with its options")
+
+    def _check_choices(self, step: VoteMany, path: Where) -> None:
+        rules = self._polls.get(step.poll or next(iter(self._polls), ""))
+        if rules is None:
+            return
+        count = len(rules.options)
+        if step.choices is not None and (len(step.choices) != count or not sum(step.choices)):
+            self._fault((*path, "choices"), f"vote_many: choices has one number for each of the {count} options")
+        if step.picks > count:
+            self._fault((*path, "picks"), f"vote_many: there are only {count} options to pick")
+
     def _together(self, body: Json, path: Where) -> Together:
         for index, item in enumerate(body if isinstance(body, list) else []):
-            if isinstance(item, dict) and {"expect", "expect_none", *_GROUPS} & item.keys():
+            if isinstance(item, dict) and {"expect", "expect_none", "tally", *_GROUPS} & item.keys():
                 self._fault((*path, index), "together takes acts only: what is expected of them comes after it")
         return Together(steps=self._steps(body, path))
 

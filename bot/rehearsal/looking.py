@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from bot.rehearsal.errors import ControlRefused, StepFailed
 from bot.rehearsal.expecting import Named, SeenMessage, Since, View, form_id, meets, told
-from bot.rehearsal.scenario import Expect, ExpectNone, Scenario, Step
+from bot.rehearsal.scenario import Expect, ExpectNone, Looks, Scenario, Step, Tally
 from bot.rehearsal.stage import Stage
 
 LOOK_SECONDS = 0.1
@@ -36,18 +36,20 @@ class Looker:
 
     def tenant(self, member: str | None) -> str | None:
         """The tenant that the scenario puts a member into."""
-        known = self._scenario.members.get(member or "")
+        known = self._scenario.member(member)
         return known.tenant if known else None
 
     async def remember(self, following: Sequence[Step]) -> None:
         """Note how everything looks that the first expectations among the following steps will look at."""
         acts = 0
-        while acts < len(following) and not isinstance(following[acts], Expect):
+        while acts < len(following) and not isinstance(following[acts], Looks):
             acts += 1
         wanted: dict[View, None] = {}
         for step in following[acts:]:
-            if not isinstance(step, Expect):
+            if not isinstance(step, Looks):
                 break
+            if isinstance(step, Tally):
+                continue
             wanted |= dict.fromkeys(self._views(step))
         since = Since()
         seen = await asyncio.gather(*(self.seen(view) for view in wanted))
@@ -84,7 +86,11 @@ class Looker:
         views = [View(platform, channel, expect.seen_by, tenant)]
         if expect.private and expect.seen_by is None:
             members = self._scenario.members.items()
-            views += [View(platform, channel, name, m.tenant) for name, m in members if m.platform == platform]
+            views += [
+                View(platform, channel, name, m.tenant)
+                for name, m in members
+                if m.platform == platform and m.count is None
+            ]
         if expect.private and expect.seen_by is not None and channel != _PRIVATE:
             views.append(View(platform, _PRIVATE, expect.seen_by, tenant))
         return views

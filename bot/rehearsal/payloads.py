@@ -52,5 +52,6 @@ def names_button(button: dict[str, Json], wanted: str) -> bool:
 
 
 def has_action(payload: str, action: str) -> bool:
-    """Whether a payload holds this action word."""
-    return action in payload.split("|")
+    """Whether a payload holds this action: `vote:2`, or `vote` for any of them."""
+    parts = payload.split("|")
+    return action in parts or any(part.partition(":")[0] == action for part in parts[2:3])

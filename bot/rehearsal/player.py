@@ -7,8 +7,9 @@ import asyncio
 from bot.rehearsal.acting import Actor
 from bot.rehearsal.errors import RehearsalError, StepFailed
 from bot.rehearsal.looking import Looker, Memory
-from bot.rehearsal.scenario import Advance, Expect, Scenario, Service, Step, Together, unrolled
+from bot.rehearsal.scenario import Advance, Expect, Looks, Scenario, Service, Step, Tally, Together, unrolled
 from bot.rehearsal.stage import Stage
+from bot.rehearsal.tallying import Teller
 from bot.rehearsal.telling import tell
 from bot.rehearsal.transcript import Transcript
 
@@ -22,14 +23,15 @@ class Player:
         self._transcript = transcript
         self._memory = Memory()
         self._looker = Looker(scenario, stage, self._memory)
-        self._actor = Actor(scenario, stage, self._memory, self._looker)
+        self._teller = Teller(scenario, stage, self._memory)
+        self._actor = Actor(scenario, stage, self._memory, self._looker, self._teller)
 
     async def play(self) -> None:
         """All steps in order. Raises StepFailed at the first that does not go as written."""
         steps = unrolled(self._scenario.steps)
         looking = True
         for index, step in enumerate(steps):
-            expects = isinstance(step, Expect)
+            expects = isinstance(step, Looks)
             if looking and not expects:
                 await self._looker.remember(steps[index : index + _until_acts(steps, index)])
             looking = expects
@@ -52,6 +54,8 @@ class Player:
     async def _play_one(self, step: Step) -> None:
         if isinstance(step, Expect):
             await self._looker.expect(step)
+        elif isinstance(step, Tally):
+            await self._teller.tally(step)
         elif isinstance(step, Together):
             await self._together(step)
         elif isinstance(step, Advance):
@@ -71,8 +75,8 @@ class Player:
 def _until_acts(steps: list[Step], index: int) -> int:
     """How many steps from `index` on belong together: acts, then what is expected of them."""
     end = index
-    while end < len(steps) and not isinstance(steps[end], Expect):
+    while end < len(steps) and not isinstance(steps[end], Looks):
         end += 1
-    while end < len(steps) and isinstance(steps[end], Expect):
+    while end < len(steps) and isinstance(steps[end], Looks):
         end += 1
     return end - index

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
@@ -28,7 +29,10 @@ class _Words(BaseModel):
 
 
 class Participant(_Words):
-    """A member who takes part. `roles` are the bot's own, granted by member id; `platform_roles` the platform's."""
+    """A member who takes part. `roles` are the bot's own, granted by member id; `platform_roles` the platform's.
+
+    With `count` it is a crowd of so many members, called after it with numbers from 1: `fans1`, `fans2`, ...
+    """
 
     platform: Literal["slack", "discord", "telegram"]
     tenant: str | None = None
@@ -37,6 +41,19 @@ class Participant(_Words):
     name: str | None = None
     joined_at: Any = None
     is_bot: bool | None = None
+    count: int | None = Field(None, ge=1, le=100_000)
+
+
+class PollRules(_Words):
+    """A poll whose votes the player counts itself. `options` are their texts, in order, as messages show them.
+
+    `kind` says what a press does; a quiz, a rating and the like are `single`. `fixed`: the first vote stays.
+    """
+
+    options: Annotated[tuple[str, ...], Field(min_length=1)]
+    kind: Literal["single", "multiple", "ranked"] = "single"
+    limit: int | None = Field(None, ge=1)
+    fixed: bool = False
 
 
 class Say(_Words):
@@ -60,12 +77,17 @@ class Command(_Words):
 
 
 class Click(_Words):
-    """A member presses a button (label, id, or action); `as` names the form that it opens."""
+    """A member presses a button (label, id, or action); `as` names the form that it opens.
+
+    A press of `vote:N` counts in the player's own count of `poll` (by default the only one) if it is `counted`.
+    """
 
     by: str
     on: str
     button: str
     name: str | None = Field(None, alias="as")
+    poll: str | None = None
+    counted: bool = True
 
 
 class Submit(_Words):
@@ -77,11 +99,33 @@ class Submit(_Words):
 
 
 class Vote(_Words):
-    """A native poll vote; options are indexes from 0, an empty list takes the vote back."""
+    """A native poll vote; options are indexes from 0, an empty list takes the vote back. It counts like a `click`."""
 
     by: str
     on: str
     options: Annotated[tuple[int | str, ...], BeforeValidator(_listed)]
+    poll: str | None = None
+    counted: bool = True
+
+
+class VoteMany(_Words):
+    """A crowd votes, many at once: each member presses `vote:N` under the message, or votes in it if it is `native`.
+
+    `choices` are the proportions in which options are chosen first ([3, 2, 5]: of 100 members 30, 20 and 50); without
+    it everybody draws. Who chooses what hangs on `seed`. Each chooses `picks` different options, one after the other.
+    With `of`, only so many of the crowd vote. Votes that must not count (too late) are not `counted`.
+    """
+
+    by: str
+    on: str
+    choices: tuple[Annotated[float, Field(ge=0)], ...] | None = None
+    picks: int = Field(1, ge=1)
+    of: int | None = Field(None, ge=1)
+    seed: int = 1
+    poll: str | None = None
+    counted: bool = True
+    native: bool = False
+    at_once: int = Field(64, ge=1, le=2000)
 
 
 class React(_Words):
@@ -169,6 +213,17 @@ class Service(_Words):
     """Of a killed bot that no later step starts: start it again at once."""
 
 
+class PollSeen(_Words):
+    """A native poll as members see it: `question` is contained in its question, the rest is equal. `votes` are by
+    option, null where results are hidden."""
+
+    question: str | None = None
+    options: tuple[str, ...] | None = None
+    votes: tuple[int | None, ...] | None = None
+    closed: bool | None = None
+    total: int | None = None
+
+
 class Expect(_Words):
     """What must be seen in a channel; see `bot.rehearsal.expecting` for what is looked at and how it matches."""
 
@@ -186,12 +241,34 @@ class Expect(_Words):
     author: str | None = None
     gone: str | None = None
     """The message of that name must have disappeared from the channel; nothing else is looked at."""
+    file: Texts = ()
+    """Patterns like `*.png`: for each, a document or picture with such a name or title hangs on the message."""
+    poll: PollSeen | bool | None = None
+    """Whether it is a native poll, or how it looks."""
 
 
 class ExpectNone(Expect):
     """What must not be seen for the whole time."""
 
     within: Seconds = 1.0
+
+
+class Tally(_Words):
+    """The numbers beside the options on messages, as they last went over the wire, against what they must be.
+
+    `equals` is `votes` (the player's own count), `nothing` (no option may show a number) or the numbers themselves.
+    `edits` is how often each message may have been edited at most since it was posted.
+    """
+
+    on: Texts
+    poll: str | None = None
+    equals: Literal["votes", "nothing"] | tuple[int, ...] = "votes"
+    within: Seconds = 10.0
+    edits: int | None = Field(None, ge=0)
+
+
+Looks = Expect | Tally
+"""Steps that only look."""
 
 
 class Together(_Words):
@@ -208,8 +285,8 @@ class Repeat(_Words):
 
 
 Step = (
-    Say | Command | Click | Submit | Vote | React | Edit | Delete | ChangeMember | Raw | Fault | Model | Advance
-    | Service | Expect | ExpectNone | Together | Repeat
+    Say | Command | Click | Submit | Vote | VoteMany | React | Edit | Delete | ChangeMember | Raw | Fault | Model
+    | Advance | Service | Expect | ExpectNone | Tally | Together | Repeat
 )  # fmt: skip
 
 MODELS: dict[str, type[_Words]] = {
@@ -218,6 +295,7 @@ MODELS: dict[str, type[_Words]] = {
     "click": Click,
     "submit": Submit,
     "vote": Vote,
+    "vote_many": VoteMany,
     "react": React,
     "edit": Edit,
     "delete": Delete,
@@ -227,17 +305,35 @@ MODELS: dict[str, type[_Words]] = {
     "model": Model,
     "expect": Expect,
     "expect_none": ExpectNone,
+    "tally": Tally,
 }
 """Steps whose body is a mapping of fields."""
 
 
+def find_member(members: Mapping[str, Participant], name: str) -> Participant | None:
+    """Who is called so: a member who is listed, or one of a listed crowd."""
+    known = members.get(name)
+    if known is not None:
+        return known if known.count is None else None
+    crowd = name.rstrip("0123456789")
+    number, group = name[len(crowd) :], members.get(crowd)
+    inside = group is not None and group.count is not None and number.isdecimal() and 1 <= int(number) <= group.count
+    return group if inside and not number.startswith("0") else None
+
+
 class Scenario(_Words):
-    """A whole scenario, ready to be played."""
+    """A whole scenario, ready to be played. `same_person` lists members who are one person and count once."""
 
     name: str
     config: dict[str, Any] = Field(default_factory=dict)
     members: dict[str, Participant] = Field(default_factory=dict)
+    polls: dict[str, PollRules] = Field(default_factory=dict)
+    same_person: tuple[tuple[str, ...], ...] = ()
     steps: tuple[Step, ...]
+
+    def member(self, name: str | None) -> Participant | None:
+        """The member of that name, or the crowd that somebody called so is in."""
+        return find_member(self.members, name or "")
 
 
 def unrolled(steps: tuple[Step, ...]) -> list[Step]:

@@ -76,9 +76,9 @@ class Stage:
         info = await self.control.get("info", {})
         roles: dict[str, list[str]] = {}
         for name, member in plan.members.items():
-            principal = await self._make_member(name, member)
+            principals = await (self._make_member if member.count is None else self._make_crowd)(name, member)
             for role in member.roles:
-                roles.setdefault(role, []).append(principal)
+                roles.setdefault(role, []).extend(principals)
         channels = info.get("channels") or json.loads(info.get("HERALD_CHANNELS", "{}"))
         self.settings = bot_settings(sample_settings(plan.sample), channels, plan.platforms, roles, plan.config)
         (self.folder / "herald.toml").write_text(to_toml(self.settings), encoding="utf-8")
@@ -86,13 +86,20 @@ class Stage:
         self._write_clock()
         self.bot = bot_process(await self._environment(info, plan), self.folder / "bot.log")
 
-    async def _make_member(self, name: str, member: Participant) -> str:
+    async def _make_crowd(self, name: str, member: Participant) -> list[str]:
+        fields = {"platform": member.platform, "tenant": member.tenant, "prefix": name, "count": member.count}
+        roles = list(member.platform_roles) if member.platform_roles is not None else None
+        made = await self.control.post("crowd", {**fields, "roles": roles, "joined_at": member.joined_at})
+        self.people |= {f"{name}{number}": str(one) for number, one in enumerate(made["ids"], 1)}
+        return [f"{member.platform}:{made['tenant']}:{one}" for one in made["ids"]]
+
+    async def _make_member(self, name: str, member: Participant) -> list[str]:
         fields = {"platform": member.platform, "member": name, "tenant": member.tenant, "name": member.name}
         roles = list(member.platform_roles) if member.platform_roles is not None else None
         more = {"roles": roles, "joined_at": member.joined_at, "is_bot": member.is_bot}
         made = await self.control.post("member", fields | more)
         self.people[name] = str(made["member_id"])
-        return f"{member.platform}:{made['tenant']}:{made['member_id']}"
+        return [f"{member.platform}:{made['tenant']}:{made['member_id']}"]
 
     async def _environment(self, info: Mapping[str, Any], plan: Plan) -> dict[str, str]:
         given = {name: value for name, value in info.items() if name.startswith("HERALD_") and isinstance(value, str)}

@@ -29,7 +29,7 @@ def tell(step: Step) -> str:
 
 
 def _kind(step: Step) -> str:
-    return {"ChangeMember": "member"}.get(type(step).__name__, type(step).__name__.lower())
+    return {"ChangeMember": "member", "VoteMany": "vote_many"}.get(type(step).__name__, type(step).__name__.lower())
 
 
 def _plain(value: Json) -> str:

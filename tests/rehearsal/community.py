@@ -19,9 +19,11 @@ class Community:
         self.messages: dict[str, list[dict[str, Any]]] = {"community": [], "review": []}
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.acts: dict[str, Act] = {}
+        self.rows: list[dict[str, Any]] = []
         self._tasks: list[asyncio.Task[None]] = []
         app = web.Application()
-        app.add_routes([web.get("/control/channel", self._channel), web.post("/control/{call}", self._call)])
+        looks = [web.get("/control/channel", self._channel), web.get("/control/journal", self._journal)]
+        app.add_routes([*looks, web.post("/control/{call}", self._call)])
         self._server = TestServer(app)
 
     async def start(self) -> str:
@@ -44,6 +46,11 @@ class Community:
         self.messages[channel].append(message | {"buttons": buttons} | more)
         return self.messages[channel][-1]
 
+    def journal(self, **row: Any) -> None:
+        """The bot made a call that the platform carried out."""
+        about = {"seq": len(self.rows) + 1, "direction": "request", "method": "POST", "status": 200, "body": {}}
+        self.rows.append(about | row)
+
     def later(self, seconds: float, act: Callable[[], object]) -> None:
         """Something happens after a while."""
 
@@ -59,6 +66,9 @@ class Community:
         if there is None:
             return web.json_response({"error": "no such channel"}, status=400)
         return web.json_response({"messages": [m for m in there if m["private_to"] in (None, member)]})
+
+    async def _journal(self, request: web.Request) -> web.Response:
+        return web.json_response(self.rows[int(request.query["after"]) :])
 
     async def _call(self, request: web.Request) -> web.Response:
         name, body = request.match_info["call"], await request.json()

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from bot.rehearsal.durations import parse_duration
 from bot.rehearsal.errors import BadScenario
 from bot.rehearsal.loading import builtin_scenarios, load_scenarios, parse_scenarios
-from bot.rehearsal.scenario import Advance, Click, Expect, ExpectNone, Fault, Say, Service, Together, unrolled
+from bot.rehearsal.scenario import (
+    Advance,
+    Click,
+    Expect,
+    ExpectNone,
+    Fault,
+    Say,
+    Service,
+    Tally,
+    Together,
+    VoteMany,
+    unrolled,
+)
 from bot.rehearsal.yaml_lines import read_yaml
 
 EXAMPLE = """
@@ -153,13 +167,81 @@ def test_names_are_given_before_they_are_used() -> None:
             _check_names(scenario.name, unrolled(scenario.steps))
 
 
-def _check_names(scenario: str, steps: list[object]) -> None:
+def _check_names(scenario: str, steps: Sequence[object]) -> None:
     known: set[str] = set()
     for step in steps:
         acts = step.steps if isinstance(step, Together) else (step,)
         for act in acts:
             for field in ("on", "reply_to", "gone"):
-                used = getattr(act, field, None)
-                assert used is None or used in known, f"{scenario}: {used} is used before it is there"
+                used = getattr(act, field, None) or ()
+                for name in used if isinstance(used, tuple) else (used,):
+                    assert name in known, f"{scenario}: {name} is used before it is there"
             if getattr(act, "name", None):
                 known.add(act.name)  # type: ignore[attr-defined]
+
+
+POLL = """
+members:
+  ana: {platform: slack}
+  fans: {platform: telegram, count: 12}
+polls: {tea: {options: [green, black]}}
+same_person: [[ana, fans3]]
+steps:
+"""
+
+
+def test_crowds_polls_and_persons_are_read() -> None:
+    step = "  - vote_many: {by: fans, on: card, choices: [1, 2], of: 5, seed: 3}\n  - tally: {on: card}\n"
+    (scenario,) = parse_scenarios(POLL + step)
+    assert scenario.same_person == (("ana", "fans3"),)
+    vote, tally = scenario.steps
+    assert isinstance(vote, VoteMany)
+    assert (vote.choices, vote.of, vote.native, vote.counted) == ((1, 2), 5, False, True)
+    assert isinstance(tally, Tally)
+    assert (tally.on, tally.equals, tally.edits) == (("card",), "votes", None)
+    assert [bool(scenario.member(name)) for name in ("ana", "fans1", "fans12", "fans13", "fans01", "fans")] == [
+        True, True, True, False, False, False,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("  - vote_many: {by: ana, on: card}", "scenario:8: vote_many: ana is no crowd"),
+        ("  - vote_many: {by: fans, on: card, of: 13}", "scenario:8: vote_many: fans are only 12"),
+        ("  - vote_many: {by: fans, on: card, choices: [1]}", "one number for each of the 2 options"),
+        ("  - vote_many: {by: fans, on: card, choices: [0, 0]}", "one number for each of the 2 options"),
+        ("  - vote_many: {by: fans, on: card, choices: [1, -1]}", "choices.1"),
+        ("  - vote_many: {by: fans, on: card, picks: 3}", "only 2 options to pick"),
+        ("  - vote_many: {by: fans, on: card, poll: coffee}", "no poll coffee is listed"),
+        ("  - vote_many: {by: fans, on: card, color: red}", "no field color"),
+        ("  - tally: {on: card, equals: everything}", "tally: equals"),
+        ("  - tally: {on: card, poll: coffee}", "no poll coffee is listed"),
+        ("  - click: {by: ana, on: card, button: go, poll: x}", "no poll x is listed"),
+        ("  - say: {by: fans, in: slack/community, text: hi}", "fans is a crowd: one of them is called fans1"),
+        ("  - together: [{tally: {on: card}}]", "together takes acts only"),
+    ],
+)
+def test_votes_that_cannot_be_are_told_with_their_line(change: str, told: str) -> None:
+    with pytest.raises(BadScenario) as caught:
+        parse_scenarios(POLL + change + "\n")
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("top", "told"),
+    [
+        ("members: {fans2: {platform: slack, count: 3}}\nsteps: []", "does not end in a digit"),
+        ("members: {fans: {platform: slack, count: 0}}\nsteps: []", "member fans: count"),
+        ("polls: {tea: {options: []}}\nsteps: []", "poll tea: options"),
+        ("polls: [tea]\nsteps: []", "polls is a mapping"),
+        ("same_person: [ana]\nsteps: []", "same_person is a list of lists"),
+        ("same_person: [[ana, bo]]\nsteps: []", "nobody is called ana"),
+        ("members: {a: {platform: slack}}\nsame_person: [[a, a]]\nsteps: []", "a is listed twice"),
+        ("steps: [{tally: {on: card}}]", "no poll (the only one) is listed"),
+    ],
+)  # fmt: skip
+def test_crowds_and_polls_that_cannot_be_are_told(top: str, told: str) -> None:
+    with pytest.raises(BadScenario) as caught:
+        parse_scenarios(top)
+    assert told in str(caught.value)
