@@ -72,6 +72,8 @@ def restore_backup(file: Path) -> int:
             _say(texts.say(language, "database.waiting", count=made.waiting))
         if made.orders:
             _say(texts.say(language, "database.orders", count=made.orders))
+        if made.polls:
+            _say(texts.say(language, "database.polls", count=made.polls))
         _say(texts.say(language, "database.since"))
         return 0
 

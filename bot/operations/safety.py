@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from bot.domain.delivery import DeliveryState, Urgency
 from bot.domain.review import DraftState
+from bot.operations.restored_polls import settle_polls
 from bot.storage.outbox import BLOCKING, Order
 from bot.storage.tables import drafts, inbox, outbox, prompts, views
 from bot.storage.work import Work
@@ -39,6 +40,8 @@ class Made:
     """Drafts that waited for a decision: somebody may have decided since."""
     orders: int
     """Clicks and commands that were not carried out yet: they count for nothing."""
+    polls: int = 0
+    """Polls that were open or about to open."""
 
 
 def make_safe(connection: Connection, now: float) -> Made:
@@ -52,7 +55,7 @@ def make_safe(connection: Connection, now: float) -> Made:
     _flag(work, _open_drafts(connection))
     for draft_id in sorted({*_open_drafts(connection), *changed}):
         _show(work, draft_id)
-    return Made(len(uncertain), len(waiting - uncertain), orders)
+    return Made(len(uncertain), len(waiting - uncertain), orders, settle_polls(connection, now))
 
 
 def _open_drafts(connection: Connection) -> set[int]:

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from servers import Postgres
 from sqlalchemy import Connection
 
-from bot.domain.places import Channel
+from bot.domain.places import Channel, Member
+from bot.domain.polls import Option, Poll, Question, Series, State
 from bot.locales import LANGUAGES
 from bot.operations.backup import backup, restore
 from bot.operations.databases import FILE, Database
@@ -26,7 +27,7 @@ from bot.storage.leases import Leases
 from bot.storage.links import run_alone
 from bot.storage.outbox import Order
 from bot.storage.schema import migrate, migrate_server
-from bot.storage.tables import drafts, facts, inbox, metadata, outbox
+from bot.storage.tables import drafts, facts, inbox, metadata, outbox, polls
 from bot.storage.work import Work
 
 NOW = 1_700_000_000.0
@@ -81,6 +82,25 @@ def fill(connection: Connection) -> None:
     draft = {"comment_id": 1, "version": 2**31 - 1, "state": "approved", "created_at": NOW, "updated_at": NOW + 0.25}
     connection.execute(sa.insert(drafts).values(draft))
     Leases(connection).take("worker:1", "a", "", None)
+    fill_polls(work)
+
+
+def fill_polls(work: Work) -> None:
+    """A poll that is open for ever, voted in by three, and two members who are one person."""
+    room, ana = Channel("slack", "T", "C"), Member("slack", "T", "ana")
+    question = Question("去哪儿？", (Option(1, "杭州"), Option(2, "成都")), anonymous=True)
+    poll = Poll(0, "a.one", question, State.OPEN, ana, "Ana", "zh", (room,), NOW, series=Series("FREQ=DAILY", "UTC"))
+    number = work.polls.add(poll)
+    work.polls.posted(work.polls.add_post(number, room, True), "m:1")
+    for voter, member, at in (("t1", None, None), ("t2", None, None), ("t3", str(ana), NOW)):
+        work.ballots.put(number, voter, (2, 1), "slack:C", member, at)
+    work.polls.log(number, NOW, "", "open")
+    work.polls.refuse(number, "role", "t4")
+    work.polls.signal(number, "young_account", "t1", "")
+    work.links.tie(ana, Member("telegram", "1", "7"))
+    work.links.offer("hash", ana, "Ana", NOW + 600)
+    work.links.missed(ana, NOW)
+    work.people.choose_zone(ana, "Asia/Shanghai")
 
 
 def rows(database: Database) -> dict[str, list[tuple[object, ...]]]:
@@ -116,13 +136,17 @@ def test_a_restore_settles_what_was_on_its_way_and_numbers_go_on(
     backup(source, tmp_path / "copy.db")
     made, kept = restore(empty, tmp_path / "copy.db")
     assert kept is None
-    assert made == Made(uncertain=2, waiting=0, orders=0)
+    assert made == Made(uncertain=2, waiting=0, orders=0, polls=1)
     found = rows(empty)
     assert len(found["inbox"]) == ROWS
     names = [column.name for column in outbox.c]
     states = {row[names.index("key")]: row[names.index("state")] for row in found["outbox"]}
     assert states == {"pending": "uncertain", "sending": "uncertain", "sent": "sent"}
     assert {row[names.index("error")] for row in found["outbox"]} == {RESTORED, ""}
+    names = [column.name for column in polls.c]
+    assert [row[names.index("state")] for row in found["polls"]] == ["open"]
+    assert [row[:3] for row in found["ballots"]] == [(1, voter, "[2,1]") for voter in ("t1", "t2", "t3")]
+    assert len(found["links"]) == 2
     assert ("plain", "茶 🍵 \u202e ' ; \r\n") in found["facts"]
 
     def one_more(connection: Connection) -> None:
