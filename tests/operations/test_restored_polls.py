@@ -22,7 +22,7 @@ from bot.operations.safety import make_safe
 from bot.storage.tables import link_codes, outbox, timers
 from bot.storage.work import Work
 
-NOW = 1_790_000_000.0  # 2026-09-21 13:33:20 UTC, a Monday
+NOW = 1_790_000_000.0  # 2026-09-21 14:13:20 UTC, a Monday
 HOUR = 3600.0
 ROOM, HOST = Channel("slack", "T1", "C1"), Member("slack", "T1", "U1")
 QUESTION = Question("Where?", (Option(1, "Hangzhou"), Option(2, "Chengdu")))
@@ -127,8 +127,8 @@ def test_a_poll_that_was_to_open_since_is_called_off(work: Work) -> None:
 
 
 def test_a_series_goes_on_with_the_next_one(work: Work) -> None:
-    """Asked every Monday at 20:00 in Shanghai: the one of an hour and a half ago is perhaps over."""
-    at = NOW - 5600.0
+    """Asked every Monday at 20:00 in Shanghai: the one of two hours ago is perhaps over."""
+    at = NOW - 8000.0
     number = add(
         work,
         "weekly",
