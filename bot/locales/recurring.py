@@ -24,19 +24,19 @@ _SURE_DAYS = 28
 _SPREAD = re.compile(r"(?<=[\u4e00-\u9fff])\s+(?=[\u4e00-\u9fff])")
 _SIGN = "[一二三四五六日天](?![点时十])"
 _RUN = re.compile(rf"(每个?)?(?:{WEEK})({_SIGN}(?:[,、和及与到至~-]*(?:{WEEK})?{_SIGN})*)")
-_UNITS = {"天": "days", "月": "months"}
 _CHINESE = (
     (re.compile("每?隔1?[天日]"), " every 2 days "),
     (re.compile(f"每?隔1?个?(?:{WEEK})"), " every 2 weeks "),
     (re.compile("每个?工作日"), " every weekday "),
     (re.compile("每[天日]"), " every day "),
     (re.compile(f"每个?(?:{WEEK})"), " every week "),
+    (re.compile("每个?月底"), " every month last day "),
     (re.compile("每个?月"), " every month "),
-    (re.compile("最后1天|月底"), " last day "),
+    (re.compile("最后1天"), " last day "),
     (re.compile(r"(\d{1,2})[日号]"), r" day \1 "),
     (re.compile("[的在]|1次"), " "),
 )
-_COUNTED = re.compile(rf"每(\d{{1,3}})个?(天|{WEEK}|月)")
+_COUNTED = re.compile(rf"每(\d{{1,3}})(?:个?({WEEK})|(天)|个(月))")
 
 _WORDS = re.compile(
     r"(?P<clock>(?P<hour>\d{1,2})(?::(?P<minute>\d\d))?(?: ?(?P<half>[ap])\.?m\b\.?|(?<=:\d\d)(?![\d:]))"
@@ -108,7 +108,7 @@ def next_time(rule: str, zone: str, after: float) -> float | None:
 
 def _english(text: str) -> str:
     found = with_digits(_RUN.sub(_run, _SPREAD.sub("", plain(text))))
-    found = _COUNTED.sub(lambda one: f" every {one[1]} {_UNITS.get(one[2], 'weeks')} ", found)
+    found = _COUNTED.sub(lambda one: f" every {one[1]} {'weeks' if one[2] else 'days' if one[3] else 'months'} ", found)
     for words, instead in _CHINESE:
         found = words.sub(instead, found)
     return english(found)

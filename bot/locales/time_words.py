@@ -31,6 +31,7 @@ _MINUTES = {"half": 30, "quarter": 15}
 _WEEKDAY = re.compile(rf"(下个?|本|这个?)?(?:{WEEK})([一二三四五六日天])")
 _DATE = re.compile(r"(?:(\d{4})年)?(\d{1,2})月(\d{1,2})[日号]?")
 _LATER = re.compile(rf"(\d{{1,3}})个?(天|{WEEK}|月)(?:之|以)?后")
+_SPACED = re.compile(r"\s+(?=[点时分月日号])|(?<=月)\s+")
 _NAMED = (
     (re.compile("([今明])(晚)上?"), r"\1天晚上"),
     (re.compile("([今明])(早)[上晨]?"), r"\1天早上"),
@@ -43,7 +44,7 @@ _NAMED = (
 
 def english(text: str) -> str:
     """The text in lower case, with Chinese days and hours in English; `24:00` is how the end of a day is written."""
-    found = _WEEKDAY.sub(_weekday, plain(text))
+    found = _WEEKDAY.sub(_weekday, _SPACED.sub("", plain(text)))
     found = _LATER.sub(_later, with_digits(found))
     for words, instead in _NAMED:
         found = words.sub(instead, found)

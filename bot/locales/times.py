@@ -26,11 +26,11 @@ _LONGEST_TEXT = 80
 _PATTERNS = {"en": "EEE d MMM y, HH:mm '({})'", "zh": "y年M月d日 EEE HH:mm（{}）"}
 
 _MONTH = "(?:" + "|".join([*MONTHS, "sept", *(name[:3] for name in MONTHS)]) + r")\b\.?"
-_NTH = r"\d{1,2}(?:st|nd|rd|th)?\b"
+_NTH = r"(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?\b"
 _FORMS = re.compile(
     r"(?P<clock>\d{1,2}:\d\d(?::\d\d)?(?!\d)(?: ?[ap]\.?m\b\.?)?|\d{1,2} ?[ap]\.?m\b\.?|noon\b|midnight\b)"
     r"|(?P<offset>(?:utc|gmt)(?:[+-]\d{1,2}(?::?\d\d)?)?(?![\w:])|z(?!\w)|[+-]\d\d:?\d\d(?![\w:]))"
-    r"|(?P<date>\d{4}([-/.])\d{1,2}\4\d{1,2}(?!\d)(?:t(?=\d))?"
+    r"|(?P<date>\d{4}([-/.])(?:0?[1-9]|1[0-2])\4(?:0?[1-9]|[12]\d|3[01])(?!\d)(?:t(?=\d))?"
     r"|(?P<first>\d{1,2})(?:/(?P<second>\d{1,2})(?:/\d{4})?(?![\w/])|\.(?P<dotted>\d{1,2})\.(?:\d{4})?(?![\w.]))"
     rf"|{_MONTH} {_NTH}(?: \d{{4}}\b)?|{_NTH} (?:of )?{_MONTH}(?: \d{{4}}\b)?"
     r"|in (?:\d{1,3}|an?) (?:day|week|month)s?\b|today\b|tonight\b|tomorrow\b|(?:the )?day after tomorrow\b)"
@@ -38,6 +38,7 @@ _FORMS = re.compile(
     r"|(?:on|at|by)\b|[\s()]"
 )
 """All that a text may be made of."""
+_PARTS = ("clock", "offset", "date", "weekday")
 
 
 def warm() -> None:
@@ -83,16 +84,16 @@ class _Phrase:
 
 def _phrase(text: str, language: str) -> _Phrase | None:
     """The text if every part of it is of a form that means one thing."""
-    at, parts, words = 0, {"offset": ""}, ""
-    which, weekday = "", None
+    at, words, which, weekday = 0, "", "", None
+    parts = dict.fromkeys(_PARTS, "")
     while at < len(text):
         found = _FORMS.match(text, at)
         if found is None or _unclear(found, language):
             return None
-        for name in ("clock", "offset", "date", "weekday"):
-            if found[name] and parts.get(name):
+        for name in _PARTS:
+            if found[name] and parts[name]:
                 return None
-            parts[name] = found[name] or parts.get(name, "")
+            parts[name] = found[name] or parts[name]
         if found["weekday"]:
             which, weekday = found["which"] or "", [day[:3] for day in DAYS].index(found["day"][:3])
         words += " " if found["weekday"] or found[0] in "()" else found[0]
@@ -104,28 +105,30 @@ def _phrase(text: str, language: str) -> _Phrase | None:
 
 def _unclear(found: re.Match[str], language: str) -> bool:
     """Whether this is a date that some read as day and month, and others the other way round."""
-    first, second = found["first"], found["second"] or found["dotted"]
-    return (
-        bool(first) and language != "zh" and max(int(first), int(second)) <= len(MONTHS) and int(first) != int(second)
-    )
+    if not found["first"]:
+        return False
+    one, other = int(found["first"]), int(found["second"] or found["dotted"])
+    either = max(one, other) <= len(MONTHS)
+    return (either and one != other and language != "zh") or min(one, other) > len(MONTHS) or max(one, other) > 31
 
 
 def _readings(phrase: _Phrase, wall: datetime) -> Iterator[tuple[str, timedelta]]:
     """The texts to be read, one after the other until one is in the future, and what is to be added."""
-    extra = timedelta()
-    words = phrase.text
+    words, extra = phrase.text, timedelta()
     if phrase.clock.startswith("24:00"):
-        words = words.replace("24:00", "00:00", 1)
-        extra = timedelta(days=1) if phrase.date or phrase.weekday is not None else extra
+        words, extra = words.replace("24:00", "00:00", 1), timedelta(days=1)
     if not phrase.clock and phrase.date != "tonight":
         words = f"{words} {wall:%H:%M}"
-    if phrase.weekday is None or phrase.date:
+    if phrase.date:
         yield words, extra
         return
-    monday = wall.date() - timedelta(days=wall.weekday())
-    day = monday + timedelta(days=phrase.weekday)
-    for weeks in {"next": (1,), "this": (0,)}.get(phrase.which, (0, 1)):
-        yield f"{day + timedelta(weeks=weeks)} {words}", extra
+    today = wall.date()
+    days = [timedelta(days=0), timedelta(days=1)]
+    if phrase.weekday is not None:
+        weeks = {"next": (1,), "this": (0,)}.get(phrase.which, (0, 1))
+        days = [timedelta(days=phrase.weekday - wall.weekday(), weeks=more) for more in weeks]
+    for more in days:
+        yield f"{today + more} {words}", extra
 
 
 def _parse(words: str, wall: datetime) -> datetime | None:
