@@ -92,6 +92,8 @@ class NativePoll:
     revoting: bool = True
     correct: int | None = None
     explanation: str = ""
+    description: str = ""
+    """What is said beside it: how it counts, and who can see what."""
 
 
 @dataclass(frozen=True, slots=True)

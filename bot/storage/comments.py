@@ -201,6 +201,14 @@ class Comments:
         row = self._connection.execute(query).one_or_none()
         return read_comment(row._asdict()) if row else None
 
+    def tenant(self, channel: Channel) -> str | None:
+        """The tenant in which this channel (by platform and id) was heard; None: it never was."""
+        query = sa.select(comments.c.tenant).where(
+            comments.c.platform == channel.platform, comments.c.channel_id == channel.channel_id
+        )
+        found: str | None = self._connection.execute(query.limit(1)).scalar()
+        return found
+
     def first_seen(self, member: Member) -> float | None:
         """When this member first wrote something that was heard, in UTC seconds; None: never."""
         query = sa.select(sa.func.min(comments.c.sent_at)).where(

@@ -160,6 +160,17 @@ class Polls:
         query = sa.update(poll_posts).where(poll_posts.c.id == post_id)
         self._connection.execute(query.values(message_id=message_id, native_name=name))
 
+    def not_native(self, post_id: int) -> None:
+        """The platform does not take its own poll there: it is a card with buttons."""
+        self._connection.execute(sa.update(poll_posts).where(poll_posts.c.id == post_id).values(native=False))
+
+    def native_coming(self, platform: str) -> bool:
+        """Whether a native poll may be on this platform whose name is not known yet."""
+        query = sa.select(poll_posts.c.id).where(
+            poll_posts.c.platform == platform, poll_posts.c.native.is_(True), poll_posts.c.message_id.is_(None)
+        )
+        return self._connection.execute(query.limit(1)).one_or_none() is not None
+
     def native(self, platform: str, poll: str) -> PollPost | None:
         """The message that is what this platform calls the poll `poll` (`PollVoted.poll`)."""
         query = sa.select(*_POST_COLUMNS).where(poll_posts.c.platform == platform, poll_posts.c.native_name == poll)

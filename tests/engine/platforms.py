@@ -69,6 +69,9 @@ class Recorder:
     async def delete(self, at: Channel, message_id: str) -> None:
         await self._take(Call("delete", at, None, "", message_id))
 
+    async def end_poll(self, at: Channel, message_id: str) -> None:
+        await self._take(Call("end_poll", at, None, "", message_id))
+
     async def notify(self, notice: Notice, at: Channel, reply: ReplyHandle) -> None:
         await self._take(Call("notify", at, notice, "", ""))
 
@@ -95,6 +98,11 @@ class Finder(Recorder):
         super().__init__(name, capabilities)
         self.looks: deque[Look] = deque()
         self.sought: list[Sought] = []
+        self.native: dict[str, dict[str, tuple[int, ...]]] = {}
+        """Votes of native polls by message and user."""
+
+    async def votes(self, at: Channel, message_id: str, options: int) -> dict[str, tuple[int, ...]]:
+        return self.native.get(message_id, {})
 
     async def find(self, sought: Sought) -> str | None:
         self.sought.append(sought)

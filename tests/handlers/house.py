@@ -19,20 +19,23 @@ from sqlalchemy import Connection
 from bot.app import make_desk, make_registry
 from bot.chat.events import (
     ButtonPressed,
+    ChannelMoved,
     CommandInvoked,
     Event,
     FormSubmitted,
     MessageDeleted,
     MessageEdited,
     MessagePosted,
+    PollVoted,
 )
 from bot.chat.messages import Answer, Card, Line, Notice, OpenForm, Prompt, Reply
-from bot.chat.ports import Capabilities, Finds, Incoming, Platform, Position
+from bot.chat.ports import Capabilities, Finds, Incoming, Platform, PollLimits, Position
 from bot.domain.delivery import Deadlines
 from bot.domain.places import Channel, Member
 from bot.domain.roles import Role
 from bot.drafting.drafter import Drafter, EmbeddedDrafter
 from bot.drafting.knowledge import Knowledge
+from bot.drafting.poll_drafter import PollDrafter
 from bot.engine.access import Access
 from bot.engine.core import Core
 from bot.engine.courier import Courier
@@ -46,6 +49,8 @@ from bot.handlers import drafting, shredding
 from bot.handlers.context import Context, Desk, Prepared
 from bot.handlers.drafting import Studio
 from bot.handlers.immediate import Immediate
+from bot.handlers.polls.drafted import Sketcher
+from bot.handlers.polls.life import Clerk
 from bot.handlers.secrecy import PollSeals
 from bot.handlers.shredding import Shredder
 from bot.locales import Catalogue, Value
@@ -64,8 +69,12 @@ QUESTION = "When will the tea be back in stock?"
 TENANTS = {"slack": "T1", "discord": "G1", "telegram": "1"}
 CAPABILITIES = {
     "slack": Capabilities(4000, 3000),
-    "discord": Capabilities(2000, 1800, carries_roles=True),
-    "telegram": Capabilities(4096, 3500, "utf16", forms=False, private=False),
+    "discord": Capabilities(
+        2000, 1800, carries_roles=True, polls=PollLimits(300, 55, 10, 768 * 3600, 60, False, False, False)
+    ),
+    "telegram": Capabilities(
+        4096, 3500, "utf16", forms=False, private=False, polls=PollLimits(300, 100, 12, 2_628_000, 5, True, True, True)
+    ),
 }
 TEAM = {"approver": ["ana", "ben"], "drafter": ["dan"], "admin": ["ada"], "viewer": ["vic"]}
 
@@ -108,7 +117,7 @@ class House:
     # ---- what comes in
 
     async def hear(self, event: Event, *, settled: bool = True) -> Answer:
-        platform = event.old.platform if not hasattr(event, "channel") else event.channel.platform
+        platform = _platform_of(event)
         number = str(next(self.numbers))
         (answer,) = await self.door.accept([Incoming(f"{platform}:{TENANTS[platform]}", number, "raw", event)])
         if settled:
@@ -264,6 +273,12 @@ class House:
         )
 
 
+def _platform_of(event: Event) -> str:
+    if isinstance(event, ChannelMoved):
+        return event.old.platform
+    return event.member.platform if isinstance(event, PollVoted) else event.channel.platform
+
+
 def _moving(connection: Connection, now: float, held: str) -> list[int]:
     """Rows that a courier is about to take or has taken."""
     query = sa.select(outbox).where(outbox.c.state.in_(("pending", "claimed", "sending", "uncertain")))
@@ -343,6 +358,8 @@ async def living(
     )
     drafting.register(registry, studio)
     shredding.register(registry, Shredder(store, clock, desk.keys))
+    Clerk(store, desk.keys, platforms, desk.texts).register(registry)
+    Sketcher(store, PollDrafter(None, None, "Tea")).register(registry)
     seals = PollSeals(desk.keys)
     router = Router(core, access, platforms, studio.prepare, seals=seals)
     immediate = Immediate(store, access, platforms, registry, lambda work, held: make(work, held, None))

@@ -12,6 +12,8 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from sqlalchemy import Connection
+
 from bot.chat.events import PollVoted
 from bot.chat.messages import Document
 from bot.chat.ports import Platform, ReadsVotes, SendError
@@ -128,11 +130,22 @@ class Clerk:
             except (SendError, TimeoutError) as error:
                 log.warning("votes of poll %d could not be read again: %s", poll.id, error)
                 continue
-            tenant = post.channel.tenant
+            tenant = post.channel.tenant or await self._tenant(poll, post.channel)
             for user, options in votes.items():
                 member = Member(post.channel.platform, tenant, user)
                 found.append((post.id, PollVoted("", member, options)))
         return found
+
+    async def _tenant(self, poll: Poll, channel: Channel) -> str:
+        """Which tenant a room that settings name by its id alone belongs to, by who was heard there."""
+
+        def unit(connection: Connection) -> str:
+            work = Work(connection, 0.0)
+            voters = [Member.parse(one) for one in work.ballots.members(poll.id)]
+            found = next((one.tenant for one in voters if one.platform == channel.platform), None)
+            return found or work.comments.tenant(channel) or ""
+
+        return await self.store.read(unit)
 
 
 def schedule(ctx: Context, poll: Poll) -> None:
@@ -197,7 +210,7 @@ def _close(ctx: Context, timer: Timer, missed: list[tuple[int, PollVoted]]) -> N
 def _take_missed(ctx: Context, poll: Poll, missed: list[tuple[int, PollVoted]]) -> None:
     for number, event in missed:
         post, voter = ctx.work.polls.post(number), voting.voter_of(ctx, poll, event.member)
-        if post is not None and voter is not None and ctx.work.ballots.get(poll.id, voter) is None:
+        if post is not None and voter is not None and not ctx.work.ballots.get(poll.id, voter):
             voting.take_native(ctx, poll, voter, event, post.channel)
 
 

@@ -120,11 +120,16 @@ def about(ctx: Context, poll: Poll, view: View) -> list[str]:
     if limits.role:
         lines.append(texts.say(language, "poll.only.role", role=safe(limits.role)))
     if limits.member_seconds:
-        lines.append(texts.say(language, "poll.only.member", time=texts.span(language, limits.member_seconds)))
+        lines.append(texts.say(language, "poll.only.member", count=_days(limits.member_seconds)))
     if limits.account_seconds:
-        lines.append(texts.say(language, "poll.only.account", time=texts.span(language, limits.account_seconds)))
+        lines.append(texts.say(language, "poll.only.account", count=_days(limits.account_seconds)))
     lines.append(sees(ctx, poll, language))
     return lines
+
+
+def _days(seconds: float) -> float:
+    days = round(seconds / 86400, 2)
+    return int(days) if days.is_integer() else days
 
 
 def sees(ctx: Context, poll: Poll, language: str) -> str:
@@ -175,9 +180,9 @@ def fits_native(ctx: Context, poll: Poll, channel: Channel) -> bool:
     )
 
 
-def native(poll: Poll, now: float) -> NativePoll:
+def native(ctx: Context, poll: Poll, channel: Channel) -> NativePoll:
     """The same as a platform's own poll."""
-    question = poll.question
+    question, now = poll.question, ctx.now
     shown_options = question.shown
     correct = next((at for at, one in enumerate(shown_options) if one.number == question.correct), None)
     return NativePoll(
@@ -189,4 +194,5 @@ def native(poll: Poll, now: float) -> NativePoll:
         revoting=not question.fixed,
         correct=correct if question.kind is Kind.QUIZ else None,
         explanation=question.explanation,
+        description="🔒 " + ctx.desk.texts.say(ctx.desk.language(channel), "poll.sees.native"),
     )

@@ -61,7 +61,7 @@ def _prepare(ctx: Context, row: Delivery) -> Act:
     if post is None or poll is None or poll.state is not State.OPEN or post.message_id:
         return Nothing()
     if post.native:
-        return Create(panel.native(poll, ctx.now), post.channel)
+        return Create(panel.native(ctx, poll, post.channel), post.channel)
     return Create(panel.card(ctx, poll, post.channel), post.channel)
 
 
@@ -77,6 +77,9 @@ def _outcome(ctx: Context, row: Delivery, outcome: Outcome) -> None:
         elif outcome.message_id:
             LIVE.follow(ctx.work, str(post.id), post.channel, outcome.message_id, _UNSHOWN)
             (LIVE.changed if poll.state is State.OPEN else LIVE.finish)(ctx.work, str(post.id))
+    elif isinstance(outcome, Lost) and post.native:  # a broadcast channel takes no open polls, for one
+        ctx.work.polls.not_native(post.id)
+        _order(ctx, POST, post.id, post.channel, Urgency.REPLY)
     elif isinstance(outcome, Lost | Doubtful):
         where = f"{post.channel.platform} {post.channel.channel_id}"
         key = "poll.post.doubtful" if isinstance(outcome, Doubtful) else "poll.post.lost"

@@ -7,6 +7,9 @@ anonymous poll is told is sealed in the outbox, as the press is in the inbox.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal
+
 from bot.chat.events import ButtonPressed, FormSubmitted, PollVoted
 from bot.chat.messages import Field, Form
 from bot.domain import ballots, polling
@@ -20,7 +23,9 @@ from bot.handlers.polls import posting
 from bot.handlers.polls.asking import ask_by_message
 from bot.handlers.polls.panel import choice_label, safe
 from bot.handlers.secrecy import person_in, tell_sealed
+from bot.storage.timers import Timer
 
+EARLY, EARLY_SECONDS, EARLY_TRIES = "poll_early", 2.0, 30
 YOUNG = 7 * 86400.0
 """Seconds: accounts younger than this are told to the host."""
 
@@ -31,6 +36,7 @@ def register(registry: Registry[Context]) -> None:
     registry.control("mine", Control(mine))
     registry.control("add", Control(add_pressed, add_submitted, add_form, add_errors))
     registry.on(PollVoted)(voted)
+    registry.timer(EARLY, early)
 
 
 def vote(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
@@ -176,13 +182,39 @@ def tell_mine(ctx: Context, asker: Asker, poll: Poll) -> None:
 
 def voted(ctx: Context, event: PollVoted) -> None:
     """A vote in a native poll; of polls that are not ours nothing is kept."""
+    if not _taken(ctx, event) and ctx.work.polls.native_coming(event.member.platform):
+        _wait(ctx, event, 1)
+
+
+def _taken(ctx: Context, event: PollVoted) -> bool:
     post = ctx.work.polls.native(event.member.platform, event.poll)
     poll = ctx.work.polls.get(post.poll_id) if post else None
-    if post is None or poll is None or poll.state is not State.OPEN:
-        return
-    voter = voter_of(ctx, poll, event.member)
+    if post is None or poll is None:
+        return False
+    voter = voter_of(ctx, poll, event.member) if poll.state is State.OPEN else None
     if voter is not None:
         take_native(ctx, poll, voter, event, post.channel)
+    return True
+
+
+def _wait(ctx: Context, event: PollVoted, tries: int) -> None:
+    """People may vote before the platform has told us what the poll is called."""
+    options = " ".join(map(str, event.options))
+    key = f"{event.member}|{event.poll}|{event.change}|{options}|{tries}"
+    ctx.work.timers.set(EARLY, key, ctx.now + EARLY_SECONDS)
+
+
+async def early(timer: Timer) -> Callable[[Context], None]:
+    """A vote that came before its poll was known."""
+    return lambda ctx: _look_again(ctx, timer.key)
+
+
+def _look_again(ctx: Context, key: str) -> None:
+    member, poll, change, options, tries = key.split("|")
+    kind: Literal["set", "add", "remove"] = "add" if change == "add" else "remove" if change == "remove" else "set"
+    event = PollVoted(poll, Member.parse(member), tuple(map(int, options.split())), kind)
+    if not _taken(ctx, event) and int(tries) < EARLY_TRIES:
+        _wait(ctx, event, int(tries) + 1)
 
 
 def take_native(ctx: Context, poll: Poll, voter: str, event: PollVoted, channel: Channel) -> None:

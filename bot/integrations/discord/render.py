@@ -82,7 +82,8 @@ Json = dict[str, object]
 def message(outgoing: Outgoing, to: Channel, key: str) -> Json:
     """The body of Create Message; `key` is the nonce by which Discord knows a repeated request."""
     if isinstance(outgoing, NativePoll):
-        made: Json = {"poll": _poll(outgoing), "allowed_mentions": NO_MENTIONS}
+        beside = told(outgoing.description) if outgoing.description else {"allowed_mentions": NO_MENTIONS}
+        made: Json = {**beside, "poll": _poll(outgoing)}
     else:
         made = content(outgoing)
     body = {**made, "nonce": key, "enforce_nonce": True}

@@ -18,6 +18,7 @@ LIMITS = PollLimits(
 )
 """Bot API 10.1, sendPoll. Telegram counts a poll's characters as code points, unlike those of messages."""
 MAX_EXPLANATION = 200
+MAX_DESCRIPTION = 1024
 EXPLANATION_LINES = 3
 
 
@@ -36,6 +37,8 @@ def create(poll: NativePoll) -> Params:
         "hide_results_until_closes": poll.hidden,
         "open_period": _period(poll.closes_in),
     }
+    if poll.description:
+        parameters["description"] = cut(poll.description, MAX_DESCRIPTION)
     return parameters | _quiz(poll)
 
 
