@@ -101,7 +101,13 @@ class Actor:
         platform, _, channel = step.place.partition("/")
         who = self._person(step.by, platform)
         target = self._memory.names[step.reply_to].message_id if step.reply_to else None
-        fields = {**who, "channel": channel, "text": step.text, "reply_to": target, "attachment": step.attachment}
+        fields = {
+            **who,
+            "channel": channel,
+            "text": self._memory.filled(step.text),
+            "reply_to": target,
+            "attachment": step.attachment,
+        }
         made = str((await self._stage.control.post("say", fields))["message_id"])
         self._memory.since.own.add((platform, made))
         if step.name:
@@ -109,13 +115,14 @@ class Actor:
 
     async def _command(self, step: Command) -> None:
         platform, _, channel = step.place.partition("/")
-        fields = {**self._person(step.by, platform), "channel": channel, "text": step.text}
+        fields = {**self._person(step.by, platform), "channel": channel, "text": self._memory.filled(step.text)}
         answer = await self._stage.control.post("command", fields)
         self._own(platform, answer)
         self._shown(answer, platform, channel, step.by, step.name)
 
     async def _click(self, step: Click) -> None:
-        fields = {**self._at(step.by, step.on), "button": step.button}
+        button = self._memory.filled(step.button)
+        fields = {**self._at(step.by, step.on), "button": button, "forged": step.forged}
         answer = await self._stage.control.post("click", fields)
         self._teller.clicked(step)
         target = self._memory.names[step.on]
@@ -123,7 +130,8 @@ class Actor:
 
     async def _submit(self, step: Submit) -> None:
         place, form = await self._form(step)
-        values = form_values(form, step.values)
+        given = {name: self._memory.filled(v) if isinstance(v, str) else v for name, v in step.values.items()}
+        values = form_values(form, given)
         fields = {**self._person(step.by, place.platform), "form_id": str(form["id"]), "values": values}
         answer = await self._stage.control.post("submit", fields)
         self._own(place.platform, answer)

@@ -215,6 +215,8 @@ class _Reader:
         return Together(steps=self._steps(body, path))
 
     def _advance(self, body: Json, path: Where) -> Advance | None:
+        if isinstance(body, dict) and "to" in body:
+            return self._model(Advance, body, path, "advance")  # type: ignore[return-value]
         value = body["seconds"] if isinstance(body, dict) and body.keys() == {"seconds"} else body
         try:
             return Advance(seconds=parse_duration(value))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bot.rehearsal.errors import ControlRefused, StepFailed
-from bot.rehearsal.expecting import Named, SeenMessage, Since, View, form_id, meets, told
+from bot.rehearsal.expecting import Named, SeenMessage, Since, View, form_id, full_text, meets, told
 from bot.rehearsal.scenario import Expect, ExpectNone, Looks, Scenario, Step, Tally
 from bot.rehearsal.stage import Stage
 
@@ -23,7 +24,15 @@ class Memory:
     """What a play keeps from step to step: the names given with `as`, and how all looked before the last acts."""
 
     names: dict[str, Named] = field(default_factory=dict)
+    taken: dict[str, str] = field(default_factory=dict)
+    """Words taken from messages, by the names given with `take`."""
     since: Since = field(default_factory=Since)
+
+    def filled(self, text: str) -> str:
+        """The text with the words that were taken in their places."""
+        for name, word in self.taken.items():
+            text = text.replace("{" + name + "}", word)
+        return text
 
 
 class Looker:
@@ -77,6 +86,9 @@ class Looker:
             await asyncio.sleep(min(LOOK_SECONDS, max(0.0, end - loop.time())))
         if found and expect.name:
             self._bind(expect, found[-1])
+        for name, pattern in expect.take.items() if found else ():
+            payloads = [str(button.get("id")) for button in found[-1].get("buttons") or ()]
+            self._memory.taken[name] = _word(pattern, "\n".join([full_text(found[-1]), *payloads]))
 
     def _views(self, expect: Expect) -> list[View]:
         """The channel as it is seen by whom it concerns: where something private is expected, also the member's own
@@ -134,6 +146,13 @@ class Looker:
             thread=None if thread is None else str(thread),
             form=message.get("form"),
         )
+
+
+def _word(pattern: str, text: str) -> str:
+    match = re.search(pattern, text)
+    if match is None:
+        raise StepFailed(f"nothing fits {pattern!r} in:", (text,))
+    return match[1] if match.re.groups else match[0]
 
 
 def _check_at_end(expect: Expect, found: list[SeenMessage], fresh: list[SeenMessage]) -> None:

@@ -59,7 +59,7 @@ class Player:
         elif isinstance(step, Together):
             await self._together(step)
         elif isinstance(step, Advance):
-            await self._stage.advance(step.seconds)
+            await self._stage.advance(step.seconds, step.at())
         elif isinstance(step, Service):
             await self._stage.serve(step)
         else:

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from bot.rehearsal.durations import Seconds
+from bot.rehearsal.fields import Moment, Pattern, Place, Texts, Zone, listed
 
 PLATFORMS = ("slack", "discord", "telegram")
 """The platforms that the sandbox has."""
-
-
-def _listed(value: object) -> object:
-    return value if isinstance(value, list) else [value]
-
-
-Texts = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-"""One text or a list of texts."""
-
-Place = Annotated[str, Field(pattern=r"^[a-z]+/.+$")]
-"""`platform/channel`."""
 
 
 class _Words(BaseModel):
@@ -88,6 +79,8 @@ class Click(_Words):
     name: str | None = Field(None, alias="as")
     poll: str | None = None
     counted: bool = True
+    forged: bool | None = None
+    """Whether `button` is sent as data, whatever stands under the message (Telegram); such a click is not counted."""
 
 
 class Submit(_Words):
@@ -103,7 +96,7 @@ class Vote(_Words):
 
     by: str
     on: str
-    options: Annotated[tuple[int | str, ...], BeforeValidator(_listed)]
+    options: Annotated[tuple[int | str, ...], BeforeValidator(listed)]
     poll: str | None = None
     counted: bool = True
 
@@ -199,9 +192,15 @@ class Model(_Words):
 
 
 class Advance(_Words):
-    """The bot's clock and the sandbox's move forward."""
+    """The bot's clock and the sandbox's move forward: by `seconds`, or to a moment on the wall clock of a `zone`."""
 
-    seconds: Seconds
+    seconds: Seconds = 0.0
+    to: Moment | None = None
+    zone: Zone = "UTC"
+
+    def at(self) -> float | None:
+        """The moment in UTC seconds, where one is given."""
+        return None if self.to is None else self.to.replace(tzinfo=ZoneInfo(self.zone)).timestamp()
 
 
 class Service(_Words):
@@ -245,6 +244,9 @@ class Expect(_Words):
     """Patterns like `*.png`: for each, a document or picture with such a name or title hangs on the message."""
     poll: PollSeen | bool | None = None
     """Whether it is a native poll, or how it looks."""
+    take: dict[str, Pattern] = Field(default_factory=dict)
+    """Words to take from its text and its buttons' ids, by patterns (the first group, or all that fits):
+    `{code: "[0-9]{6}"}` puts what fits in the place of `{code}` in later texts, values and buttons."""
 
 
 class ExpectNone(Expect):

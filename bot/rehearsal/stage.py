@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -120,8 +121,13 @@ class Stage:
         """Start the bot and wait until it is connected everywhere."""
         await self.prepared_bot.start(READY_LINE)
 
-    async def advance(self, seconds: float) -> None:
-        """Move both clocks forward."""
+    async def advance(self, seconds: float, to: float | None = None) -> None:
+        """Move both clocks forward, by `seconds` or `to` a moment in UTC seconds. Raises RehearsalError where that is
+        over."""
+        if to is not None:
+            seconds = to - time.time() - self._offset
+            if seconds < 0:
+                raise RehearsalError(f"clocks only move forward, and this moment is over since {-seconds:.0f} s")
         self._offset += seconds
         await self.control.post("advance", {"seconds": seconds})
         self._write_clock()

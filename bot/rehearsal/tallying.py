@@ -31,7 +31,7 @@ class Teller:
     def clicked(self, step: Click) -> None:
         """Count a click that was made, if it is a vote."""
         match = _VOTE.match(step.button)
-        if match and step.counted and self._ballots.counting:
+        if match and step.counted and not step.forged and self._ballots.counting:
             self._ballots.press(step.poll, step.by, int(match[1]))
 
     def voted(self, step: Vote) -> None:

@@ -14,7 +14,7 @@ def tell(step: Step) -> str:
     if isinstance(step, Service):
         return f"{step.verb:<11} {step.service}"
     if isinstance(step, Advance):
-        return f"{'advance':<11} {step.seconds:g} s"
+        return f"{'advance':<11} " + (f"to {step.to} {step.zone}" if step.to else f"{step.seconds:g} s")
     if isinstance(step, Together):
         return f"{'together':<11} {len(step.steps)} acts"
     fields = step.model_dump(exclude_defaults=True)

@@ -23,6 +23,8 @@ on Slack and Discord. `POST /control/say_many` is many `say`s of one platform in
 `POST /control/crowd` makes `count` members named after `prefix`, of whom nothing is told. `POST /control/click_many`
 and `vote_many` are many people's clicks (`clicks`: `{"member", "button"}`) or native votes (`votes`: `{"member",
 "options"}`) on one message, `at_once` of them at the same time (see `crowds.py`).
+A `click` that is `forged` sends its `button` as data, whatever stands under the message: on Telegram clients can do so
+(Bot API, `CallbackQuery`), and may not have heard yet that a button is gone. Slack and Discord let nobody do it.
 `GET /control/info` also tells the enforced rate limits, under `limits`.
 
 `GET /control/channel` takes `after=` too, a message's id: only what stands below that message is answered
@@ -67,7 +69,7 @@ _MESSAGE = {**_PLACE, "message_id": ID}
 _FIELDS: dict[str, dict[str, str]] = {
     "say": {**_PLACE, "text": TEXT, "reply_to": ID, "attachment": FILE},
     "command": {**_PLACE, "text": TEXT},
-    "click": {**_MESSAGE, "button": ID},
+    "click": {**_MESSAGE, "button": ID, "forged": FLAG},
     "submit": {**_PERSON, "form_id": ID, "values": FIELDS},
     "vote": {**_MESSAGE, "options": ITEMS},
     "react": {**_MESSAGE, "emoji": ID, "remove": FLAG},
@@ -94,7 +96,7 @@ _FIELDS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 _OPTIONAL = {
     "tenant", "reply_to", "attachment", "remove", "name", "roles", "joined_at", "is_bot", "left",
-    "times", "seconds", "match", "reply", "status", "delay", "after", "late", "prefix", "html", "at_once",
+    "times", "seconds", "match", "reply", "status", "delay", "after", "late", "prefix", "html", "at_once", "forged",
 }  # fmt: skip
 
 _OPTIONAL_THERE = {("channel", "member"), ("endpoint", "kind")}
@@ -236,6 +238,8 @@ class Control:
 
     def _person(self, name: str) -> Callable[[Call], Awaitable[Json]]:
         async def act(call: Call) -> Json:
+            if call.get("forged") and call["platform"] != "telegram":
+                raise ControlError(f"{call['platform']} sends only what stands under its messages")
             method = getattr(self._platform(call), name)
             answer = await method(self._placed(call))
             return {} if answer is None else answer

@@ -1,0 +1,52 @@
+"""Kinds of fields of scenarios, each with the check that it brings."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import BeforeValidator, Field
+
+
+def listed(value: object) -> object:
+    """A value as a list, if it is none."""
+    return value if isinstance(value, list) else [value]
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(listed)]
+"""One text or a list of texts."""
+
+
+def _moment(value: object) -> datetime:
+    moment = datetime.fromisoformat(str(value))
+    if moment.tzinfo is not None:
+        raise ValueError("a moment is on the wall clock of the zone, like 2031-03-24 08:59")
+    return moment
+
+
+def _zone(value: object) -> str:
+    try:
+        return ZoneInfo(str(value)).key
+    except (OSError, ValueError) as error:
+        raise ValueError(f"there is no zone {value!r}") from error
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+Zone = Annotated[str, BeforeValidator(_zone)]
+
+Place = Annotated[str, Field(pattern=r"^[a-z]+/.+$")]
+"""`platform/channel`."""
+
+
+def _pattern(value: object) -> object:
+    try:
+        re.compile(str(value))
+    except re.error as error:
+        raise ValueError(f"{value!r} is no pattern: {error}") from error
+    return value
+
+
+Pattern = Annotated[str, BeforeValidator(_pattern)]
+"""A regular expression."""
