@@ -179,7 +179,9 @@ def test_any_text_with_moments_is_shown_and_none_of_it_is_markup(
         assert len(arguments["blocks"]) <= 50
         assert {found["type"] for found in _plain(arguments["blocks"])} <= {"plain_text", "text"}
         assert not any(mark in json.dumps(arguments, ensure_ascii=False) for mark in "\ue0f0\ue0f1")
-    rich = _rich(private(Notice("\n".join([CLOSES, *status]), Member("slack", "T1", "U1")))["blocks"])
+    blocks = private(Notice("\n".join([CLOSES, *status]), Member("slack", "T1", "U1")))["blocks"]
+    rich = _rich(blocks)
+    assert all(len("".join(element.get("text", "") for element in _rich([block]))) <= 3000 for block in blocks)
     shown = "".join(element.get("text", element.get("fallback")) for element in rich)
     assert shown == moments.plain("\n".join([CLOSES, *status]))
 
