@@ -132,6 +132,20 @@ async def test_a_poll_is_ended_once_and_its_result_message_is_no_comment(
     assert refused.value.code == "gone"
 
 
+async def test_what_is_said_beside_a_poll_stands_over_it_and_belongs_to_it(
+    sandbox: Sandbox, platform: DiscordPlatform
+) -> None:
+    began = time.time()
+    asked = poll(description=f"*Everyone* sees who voted, @everyone. Closes {moment(1795327200, 'Sun')}")
+    poll_id = await platform.send(asked, sandbox.channel(), key())
+    body = (await sent(sandbox, "/messages$", asked.question))["body"]
+    assert body["content"] == ("\\*Everyone\\* sees who voted, \\@everyone. Closes <t:1795327200:f> (<t:1795327200:R>)")
+    assert body["allowed_mentions"] == {"parse": [], "replied_user": False}
+    assert body["poll"]["question"] == {"text": asked.question}
+    assert await platform.find(Sought(asked, sandbox.channel(), key(), began)) == poll_id
+    assert await platform.find(Sought(replace(asked, description="x"), sandbox.channel(), key(), began)) is None
+
+
 async def test_a_poll_cannot_be_edited_and_nothing_is_asked(sandbox: Sandbox, platform: DiscordPlatform) -> None:
     asked = poll()
     poll_id = await platform.send(asked, sandbox.channel(), key())
