@@ -61,16 +61,25 @@ class Live(Generic[C]):
         """A message was posted and shows this: from now on `changed` edits it."""
         work.live.follow(self._full(name), at, message_id, _print(message), work.now)
 
+    def posting(self, work: Work, name: str, at: Channel, message: Outgoing) -> None:
+        """A message is about to be posted and will show this; `posted` says which one it is then."""
+        work.live.follow(self._full(name), at, "", _print(message), work.now)
+
+    def posted(self, work: Work, name: str, message_id: str) -> None:
+        """The message is there; what has changed meanwhile is shown in a while."""
+        work.live.identify(self._full(name), message_id)
+        self.changed(work, name)
+
     def changed(self, work: Work, name: str) -> None:
         """Its state has changed: it is edited in a while. Cheap where an edit waits already, and without a message."""
         post = work.live.get(self._full(name))
-        if post is not None and work.live.waiting(self._full(name)) is None:
+        if post is not None and post.message_id and work.live.waiting(self._full(name)) is None:
             self._order(work, name, post.at, LIVE, max(0.0, post.edited_at + SPACING - work.now))
 
     def finish(self, work: Work, name: str) -> None:
         """Its state will not change any more: show it now. What else was to be shown before is dropped."""
         post = work.live.get(self._full(name))
-        if post is None:
+        if post is None or not post.message_id:
             return
         while (row := work.live.waiting(self._full(name))) is not None:
             work.outbox.by_person(row, Step.CANCEL)

@@ -62,6 +62,10 @@ class LivePosts:
         columns = {column.name: values.excluded[column.name] for column in live.c if column.name != "name"}
         self._connection.execute(values.on_conflict_do_update(index_elements=["name"], set_=columns))
 
+    def identify(self, name: str, message_id: str) -> None:
+        """Which message it is."""
+        self._set(name, message_id=message_id)
+
     def get(self, name: str) -> Post | None:
         """It, or None."""
         row = _GET.row(self._connection, {"key": name})

@@ -123,19 +123,19 @@ def _channels(ctx: Context, asker: Asker, places: tuple[str, ...]) -> tuple[Chan
         return tuple(watched) or Refused("nowhere")
     found: dict[Channel, None] = {}
     for place in places:
-        hits = [one for name, one in rooms.items() if _called(name, place)]
+        hits = [one for name, one in rooms.items() if _called(ctx, name, one, place)]
         if not hits:
             return Refused("no_such_place", {"place": place, "places": ", ".join(sorted(rooms))})
         found |= dict.fromkeys(hits)
     return tuple(found)
 
 
-def _called(name: str, place: str) -> bool:
-    """`#general` is a room of that name on any platform, `@telegram` all rooms there, `telegram/general` that one."""
-    platform, _, room = name.lower().partition("/")
+def _called(ctx: Context, name: str, room: Channel, place: str) -> bool:
+    """`#general` is a room of that name on any platform, `@telegram` all watched ones there, `telegram/general` one."""
+    platform, _, short = name.lower().partition("/")
     if place.startswith("@"):
-        return platform == place[1:]
-    return place.lstrip("#") in {room, name.lower()}
+        return platform == place[1:] and (room.platform, room.channel_id) in ctx.desk.watched
+    return place.lstrip("#") in {short, name.lower()}
 
 
 def preview(ctx: Context, asker: Asker, poll: Poll) -> None:

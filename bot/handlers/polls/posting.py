@@ -24,8 +24,6 @@ from bot.storage.outbox import Delivery, Order
 from bot.storage.polls import PollPost
 
 POST, ENDS, LINE, NOTE, TEAM, FILE = "poll_post", "poll_end", "poll_line", "poll_note", "poll_team", "poll_file"
-_UNSHOWN = Line("")
-"""What a new post counts as showing: its first edit is never left out."""
 
 
 def register(registry: Registry[Context]) -> None:
@@ -62,7 +60,9 @@ def _prepare(ctx: Context, row: Delivery) -> Act:
         return Nothing()
     if post.native:
         return Create(panel.native(ctx, poll, post.channel), post.channel)
-    return Create(panel.card(ctx, poll, post.channel), post.channel)
+    card = panel.card(ctx, poll, post.channel)
+    LIVE.posting(ctx.work, str(post.id), post.channel, card)
+    return Create(card, post.channel)
 
 
 def _outcome(ctx: Context, row: Delivery, outcome: Outcome) -> None:
@@ -75,8 +75,9 @@ def _outcome(ctx: Context, row: Delivery, outcome: Outcome) -> None:
             if poll.state is not State.OPEN:  # it was closed while this was on its way
                 _order(ctx, ENDS, post.id, post.channel, Urgency.ALERT)
         elif outcome.message_id:
-            LIVE.follow(ctx.work, str(post.id), post.channel, outcome.message_id, _UNSHOWN)
-            (LIVE.changed if poll.state is State.OPEN else LIVE.finish)(ctx.work, str(post.id))
+            LIVE.posted(ctx.work, str(post.id), outcome.message_id)
+            if poll.state is not State.OPEN:
+                LIVE.finish(ctx.work, str(post.id))
     elif isinstance(outcome, Lost) and post.native:  # a broadcast channel takes no open polls, for one
         ctx.work.polls.not_native(post.id)
         _order(ctx, POST, post.id, post.channel, Urgency.REPLY)
