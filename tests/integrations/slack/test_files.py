@@ -22,6 +22,11 @@ HERE = Channel("slack", "T1", "C1")
 PLACE, SHOW = "files.getUploadURLExternal", "files.completeUploadExternal"
 
 
+def _shows(message: dict[str, Any], key: str) -> bool:
+    """Whether it is the chart of this delivery; Slack shows a file some time after it has taken it."""
+    return any(file["name"] == f"result-{key}.png" for file in message.get("files", []))
+
+
 async def test_a_file_arrives_where_it_belongs(stage: Stage, sink: RecordingSink) -> None:
     async with stage.running(sink) as platform:
         root = await stage.say("results?")
@@ -33,10 +38,10 @@ async def test_a_file_arrives_where_it_belongs(stage: Stage, sink: RecordingSink
         headers = {"Authorization": f"Bearer {stage.config.bot_token}"}
         async with stage.session.get(file["url_private"], headers=headers) as answer:
             assert await answer.read() == CHART.content
+        message = await stage.until_seen("ana", lambda message: _shows(message, "chart-1"))
         found = await platform.find(Sought(CHART, thread, "chart-1", time.time()))
-    seen = await stage.sees("ana")
-    (message,) = [message for message in seen if message["id"] == found]
-    assert message["reply_to"] == root
+    assert (message["id"], message["reply_to"]) == (found, root)
+    assert CHART.text in message["text"]
     assert (file["title"], file["mimetype"]) == ("result.png", "image/png")
     assert shown["body"]["blocks"][0]["text"] == {"type": "plain_text", "text": CHART.text, "emoji": False}
     assert "initial_comment" not in shown["body"]
@@ -74,8 +79,8 @@ async def test_a_file_without_an_answer_is_found(stage: Stage, sink: RecordingSi
         await stage.control("fault", kind="swallow_reply", times=1, match=SHOW)
         with pytest.raises(Unclear):
             await platform.send(CHART, stage.review, "chart-3")
-        found = await platform.find(sought)
-        assert found in {message["id"] for message in await stage.sees("ben", "review")}
+        message = await stage.until_seen("ben", lambda message: _shows(message, "chart-3"), "review")
+        assert await platform.find(sought) == message["id"]
         with pytest.raises(Unclear):  # Slack may be about to show it: never "it is surely not there"
             await platform.find(other)
 
