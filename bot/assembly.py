@@ -26,7 +26,19 @@ from bot.engine.leases import Keeper, Timing
 from bot.engine.limiter import Limiter
 from bot.engine.registry import Registry
 from bot.engine.sharing import SETTLE, Sharing
-from bot.handlers import cards, clocks, commands, comments, interactions, links, polls, replies, reviews, secrecy
+from bot.handlers import (
+    cards,
+    clocks,
+    commands,
+    comments,
+    interactions,
+    links,
+    polls,
+    replies,
+    reviews,
+    secrecy,
+    timezone,
+)
 from bot.handlers.context import Context, Desk
 from bot.handlers.payloads import Signer
 from bot.locales import LANGUAGES, Catalogue
@@ -151,7 +163,19 @@ def command_specs(registry: Registry[Context], texts: Catalogue) -> list[Command
 def make_registry() -> Registry[Context]:
     """All capabilities but those that need a running installation."""
     registry: Registry[Context] = Registry()
-    for capability in (interactions, cards, replies, reviews, comments, commands, clocks, secrecy, polls, links):
+    for capability in (
+        interactions,
+        cards,
+        replies,
+        reviews,
+        comments,
+        commands,
+        clocks,
+        secrecy,
+        polls,
+        links,
+        timezone,
+    ):
         capability.register(registry)
     return registry
 

@@ -16,6 +16,7 @@ from bot.domain.text import Units
 from bot.engine.registry import Registry
 from bot.handlers.payloads import Signer, new_id
 from bot.locales import Catalogue, Value, choose
+from bot.locales.zones import is_zone
 from bot.storage.comments import Verdict
 from bot.storage.drafts import Made
 from bot.storage.keys import Keys
@@ -134,8 +135,9 @@ def language_of(ctx: Context, asker: Asker) -> str:
 
 
 def zone_of(ctx: Context, asker: Asker) -> str:
-    """The zone whose clock this person reads."""
-    return ctx.work.people.zone(asker.member) or ctx.desk.timezone
+    """The zone whose clock this person reads; the community's also where the one that they chose is known no more."""
+    chosen = ctx.work.people.zone(asker.member)
+    return chosen if chosen and is_zone(chosen) else ctx.desk.timezone
 
 
 def tell(ctx: Context, asker: Asker, text: str, *, toast: bool = False) -> None:

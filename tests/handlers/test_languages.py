@@ -168,6 +168,7 @@ async def asking(house: House) -> None:
     await house.door.accept([Incoming("slack:T1", "seen", "raw", None, Position("slack C1", 1))])
     for name, text in (
         ("status", ""), ("inbox", ""), ("pause", ""), ("status", ""), ("resume", ""), ("resume", ""), ("help", ""),
+        ("timezone", ""), ("timezone", "tokyo"), ("timezone", ""), ("timezone", "reset"), ("timezone", "x"),
         ("language", "x"), ("nothing", ""), ("approve", "77"), ("approve", "x"), ("draft", "8 shorter"),
     ):  # fmt: skip
         await house.command(name, text)
