@@ -30,8 +30,8 @@ WIDTH = 1080
 """Pixels: the width of a phone's screen, or a half of it."""
 MARGIN, GAP, BAR, AIR = 56, 16, 44, 40
 """Pixels: around everything, between a label and its bar, a bar's height, and before the next label."""
-QUESTION_LINES, LABEL_LINES = 8, 4
-"""Lines after which a text ends in "…"."""
+QUESTION_LINES, LABEL_LINES = 18, 4
+"""Lines after which a text ends in "…": the longest question and option that a poll may have are shown whole."""
 
 INK, GREY, TRACK, PLAIN, STRONG = "#1a1a1a", "#5a5a5a", "#eceff1", "#56b4e9", "#0072b2"
 WINNER = "★"

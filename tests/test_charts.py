@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bot.charts import PLAIN, STRONG, UNKNOWN, WIDTH, chart, readable, value, wrap
+from bot.domain.polls import MAX_OPTION, MAX_OPTIONS, MAX_QUESTION
 
 QUESTION = "我们明年在哪里见面？请从「龙井」、茉莉花茶和“盖碗茶”里选——结果周日公布！①②③，《茶经》：1,234 杯…"
 TEA = [("杭州西湖边的茶馆", 10), ("成都", 5), ("线上", 0)]
@@ -147,9 +148,14 @@ def test_lines_break_between_words_and_before_no_closing_sign() -> None:
     assert wrap("extraordinary tea", 5, wide) == ["extra", "ordin", "ary", "tea"]
 
 
-def test_long_texts_end_in_an_ellipsis() -> None:
-    long = picture(chart("茶" * 2000, [("茶" * 2000, 1)], "zh"))
-    assert long.height < 1500
+def test_the_longest_poll_fits_and_longer_texts_end_in_an_ellipsis() -> None:
+    option = "茶" * MAX_OPTION
+    whole = picture(chart("茶" * MAX_QUESTION, [(option, 1)] * MAX_OPTIONS, "zh", winner=frozenset({0})))
+    assert whole.width + whole.height <= 10_000  # what Telegram takes as a picture
+    shorter = picture(chart("茶" * (MAX_QUESTION - 20), [(option, 1)] * MAX_OPTIONS, "zh", winner=frozenset({0})))
+    assert shorter.height < whole.height  # nothing was cut yet
+    cut = [picture(chart("茶" * length, [("茶" * length, 1)], "zh")).height for length in (1000, 2000)]
+    assert cut[0] == cut[1]
 
 
 def test_pictures_made_at_once_are_the_same() -> None:
