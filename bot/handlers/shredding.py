@@ -26,6 +26,8 @@ from bot.storage.work import Work
 SWEEP = "poll_sweep"
 """The timer that looks for keys without a poll."""
 SWEEP_SECONDS = 6 * 3600.0
+MOST_OPEN = 1000
+"""Open polls that are looked at."""
 LONGEST = 60.0
 """Seconds after the end, or after a start, that what is under way has for being done."""
 AGAIN = 0.5
@@ -88,6 +90,9 @@ class Shredder:
                     work.timers.set(SHRED, name, work.now)
                 elif poll is None and name in old:
                     stray.append(name)
+            for poll in work.polls.page((State.OPEN,), MOST_OPEN):
+                if poll.question.anonymous and poll.name not in names:
+                    log.error("poll %d is open without its key: nobody can vote in it. Close it", poll.id)
             return stray
 
         for name in await self._store.write(unit):

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from bot.domain.delivery import DeliveryState, Urgency
 from bot.domain.review import DraftState
+from bot.engine.sealing import MARK
 from bot.operations.restored_polls import settle_polls
 from bot.storage.outbox import BLOCKING, Order
 from bot.storage.tables import drafts, inbox, outbox, prompts, views
@@ -26,8 +27,8 @@ FLAG = "restored"
 _OPEN = (DraftState.WAITING.value, DraftState.UNCERTAIN.value, DraftState.FAILED.value)
 """Drafts that wait for a person, who may have decided since."""
 _UNSHOWN = (*_OPEN, DraftState.DRAFTING.value)
-_ORDERS = frozenset({"callback_query", "trigger_id"})
-"""Keys that only a pressed button, a sent form or a typed command has, on Telegram and on Slack."""
+_ORDERS = frozenset({"callback_query", "trigger_id", MARK})
+"""Keys that only a pressed button, a sent form or a typed command has, on Telegram, on Slack, and sealed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,11 @@ def make_engine(url: str, deadlines: Deadlines) -> AsyncEngine:
         )
 
     engine = create_async_engine(
-        "postgresql+asyncpg://", async_creator=connect, poolclass=NullPool, isolation_level="AUTOCOMMIT"
+        "postgresql+asyncpg://",
+        async_creator=connect,
+        poolclass=NullPool,
+        isolation_level="AUTOCOMMIT",
+        hide_parameters=True,  # an error must not bring into the log what somebody wrote, or who voted
     )
     sa.event.listen(engine.sync_engine, "handle_error", _stay_broken)
     sa.event.listen(engine.sync_engine, "before_cursor_execute", _storable, retval=True)

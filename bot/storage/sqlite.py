@@ -48,6 +48,7 @@ class SqliteStore:
             f"sqlite:///{path}",
             poolclass=NullPool,
             isolation_level="AUTOCOMMIT",
+            hide_parameters=True,  # an error must not bring into the log what somebody wrote, or who voted
             connect_args={"timeout": 5.0, "check_same_thread": False, "cached_statements": 512},
         )
         sa.event.listen(self._engine, "connect", _pragmas)

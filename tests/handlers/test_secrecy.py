@@ -284,6 +284,16 @@ async def test_no_crash_leaves_the_key_of_a_closed_poll(path: Path, point: Point
         assert await again.waits(SHRED) == []
 
 
+async def test_an_open_poll_that_has_lost_its_key_is_told_of(booth: Booth) -> None:
+    """So it is after a backup was restored: nobody makes such a key anew, since votes would count twice."""
+    booth.house.desk.keys.destroy(NAME)
+    await shredder(booth).sweep()
+    assert booth.keys == []
+    (line,) = booth.house.errors
+    assert "poll 1 is open without its key" in line
+    booth.house.errors.clear()
+
+
 async def test_sweeping_is_done_again_and_again(booth: Booth) -> None:
     await shredder(booth).sweep()
     booth.house.desk.keys.make("a.stray")

@@ -188,6 +188,7 @@ COMMENT = '{"update_id": 1, "message": {"text": "When / how will tea be back? Se
         ('{"type": "block_actions", "trigger_id": "1.2"}', True),
         ('{"command": "/approve", "text": "12", "trigger_id": "1.2"}', True),
         ('{"t": "INTERACTION_CREATE", "d": {"data": {"name": "approve"}}}', True),
+        ('{"herald_sealed": "a.poll", "data": "xyz"}', True),
         ("{broken", True),
     ],
 )
