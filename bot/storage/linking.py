@@ -58,7 +58,7 @@ class Links:
     def tie(self, a: Member, b: Member) -> str:
         """Make two members, and all that are linked with either, one person; the person."""
         one, other = self.person_of(a), self.person_of(b)
-        if one == other and one.startswith(PERSON):
+        if one == other:
             return one
         person = next((name for name in (one, other) if name.startswith(PERSON)), PERSON + secrets.token_hex(8))
         for member in {*self.members_of(one), *self.members_of(other)}:

@@ -132,6 +132,19 @@ def test_who_was_refused_under_two_names_counts_once() -> None:
         assert here.ctx.work.polls.refusals(poll.id) == {"role": 2}
 
 
+def test_who_parts_stays_one_of_them_in_an_anonymous_poll() -> None:
+    with room() as here:
+        tie(here.ctx, MEMBERS[0], MEMBERS[1])
+        poll = here.add("anonymous")
+        here.vote(poll, MEMBERS[0], 1, 1.0)
+        before = here.ballots(poll)
+        part(here.ctx, MEMBERS[0])
+        assert here.ballots(poll) == before
+        assert [here.choice(poll, one) for one in MEMBERS[:3]] == [1, 1, None]
+        here.vote(poll, MEMBERS[0], 2, 2.0)
+        assert [here.choice(poll, one) for one in MEMBERS[:3]] == [2, 2, None]
+
+
 def test_an_anonymous_poll_goes_on_as_it_opened() -> None:
     """A ballot that moved with a link would be known for theirs by whoever compares two backups."""
     with room() as here:

@@ -40,6 +40,12 @@ async def test_linked_members_are_one_person(bench: Bench) -> None:
     assert await tie(bench, ANA, ABROAD) == who
 
 
+async def test_a_member_cannot_be_tied_to_itself(bench: Bench) -> None:
+    assert await tie(bench, ANA, ANA) == str(ANA)
+    assert await person(bench, ANA) == str(ANA)
+    assert not await bench.write(lambda work: work.links.untie(ANA))
+
+
 async def test_a_person_keeps_its_name_when_it_grows(bench: Bench) -> None:
     who = await tie(bench, ANA, BEN)
     assert await tie(bench, CAT, BEN) == who
