@@ -24,6 +24,7 @@ from bot.assembly import (
     make_registry,
     prompts_folder,
     shared_key,
+    warm_up,
 )
 from bot.chat.events import Event
 from bot.chat.messages import Answer
@@ -32,7 +33,6 @@ from bot.domain.delivery import Deadlines
 from bot.domain.failpoints import Point, reach
 from bot.domain.roles import Role
 from bot.drafting.knowledge import Knowledge
-from bot.drafting.language import identify
 from bot.drafting.poll_drafter import PollDrafter
 from bot.drafting.prompts import PromptFile
 from bot.engine.access import Access
@@ -268,7 +268,7 @@ class App:
         """Once all is settled show that we live, and watch knowledge and prompts."""
         await self.settled.wait()
         if self.works:
-            await asyncio.to_thread(identify, "the first comment should not wait for the model of languages")
+            await asyncio.to_thread(warm_up)
         told = ""
         alive = self.settings.data_dir / ALIVE
         while True:

@@ -18,6 +18,7 @@ from bot.chat.ports import CommandSpec, Model, Platform, StoreUnavailable, Wakeu
 from bot.domain.places import Channel
 from bot.domain.review import Rules
 from bot.drafting.drafter import Drafter, EmbeddedDrafter
+from bot.drafting.language import identify
 from bot.drafting.model_drafter import FallbackDrafter, ModelDrafter
 from bot.drafting.prompts import PromptFile
 from bot.engine.buckets import PUBLISHED
@@ -41,7 +42,7 @@ from bot.handlers import (
 )
 from bot.handlers.context import Context, Desk
 from bot.handlers.payloads import Signer
-from bot.locales import LANGUAGES, Catalogue
+from bot.locales import LANGUAGES, Catalogue, times
 from bot.operations.alarm import NoticedStore
 from bot.operations.links import Links, ago, since
 from bot.outside import make_pace, make_wakeup
@@ -234,6 +235,12 @@ def make_drafter(settings: Settings, model: Model | None, prompts: PromptFile | 
         return embedded
     writer = ModelDrafter(model, prompts, frozenset(settings.drafting.link_domains))
     return FallbackDrafter(writer, embedded, clock.monotonic)
+
+
+def warm_up() -> None:
+    """Load what would keep the first comment, or the first time that somebody types, waiting. Takes a second or so."""
+    identify("the first comment should not wait for the model of languages")
+    times.warm()
 
 
 def prompts_folder(settings: Settings) -> Path:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -125,3 +127,14 @@ def test_passwords_in_addresses_are_masked_with_and_without_the_rest(tmp_path: P
     secrets = set(secrets_of(found))
     assert {"p%40ss-one", "p@ss-one", "pass-two", "redis://:pass-two@host:6379/0"} <= secrets
     assert set(secrets_of(settings(tmp_path, database_url="postgresql://[bad"))) == {"", "postgresql://[bad"}
+
+
+def test_what_takes_long_to_load_is_loaded_beforehand() -> None:
+    code = (
+        "import sys; from bot.assembly import warm_up\n"
+        "assert not {'dateparser', 'dateutil.rrule', 'py3langid'} & set(sys.modules)\n"
+        "warm_up()\n"
+        "assert {'dateparser', 'py3langid'} <= set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
