@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -346,11 +346,18 @@ def unrolled(steps: tuple[Step, ...]) -> list[Step]:
             flat += unrolled(step.steps) * step.times
         else:
             flat.append(step)
-    started = False
+    return _revived(flat, started=False)[0]
+
+
+def _revived(steps: Sequence[Step], *, started: bool) -> tuple[list[Step], bool]:
+    """The steps with killed bots coming back at once where no later step starts them (`started`: one does)."""
+    flat = list(steps)
     for index in range(len(flat) - 1, -1, -1):
         step = flat[index]
-        if isinstance(step, Service) and step.service == "bot":
-            # A killed bot comes back at once where the scenario does not start it itself.
+        if isinstance(step, Together):
+            inside, started = _revived(step.steps, started=started)
+            flat[index] = step.model_copy(update={"steps": tuple(inside)})
+        elif isinstance(step, Service) and step.service == "bot":
             flat[index] = step.model_copy(update={"revive": step.verb == "kill" and not started})
             started = started or step.verb in ("start", "restart")
-    return flat
+    return flat, started

@@ -21,6 +21,8 @@ from bot.rehearsal.relay import Relay
 from bot.rehearsal.scenario import PLATFORMS, Participant, Service
 from bot.rehearsal.toml_text import to_toml
 
+CLOCK_SECONDS = 0.4
+"""How long the bot may take to notice that its clock was moved: it reads the file every tenth of a second."""
 _BASE_URL = "HERALD_OPENAI__BASE_URL"
 
 
@@ -131,6 +133,9 @@ class Stage:
         self._offset += seconds
         await self.control.post("advance", {"seconds": seconds})
         self._write_clock()
+        if self.bot is not None and self.bot.running:
+            # Else what happens next would look to the bot as if it had happened at the old time.
+            await asyncio.sleep(CLOCK_SECONDS)
 
     async def serve(self, step: Service) -> None:
         """Restart, kill, stop or start the bot or the local model server. Raises RehearsalError for any other."""

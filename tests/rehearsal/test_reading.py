@@ -149,6 +149,10 @@ def test_a_killed_bot_comes_back_only_where_no_step_starts_it() -> None:
     (scenario,) = parse_scenarios("steps: [{kill: bot}, {start: bot}, {kill: bot}, {kill: model}]")
     steps = unrolled(scenario.steps)
     assert [s.revive for s in steps if isinstance(s, Service)] == [False, False, True, False]
+    (scenario,) = parse_scenarios("steps: [{together: [{advance: 1s}, {kill: bot}]}, {expect: {in: slack/x}}]")
+    (acts, _) = unrolled(scenario.steps)
+    assert isinstance(acts, Together)
+    assert [s.revive for s in acts.steps if isinstance(s, Service)] == [True]
 
 
 def test_every_built_in_scenario_is_valid_and_covers_every_platform() -> None:
