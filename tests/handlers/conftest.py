@@ -9,6 +9,7 @@ import pytest
 from storage.backends import fresh
 
 from .house import House, living
+from .polltable import Polls
 
 
 @pytest.fixture
@@ -20,3 +21,8 @@ def path(tmp_path: Path) -> Path:
 async def house(path: Path) -> AsyncIterator[House]:
     async with living(path) as made:
         yield made
+
+
+@pytest.fixture
+def polls(house: House) -> Polls:
+    return Polls(house)

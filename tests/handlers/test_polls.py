@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 
-import pytest
-from engine.platforms import Call, Recorder, do_it
-from engine.world import until
-
-from bot.chat.messages import FieldErrors, NativePoll, OpenForm
-from bot.chat.ports import Refused
+from bot.chat.messages import FieldErrors, OpenForm
 from bot.domain.polls import Kind, State
 
-from .house import House
 from .polltable import Polls
-
-
-@pytest.fixture
-def polls(house: House) -> Polls:
-    return Polls(house)
 
 
 async def test_nothing_is_public_before_its_maker_confirms(polls: Polls) -> None:
@@ -286,40 +274,6 @@ async def test_young_accounts_are_told_to_the_team_and_count(polls: Polls) -> No
     assert any("⚠️" in line and "lin" in line for line in polls.lines())
 
 
-async def test_native_polls_where_they_fit_and_one_tally(polls: Polls) -> None:
-    number = await polls.ask('native "Tea?" "Green" "Black"', room="review")
-    native = polls.posted(NativePoll, "telegram")[0][1]
-    assert isinstance(native, NativePoll) and native.options == ("Green", "Black")
-    assert polls.posted(NativePoll, "slack") == []
-    await polls.native("lin", 0)
-    await polls.native("lin", 1)
-    await polls.native("mei", 0, platform="discord", change="add")
-    await polls.vote(1, "kai")
-    await polls.live()
-    assert polls.counts(polls.card()) == [2, 1]
-    await polls.native("lin")
-    await polls.live()
-    assert polls.counts(polls.card()) == [2, 0]
-    await polls.close(number)
-    ended = [call for name in ("telegram", "discord") for call in polls.house.platforms[name].done]
-    assert len([call for call in ended if call.what == "end_poll"]) == 2
-
-
-async def test_native_votes_that_were_missed_are_read_again_at_the_end(polls: Polls) -> None:
-    await polls.ask('native "Tea?" "Green" "Black" ends 1h', "discord")
-    message = polls.posted(NativePoll, "discord")[0][0]
-    polls.house.platforms["discord"].native[message] = {"lin": (0,), "mei": (1,)}  # type: ignore[attr-defined]
-    await polls.native("mei", 1, platform="discord", change="add")
-    await polls.house.advance(3600)
-    assert polls.counts(polls.result("discord")) == [1, 1]
-
-
-async def test_anonymous_polls_are_never_native(polls: Polls) -> None:
-    await polls.ask('native anonymous "Tea?" "Green" "Black"', "telegram")
-    assert polls.posted(NativePoll, "telegram") == []
-    assert polls.card("telegram").buttons
-
-
 async def test_the_form_and_the_prompt_make_the_same(polls: Polls) -> None:
     opened = await polls.house.command("poll", "", "slack", channel=polls.house.desk.named["slack/community"])
     assert isinstance(opened, OpenForm)
@@ -376,56 +330,3 @@ async def test_the_list(polls: Polls) -> None:
     assert "#12 " in first and "#3 " in first and "#2 " not in first
     await polls.house.command("poll", "list 3")
     assert "#2 " in polls.house.notices("ana")[-1]
-
-
-async def test_a_vote_that_comes_before_the_poll_is_known_counts(polls: Polls) -> None:
-    await polls.preview('native "Tea?" "Green" "Black"', "telegram")
-    posting = HeldPoll()
-    polls.house.platforms["telegram"].fates.append(posting)
-    await polls.confirm("telegram", settled=False)
-    async with asyncio.timeout(30):
-        await posting.arrived.wait()
-    await polls.native("lin", 1, poll=posting.message_id, settled=False)
-
-    async def waits() -> bool:
-        return await polls.house.read(lambda work: not work.inbox.counts().get("new"))
-
-    await until(waits)
-    posting.go.set()
-    await polls.house.settle()
-    assert await polls.house.read(lambda work: work.ballots.voters(1)) == 0
-    await polls.house.advance(3)
-    assert await polls.house.read(lambda work: work.ballots.voters(1)) == 1
-
-
-async def test_where_a_native_poll_is_refused_there_are_buttons(polls: Polls) -> None:
-    await polls.preview('native "Tea?" "Green" "Black"', "telegram")
-    polls.house.platforms["telegram"].fates.append(no_polls)
-    await polls.confirm("telegram")
-    assert polls.posted(NativePoll, "telegram") == []
-    assert [button.label for button in polls.card("telegram").buttons][:2] == ["Green", "Black"]
-
-
-class HeldPoll:
-    """The next native poll waits until the test lets it go on; everything else happens."""
-
-    def __init__(self) -> None:
-        self.arrived, self.go = asyncio.Event(), asyncio.Event()
-        self.message_id = ""
-
-    async def __call__(self, platform: Recorder, call: Call) -> str:
-        if not isinstance(call.message, NativePoll):
-            platform.fates.appendleft(self)
-            return await do_it(platform, call)
-        self.message_id = call.message_id
-        self.arrived.set()
-        await self.go.wait()
-        return await do_it(platform, call)
-
-
-async def no_polls(platform: Recorder, call: Call) -> str:
-    """The next native poll is refused; everything else happens."""
-    if isinstance(call.message, NativePoll):
-        raise Refused("not in a broadcast channel")
-    platform.fates.appendleft(no_polls)
-    return await do_it(platform, call)

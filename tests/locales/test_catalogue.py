@@ -12,9 +12,11 @@ from string import Formatter
 import pytest
 
 from bot.app import make_registry
+from bot.domain.polls import REFUSALS, Kind
 from bot.domain.review import DraftState
 from bot.domain.roles import Action
 from bot.handlers import reviews
+from bot.handlers.polls import manage
 from bot.locales import LANGUAGES, Catalogue
 
 BOT = Path(__file__).parents[2] / "bot"
@@ -152,6 +154,22 @@ COMPOSED = {
     "line.{}_failed": {"remove", "correct"},
     "help.{}": {command.summary.partition(".")[2] for command in make_registry().commands.values()},
     "manifest.discord.{}": {"intents", "scopes", "permissions", "http"},
+    "poll.how.{}": {kind.value for kind in Kind},
+    "poll.kind.{}": {kind.value for kind in Kind},
+    "poll.state.{}": {state.value for state in manage.LISTED},
+    "poll.sees.{}": {"anonymous", "named"},
+    "poll.numbers.{}": {"live", "hidden"},
+    "poll.consent.{}": {"yes", "no", "abstain"},
+    "poll.button.{}": {"confirm", "discard", "let_in", "keep_out"},
+    "poll.room.{}": {"buttons", "native", "no_native"},
+    "poll.done.{}": {"let_in", "keep_out"},
+    "poll.signal.{}": {"young_account", "joined_after_opening"},
+    "poll.rule.{}": {
+        f"{known}{rule}" for known in ("", "unknown_") for rule in ("role", "member_since", "account_age")
+    },
+    "poll.refused.{}": dict(REFUSALS).keys()
+    | first_words("domain", "Refused")
+    | first_words("handlers/polls", "Refused"),
     "draft.unusable.{}": first_words("drafting", "Unusable") | {"too_long_answer", "html", "binary"},
 }
 ELSEWHERE = {"doctor.{}", "doctor.{}.fix"}
