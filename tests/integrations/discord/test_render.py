@@ -153,9 +153,11 @@ def test_a_time_stamp_is_not_cut_in_two(text: str, room: int, before: str) -> No
 
 def test_a_time_stamp_stands_in_no_title() -> None:
     at = moment(1795327200, "Sun 22 Nov, 18:00 (UTC+8)")
-    [embed] = render.embeds(Card(f"Closes {at}", f"not {at}", (f"at {at}",), f"draft {at}"))
+    [embed] = render.embeds(Card(f"Closes {at}", f"not {at}", (f"at {at}",), f"draft {at}", (f"till {at}",)))
     assert embed["title"] == "Closes Sun 22 Nov, 18:00 (UTC+8)"
-    assert str(embed["description"]).count("<t:") == 2
+    *_, details, _, status = str(embed["description"]).split("\n\n")
+    stamp = "<t:1795327200:f> (<t:1795327200:R>)"
+    assert (details, status, str(embed["description"]).count("<t:")) == (f"at {stamp}", f"till {stamp}", 4)
     assert render.told(f"at {at}")["content"] == "at <t:1795327200:f> (<t:1795327200:R>)"
     [long] = render.told("*" * 3000 + at)["embeds"]  # type: ignore[misc]
     assert "<t:" not in long["description"]
