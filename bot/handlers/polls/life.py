@@ -33,7 +33,8 @@ from bot.storage.store import Store
 from bot.storage.timers import Timer
 from bot.storage.work import Work
 
-OPENS, CLOSES, COUNTS, REMINDS, EXPORTS = "poll_open", "poll_close", "poll_count", "poll_remind", "poll_export"
+OPENS, CLOSES, COUNTS, REMINDS = "poll_open", "poll_close", "poll_count", "poll_remind"
+DRAWS, EXPORTS = "poll_draw", "poll_export"
 REREAD_SECONDS = 3.0
 """How long reading native votes again may hold up a closing."""
 LAST_PRESSES_SECONDS = 3.0
@@ -58,6 +59,7 @@ class Clerk:
         registry.timer(OPENS, self.opens)
         registry.timer(CLOSES, self.closes)
         registry.timer(COUNTS, self.counts)
+        registry.timer(DRAWS, self.draws)
         registry.timer(REMINDS, self.reminds)
         registry.timer(EXPORTS, self.exports)
 
@@ -88,8 +90,17 @@ class Clerk:
         )
         tally = await asyncio.to_thread(count, poll.question, groups)
         record = await asyncio.to_thread(receipt, poll, tally, listed, refused)
+        return lambda ctx: _counted(ctx, poll, tally, record)
+
+    async def draws(self, timer: Timer) -> Effect:
+        """The result's chart: after the result, which nobody should wait for."""
+        poll = await self._poll(timer.key)
+        if poll is None or poll.state is not State.CLOSED:
+            return lambda _: None
+        groups = await self.store.read(lambda connection: Work(connection, 0.0).ballots.groups(poll.id))
+        tally = await asyncio.to_thread(count, poll.question, groups)
         pictures = await results.pictures(self.texts, poll, tally, LANGUAGES)
-        return lambda ctx: _counted(ctx, poll, tally, record, pictures)
+        return lambda ctx: results.show(ctx, poll, pictures)
 
     async def reminds(self, timer: Timer) -> Effect:
         """A line in the rooms before it closes."""
@@ -235,13 +246,12 @@ def end(ctx: Context, poll: Poll) -> None:
         ctx.work.timers.set(SHRED, poll.name, ctx.now)
 
 
-def _counted(
-    ctx: Context, poll: Poll, tally: Tally, record: Mapping[str, object], pictures: Mapping[str, bytes]
-) -> None:
+def _counted(ctx: Context, poll: Poll, tally: Tally, record: Mapping[str, object]) -> None:
     if ctx.work.polls.receipt(poll.id) is not None:
         return
     ctx.work.polls.close_with(poll.id, json.dumps(record, ensure_ascii=False, sort_keys=True))
-    results.announce(ctx, poll, tally, pictures)
+    results.announce(ctx, poll, tally)
+    ctx.work.timers.set(DRAWS, poll.name, ctx.now)
 
 
 def _remind(ctx: Context, name: str) -> None:

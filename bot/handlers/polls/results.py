@@ -60,18 +60,24 @@ async def pictures(texts: Catalogue, poll: Poll, tally: Tally, languages: Collec
     return found
 
 
-def announce(ctx: Context, poll: Poll, tally: Tally, charts: Mapping[str, bytes]) -> None:
+def announce(ctx: Context, poll: Poll, tally: Tally) -> None:
     """Put the result into every room, and tell the team what it should look at."""
     for channel in poll.channels:
+        details, status = _lines(ctx, poll, tally, ctx.desk.language(channel))
+        extra: dict[str, object] = {"poll": poll.id, "details": list(details), "status": list(status)}
         lane = f"poll_result:{poll.id}:{channel}"
-        lines = [list(part) for part in _lines(ctx, poll, tally, ctx.desk.language(channel))]
-        extra: dict[str, object] = {"poll": poll.id, "details": lines[0], "status": lines[1]}
         ctx.work.outbox.add(Order(new_id(), RESULT, lane, channel, Urgency.ALERT, extra=extra))
-        picture = charts.get(ctx.desk.language(channel))
-        if picture is not None:
-            text = ctx.desk.texts.say(ctx.desk.language(channel), "poll.chart", question=short(poll))
-            posting.send_file(ctx, channel, Document(f"poll-{poll.id}.png", "image/png", picture, text), lane)
     _report(ctx, poll)
+
+
+def show(ctx: Context, poll: Poll, charts: Mapping[str, bytes]) -> None:
+    """Put the chart under the result in every room."""
+    for channel in poll.channels:
+        language = ctx.desk.language(channel)
+        if (picture := charts.get(language)) is not None:
+            text = ctx.desk.texts.say(language, "poll.chart", question=short(poll))
+            document = Document(f"poll-{poll.id}.png", "image/png", picture, text)
+            posting.send_file(ctx, channel, document, f"poll_result:{poll.id}:{channel}")
 
 
 def _prepare(ctx: Context, row: Delivery) -> Act:
