@@ -54,7 +54,9 @@ async def pictures(texts: Catalogue, poll: Poll, tally: Tally, languages: Collec
         subtitle = texts.say(language, "poll.closed", count=tally.voters)
         try:
             async with asyncio.timeout(DRAWING_SECONDS):
-                found[language] = await asyncio.to_thread(chart, poll.question.text, bars, language, subtitle, winners)
+                found[language] = await asyncio.to_thread(
+                    chart, poll.question.text, bars, language, subtitle, winners, voters
+                )
         except Exception:
             log.exception("no chart of poll %d", poll.id)
     return found
