@@ -49,6 +49,7 @@ async def pictures(texts: Catalogue, poll: Poll, tally: Tally, languages: Collec
     """The chart in each language; none where it cannot be drawn, which must not hold up the result."""
     bars = [(panel.choice_label(poll, one), tally.counts.get(one.number, 0)) for one in poll.question.shown]
     winners = frozenset(at for at, one in enumerate(poll.question.shown) if one.number in tally.leaders)
+    voters = tally.voters if poll.question.kind is Kind.MULTIPLE else None
     found: dict[str, bytes] = {}
     for language in languages:
         subtitle = texts.say(language, "poll.closed", count=tally.voters)
