@@ -31,8 +31,10 @@ class Pace:
     """More of them for destinations whose id begins so."""
     learns: bool = False
     """Limits of a destination are learned from answers: until one is known, one request at a time."""
+    answers_count: bool = False
+    """Answers to what a person just did use up what others then have to wait for."""
     answers_exempt: bool = False
-    """Answers to what a person just did have limits of their own, outside of those for the whole bot."""
+    """They go even when the whole bot was told to wait."""
     invalid: Rate | None = None
     """So many refused requests in so many seconds are not to be reached."""
 
@@ -59,10 +61,12 @@ FORGOTTEN = 60.0
 
 PUBLISHED = {
     # Telegram FAQ: 30 messages a second overall, 1 a second in one chat, 20 a minute in one group (its id is negative).
-    # Edits count like messages. Answers to buttons do not, and what else answers a person goes to that person alone.
+    # Edits count like messages. Answers to buttons do not, and what else answers a person goes to that person alone:
+    # were they counted, the cards of a poll would stand still for as long as many people vote.
     "telegram": Pace(Rate(30, 1, 5), (Rate(1, 1, 1),), {"-": (Rate(20, 60, 4),)}),
     # Slack rate limits page: chat.postMessage about one a second in a channel, short bursts tolerated, and "several
     # hundred messages a minute" for a workspace. Edits are of tier 3, fifty a minute: no channel gets more of both.
+    # What only one person sees is a method with a limit of its own.
     "slack": Pace(Rate(300, 60, 20), (Rate(3, 3, 3), Rate(50, 60, 8))),
     # Discord: 50 requests a second, from which answers to interactions are exempt; everything else is told by headers.
     # 10,000 invalid requests in ten minutes are a ban: a tenth of that stops us.

@@ -71,7 +71,7 @@ class Limiter:
         Class goes before class; inside a class the destinations take turns, and each one's rows go in the order in
         which they are given. So give some rows of each class, leave out the destinations in `waits()` (but not their
         answers), and do not let one destination fill the list. `kept` of the free senders are left to the three upper
-        classes. Answers are never paced, but use up what others then have to wait for.
+        classes. Answers are never paced; whether others then have to wait for them is up to the platform.
 
         What could not be claimed after all is handed back by `unused`, also where a unit of work runs twice.
         """
@@ -97,7 +97,7 @@ class Limiter:
     def _go(self, one: Candidate, now: float) -> bool | None:
         bot, answer = self._places.bot, urgency_of(one) is Urgency.ANSWER
         whole = bot.blocked(now) if answer else max(bot.wait(now), self._sharing.pause(now), self._sharing.whole(now))
-        if whole > 0 and self._counts(one):
+        if whole > 0 and not (answer and self._pace is not None and self._pace.answers_exempt):
             self._rest = min(self._rest, whole)
             return None
         if not answer and not self._take(one, now):
@@ -124,7 +124,7 @@ class Limiter:
 
     def _counts(self, one: Candidate) -> bool:
         """Whether it counts for the whole bot."""
-        return not (urgency_of(one) is Urgency.ANSWER and self._pace is not None and self._pace.answers_exempt)
+        return urgency_of(one) is not Urgency.ANSWER or (self._pace is not None and self._pace.answers_count)
 
     def waits(self) -> dict[str, float]:
         """Destinations where nothing but answers may go now, with their seconds; "" stands for the whole bot."""

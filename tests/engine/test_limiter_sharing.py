@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -107,7 +108,8 @@ def test_without_leases_nothing_is_sent() -> None:
     assert fleet.worlds[0].limiter.waits().keys() == {""}
 
 
-def test_answers_are_made_and_paid_for_later() -> None:
+def test_answers_are_made_and_paid_for_later_where_they_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PUBLISHED, "telegram", replace(PUBLISHED["telegram"], answers_count=True))
     fleet = Fleet(1)
     fleet.live(5, [])
     answers = [Candidate(number, "-1", Urgency.ANSWER) for number in range(30)]

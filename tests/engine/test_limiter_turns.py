@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from bot.domain.delivery import Urgency
 from bot.engine.limiter import PUBLISHED, Pace, Rate
 
@@ -62,8 +66,20 @@ def test_live_messages_wait_alone() -> None:
     assert limiter.choose([to("-100", Urgency.LIVE), to("-100", Urgency.REPLY)], 9) == [to("-100", Urgency.REPLY)]
 
 
-def test_answers_never_wait_and_others_wait_for_them() -> None:
-    limiter, clock = limiter_of(PUBLISHED["telegram"])
+@pytest.mark.parametrize("platform", list(PUBLISHED))
+def test_answers_never_wait_and_nobody_waits_for_them(platform: str) -> None:
+    """However many people press a poll's buttons, its cards are edited all the same."""
+    limiter, clock = limiter_of(PUBLISHED[platform])
+    for turn in range(40):
+        answers = [to("-100", Urgency.ANSWER, number) for number in range(1000 * turn, 1000 * turn + 64)]
+        for one in limiter.choose(answers, 64):
+            limiter.went(one)
+        clock.at += 0.1
+    assert limiter.choose([to("7")], 64) == [to("7")]
+
+
+def test_where_answers_count_others_wait_for_them() -> None:
+    limiter, clock = limiter_of(replace(PUBLISHED["telegram"], answers_count=True))
     answers = [to("-100", Urgency.ANSWER, number) for number in range(40)]
     chosen = limiter.choose([to("7"), *answers], 64)
     assert [one.urgency for one in chosen] == [Urgency.ANSWER] * 40
