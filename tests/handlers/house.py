@@ -57,10 +57,11 @@ from bot.locales import Catalogue, Value
 from bot.settings import Settings
 from bot.storage.blocks import Block
 from bot.storage.keys import Keys
-from bot.storage.outbox import SKIP_SECONDS
 from bot.storage.people import LINK
 from bot.storage.tables import comments, decisions, drafts, inbox, outbox
 from bot.storage.work import Work
+
+from .idle import moving
 
 T = TypeVar("T")
 ANSWER = "Our tea is back on Friday."
@@ -263,7 +264,7 @@ class House:
             if work.inbox.counts().get("new") or work.timers.due(now, [], 1):
                 return False
             held = "reply" if work.facts.get("paused") else ""
-            return not any(_moving(connection, now, held))
+            return not any(moving(connection, now, held))
 
         return await self.store.read(unit)
 
@@ -277,21 +278,6 @@ def _platform_of(event: Event) -> str:
     if isinstance(event, ChannelMoved):
         return event.old.platform
     return event.member.platform if isinstance(event, PollVoted) else event.channel.platform
-
-
-def _moving(connection: Connection, now: float, held: str) -> list[int]:
-    """Rows that a courier is about to take or has taken."""
-    query = sa.select(outbox).where(outbox.c.state.in_(("pending", "claimed", "sending", "uncertain")))
-    blocked: set[str] = set()
-    moving = []
-    for row in connection.execute(query.order_by(outbox.c.id)):
-        ready = row.state == "pending" and row.due_at <= now and row.kind != held and row.lane not in blocked
-        ready = ready or (row.look_at is not None and row.look_at <= now)
-        if ready or row.state in {"claimed", "sending"}:
-            moving.append(row.id)
-        if row.state != "uncertain" or row.started_at >= now - SKIP_SECONDS:
-            blocked.add(row.lane)
-    return moving
 
 
 class _Errors(logging.Handler):

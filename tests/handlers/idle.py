@@ -1,0 +1,24 @@
+"""Whether anything is still going to happen by itself in a house."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from bot.storage.outbox import SKIP_SECONDS
+from bot.storage.tables import outbox
+
+
+def moving(connection: Connection, now: float, held: str) -> list[int]:
+    """Rows that a courier is about to take or has taken."""
+    query = sa.select(outbox).where(outbox.c.state.in_(("pending", "claimed", "sending", "uncertain")))
+    blocked: set[str] = set()
+    found = []
+    for row in connection.execute(query.order_by(outbox.c.id)):
+        ready = row.state == "pending" and row.due_at <= now and row.kind != held and row.lane not in blocked
+        ready = ready or (row.look_at is not None and row.look_at <= now)
+        if ready or row.state in {"claimed", "sending"}:
+            found.append(row.id)
+        if row.state != "uncertain" or row.started_at >= now - SKIP_SECONDS:
+            blocked.add(row.lane)
+    return found
