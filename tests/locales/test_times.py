@@ -330,6 +330,9 @@ RULES = {
         "11-27 09:00|12-11 09:00|12-25 09:00"
     ),
     ("every 3 days 18:00", "每3天18点", "每三天18点"): "11-25 18:00|11-28 18:00|12-01 18:00",
+    ("every 3 days 9:00", "每3天9点"): "11-26 09:00|11-29 09:00|12-02 09:00",
+    ("every monday 3:00", "每周一三点", "每周一 三点"): "11-30 03:00|12-07 03:00",
+    ("every mon wed 3pm", "每周一三下午三点"): "11-25 15:00|11-30 15:00",
     ("every other day 18:00", "隔天18点", "每隔一天18点"): "11-25 18:00|11-27 18:00",
     (
         "monthly on the 1st 9:00",
@@ -340,6 +343,7 @@ RULES = {
     ): ("12-01 09:00"),
     ("monthly on the last day 18:00", "每月最后一天18点", "每月底18点"): "11-30 18:00|12-31 18:00",
     ("every month on the 31st 18:00", "每月31号18点"): "11-30 18:00|12-31 18:00",
+    ("weekly 9:00", "每周9点"): "11-26 09:00|12-03 09:00",
     ("weekly 18:00", "每周18点"): "11-25 18:00|12-02 18:00",
     ("monthly 18:00", "每月18点"): "11-25 18:00|12-25 18:00",
 }
@@ -409,6 +413,13 @@ def test_the_wall_clock_counts_over_clock_changes(zone: str, now: str, clock: st
         found.append((wall(following, "UTC") or "")[5:])
         at = following
     assert found == expected
+
+
+def test_an_hour_that_is_left_out_brings_it_later() -> None:
+    """Also for whoever asks when the clock has gone past it, and it is still to come."""
+    rule = read_rule("daily 2:30", utc("2026-03-27 12:00"), BERLIN)
+    assert rule is not None
+    assert wall(next_time(rule, BERLIN, utc("2026-03-29 01:10")), "UTC") == "2026-03-29 01:30"
 
 
 def test_an_hour_that_is_there_twice_brings_it_once() -> None:
