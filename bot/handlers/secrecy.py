@@ -17,7 +17,7 @@ from bot.chat.events import ButtonPressed, Event, FormSubmitted
 from bot.chat.messages import Button, Notice
 from bot.chat.ports import Incoming
 from bot.domain.delivery import Urgency
-from bot.domain.places import Channel, Member
+from bot.domain.places import Member
 from bot.domain.polls import Poll
 from bot.engine.registry import Act, Nothing, Registry, Tell
 from bot.engine.sealing import envelope
@@ -137,7 +137,6 @@ class _Letter:
 
     text: str
     member: Member
-    at: Channel
     toast: bool = False
     buttons: tuple[Button, ...] = ()
     reply: Mapping[str, str] = field(default_factory=dict)
@@ -160,7 +159,7 @@ def tell_sealed(
     There is no hint: it would be said in the room, with the name. Raises StoreUnavailable where keys cannot be read.
     """
     key = ctx.desk.keys.find(poll_name) or ctx.desk.keys.guest()
-    letter = _Letter(text, asker.member, asker.channel, toast, buttons, dict(asker.reply))
+    letter = _Letter(text, asker.member, toast, buttons, dict(asker.reply))
     extra = {"poll": key.name, "sealed": key.seal(_LETTER.dump_json(letter))}
     number = new_id()
     ctx.work.outbox.add(Order(number, NOTICE, lane(poll_name) + number, asker.channel, Urgency.ANSWER, extra=extra))
@@ -177,4 +176,4 @@ def _prepare(ctx: Context, row: Delivery) -> Act:
     if data is None:
         return Nothing()
     letter = _LETTER.validate_json(data)
-    return Tell(Notice(letter.text, letter.member, toast=letter.toast, buttons=letter.buttons), letter.at, letter.reply)
+    return Tell(Notice(letter.text, letter.member, toast=letter.toast, buttons=letter.buttons), row.to, letter.reply)
