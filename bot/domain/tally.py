@@ -70,7 +70,7 @@ def count(question: Question, groups: Iterable[Group], *, ranked: bool = True) -
         by_place,
         voters,
         voters_by_place,
-        found.winners if found else leaders,
+        leaders,
         margin,
         _average(counts) if question.kind is Kind.RATING else None,
         counts.get(question.correct, 0) if question.kind is Kind.QUIZ else None,

@@ -124,6 +124,7 @@ def test_a_choice_that_was_refused_since_makes_room() -> None:
     fixed = Question("?", asked.options, Kind.OPEN, fixed=True)
     assert pressed(fixed, (3,), 1) == (1,)
     assert pressed(fixed, (2,), 1) == Refused("fixed")
+    assert chosen(fixed, (3,), (1,)) == (1,)
 
 
 # --- whole ballots -------------------------------------------------------------------------------------------------

@@ -73,6 +73,7 @@ def test_what_cannot_be_asked(asked: Question, wrong: str, args: dict[str, str |
     [
         Question("q" * MAX_QUESTION, options("x" * MAX_OPTION, "y")),
         Question("?", MANY[:MAX_OPTIONS], Kind.RANKED),
+        Question("?", options("a", "b"), Kind.MULTIPLE, 1),
         Question("?", options("a", "b"), Kind.MULTIPLE, 2),
         Question("?", options("a", "b"), Kind.QUIZ, correct=2, explanation="e" * MAX_EXPLANATION),
         Question("?", options("1", "2", "3", "4", "5"), Kind.RATING),
@@ -93,7 +94,9 @@ def test_texts_are_tidied_and_compared_without_surprises(text: str) -> None:
 
 
 def test_what_reads_the_same_is_alike() -> None:
+    assert polling.tidy("cafe\u0301 \n au  lait") == "caf\u00e9 au lait"
     for one, two in [
+        ("\u2268", "\u2268\ufe00"),
         ("❤", "❤\ufe0f"),
         ("a\u200bb", "AB"),
         ("é", "e\u0301"),

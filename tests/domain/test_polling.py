@@ -187,6 +187,11 @@ def test_an_end_moves_to_later_only_and_not_beyond_a_month(state: State, until: 
         assert why(outcome) == wrong
 
 
+def test_the_month_begins_when_it_was_opened() -> None:
+    late = poll(opens_at=NOW, opened_at=NOW + HOUR / 2)
+    assert done(polling.extend(late, NOW + HOUR / 2 + MAX_SECONDS, NOW + HOUR / 2)).lasts == MAX_SECONDS
+
+
 def test_what_has_no_end_or_is_at_its_end_cannot_be_extended() -> None:
     assert why(polling.extend(poll(closes_at=0.0), NOW + HOUR, NOW)) == "endless"
     assert why(polling.extend(poll(), NOW + 2 * HOUR, NOW + HOUR)) == "closed"

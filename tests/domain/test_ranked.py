@@ -72,6 +72,12 @@ def test_then_by_the_rounds_before() -> None:
     assert found.winners == (2,)
 
 
+def test_of_the_rounds_before_the_latest_decides() -> None:
+    found = run_off(FOUR, [((4,), 2), ((1,), 3), ((2,), 1), ((3, 4), 2), ((2, 1), 1)])
+    assert [one.counts for one in found.rounds][:3] == [{1: 3, 2: 2, 3: 2, 4: 2}, {1: 3, 2: 2, 4: 4}, {1: 4, 4: 4}]
+    assert found.rounds[2].tie == Tie((1, 4), TieRule.EARLIER, 2, {1: 3, 4: 4}, 1)
+
+
 def test_then_the_highest_number_goes() -> None:
     found = run_off((1, 2, 3), [((1,), 3), ((2, 1), 2), ((3, 1), 2)])
     assert found.rounds[0].tie == Tie((2, 3), TieRule.NUMBER, 0, {2: 2, 3: 2}, 3)
@@ -100,6 +106,10 @@ def test_two_halves_are_a_tie_like_any_other() -> None:
 def test_without_ballots_nobody_wins() -> None:
     assert run_off((1, 2), []) == Ranked((Round({1: 0, 2: 0}, 0),), (), None, 0)
     assert run_off((1, 2), [((9,), 3)]).winners == ()
+
+
+def test_one_option_alone_wins_and_beats_nobody() -> None:
+    assert run_off((1,), [((1,), 3)]) == Ranked((Round({1: 3}, 0),), (1,), None, 3)
 
 
 def test_strange_numbers_and_repetitions_are_passed_over() -> None:
