@@ -103,7 +103,7 @@ def _discord(voter: Voter, payload: str, number: int) -> Incoming:
             "member": {
                 "user": {"id": voter.user_id, "username": voter.name.lower(), "global_name": voter.name},
                 "roles": [f"6{at:017}" for at in range(len(voter.name) % 7)],
-                "joined_at": "2023-01-01T00:00:00.000000+00:00",
+                "joined_at": f"2023-{11 if len(voter.name) % 2 else 10}-15T12:00:00.000000+00:00",  # some just now
             },
             "message": {"id": "510000000000000001"},
             "data": {"component_type": 2, "custom_id": payload},

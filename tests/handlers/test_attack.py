@@ -263,6 +263,20 @@ async def test_it_finds_those_who_voted_where_only_that_is_told(
     assert attack(story.loot, story.voters, story.numbers).named >= set(story.chosen)
 
 
+async def test_it_sees_what_is_noted_of_some_voters_only(
+    path: Path, logged: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new member who voted, noted at that moment, is as good as named where there is one new member."""
+
+    def watch(ctx: Any, poll: Any, event: Any, voter: str) -> None:
+        if event.joined_at is not None and event.joined_at > poll.opened_at:
+            ctx.work.polls.signal(poll.id, "joined_after_opening", "somebody", str(ctx.now))
+
+    monkeypatch.setattr(voting_module, "_watch", watch)
+    story = await told(path, FEW, logged)
+    assert "not every vote writes ['poll_signals']" in attack(story.loot, story.voters, story.numbers).hints
+
+
 async def test_it_sees_lengths_where_nothing_is_padded(
     path: Path, logged: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -253,6 +253,7 @@ async def test_a_start_destroys_keys_of_polls_that_are_over_and_of_none(booth: B
     booth.house.desk.keys.make("a.stray")
     booth.house.desk.keys.make("a.fresh")
     os.utime(booth.folder / "ballots" / "a.stray.key", (1, 1))
+    (booth.folder / "ballots" / "a.left.gone").write_bytes(b"k" * 32)  # half destroyed by a process that was killed
     assert f"{NAME}.key" in booth.keys
     await shredder(booth).sweep()
     await booth.house.advance(61.0)
