@@ -156,9 +156,16 @@ def command_specs(registry: Registry[Context], texts: Catalogue) -> list[Command
             {language: texts.say(language, command.summary) for language in LANGUAGES},
             command.usage,
             staff=command.action is not None,
+            localized=_localized(command.aliases),
         )
         for command in registry.commands.values()
     ]
+
+
+def _localized(aliases: tuple[str, ...]) -> dict[str, str]:
+    """The Chinese name of a command: the first of its other names that is Chinese."""
+    chinese = next((alias for alias in aliases if not alias.isascii()), "")
+    return {"zh": chinese} if chinese else {}
 
 
 def make_registry() -> Registry[Context]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
@@ -27,6 +27,8 @@ class PollLimits:
     quiz: bool
     fixes: bool
     """Votes can be made final."""
+    punctual: bool = False
+    """They end by themselves at the second that they were told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +325,8 @@ class CommandSpec:
     usage: str
     """The hint behind the name, e.g. `<id> [reason]`; empty when the command takes nothing."""
     staff: bool
+    localized: Mapping[str, str] = field(default_factory=dict)
+    """The name in other languages (`zh`: `投票`), where a platform can show it so."""
 
 
 T = TypeVar("T", bound=BaseModel)

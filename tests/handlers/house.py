@@ -74,7 +74,12 @@ CAPABILITIES = {
         2000, 1800, carries_roles=True, polls=PollLimits(300, 55, 10, 768 * 3600, 60, False, False, False)
     ),
     "telegram": Capabilities(
-        4096, 3500, "utf16", forms=False, private=False, polls=PollLimits(300, 100, 12, 2_628_000, 5, True, True, True)
+        4096,
+        3500,
+        "utf16",
+        forms=False,
+        private=False,
+        polls=PollLimits(300, 100, 12, 2_628_000, 5, True, True, True, True),
     ),
 }
 TEAM = {"approver": ["ana", "ben"], "drafter": ["dan"], "admin": ["ada"], "viewer": ["vic"]}

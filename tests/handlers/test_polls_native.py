@@ -98,3 +98,12 @@ async def no_polls(platform: Recorder, call: Call) -> str:
         raise Refused("not in a broadcast channel")
     platform.fates.appendleft(no_polls)
     return await do_it(platform, call)
+
+
+async def test_a_native_poll_that_ends_by_itself_is_not_asked_to_end(polls: Polls) -> None:
+    number = await polls.ask('native "Tea?" "Green" "Black" ends 1h', room="review")
+    await polls.house.command("poll", f"extend {number} 2h")
+    assert polls.house.notices("ana")[-1] == polls.house.told("poll.refused.native_end")
+    await polls.house.advance(3600)
+    ended = {name for name, one in polls.house.platforms.items() if any(call.what == "end_poll" for call in one.done)}
+    assert ended == {"discord"}

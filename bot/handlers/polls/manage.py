@@ -204,6 +204,9 @@ def _cancel(ctx: Context, asker: Asker, poll: Poll, rest: str) -> None:
 
 
 def _extend(ctx: Context, asker: Asker, poll: Poll, rest: str) -> None:
+    if any(post.native for post in ctx.work.polls.posts(poll.id)):
+        asking.refuse(ctx, asker, Refused("native_end"))
+        return
     language, zone = language_of(ctx, asker), zone_of(ctx, asker)
     until = read_time(rest, max(poll.closes_at, ctx.now), zone, language)
     after = polling.extend(poll, until, ctx.now) if until else Refused("time_unclear", {"text": rest})

@@ -99,8 +99,15 @@ def finish(ctx: Context, poll: Poll) -> None:
     for post in ctx.work.polls.posts(poll.id):
         if not post.native:
             LIVE.finish(ctx.work, str(post.id))
-        elif post.message_id:
+        elif post.message_id and not _ended(ctx, poll, post):
             _order(ctx, ENDS, post.id, post.channel, Urgency.ALERT)
+
+
+def _ended(ctx: Context, poll: Poll, post: PollPost) -> bool:
+    """Whether the platform has ended its own poll by now."""
+    found = ctx.desk.capabilities.get(post.channel.platform)
+    punctual = found is not None and found.polls is not None and found.polls.punctual
+    return punctual and 0 < poll.closes_at <= poll.closed_at
 
 
 def _render(ctx: Context, name: str) -> Outgoing | None:

@@ -111,7 +111,8 @@ def _lines(ctx: Context, poll: Poll, tally: Tally, language: str) -> tuple[tuple
     texts = ctx.desk.texts
     status = [_verdict(texts, poll, tally, language), *_kind_lines(texts, poll, tally, language)]
     turnout: dict[str, Value] = {"count": tally.voters, "active": active(ctx, poll)}
-    status.append(texts.say(language, "poll.turnout.of" if turnout["active"] else "poll.turnout.plain", **turnout))
+    of = "poll.turnout.of" if active(ctx, poll) >= tally.voters > 0 else "poll.turnout.plain"
+    status.append(texts.say(language, of, **turnout))
     if len(tally.voters_by_place) > 1:
         status += [_place_line(ctx, poll, tally, place, language) for place in sorted(tally.voters_by_place)]
     refused = ctx.work.polls.refusals(poll.id)

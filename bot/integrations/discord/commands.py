@@ -48,6 +48,8 @@ def _payload(spec: CommandSpec) -> Json:
     }
     if chinese := spec.descriptions.get("zh"):
         made["description_localizations"] = {"zh-CN": shortened(chinese, DESCRIPTION)}
+    if (name := spec.localized.get("zh")) and _NAME.fullmatch(name):
+        made["name_localizations"] = {"zh-CN": name}
     return made
 
 

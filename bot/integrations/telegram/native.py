@@ -15,6 +15,7 @@ LIMITS = PollLimits(
     hides=True,
     quiz=True,
     fixes=True,
+    punctual=True,
 )
 """Bot API 10.1, sendPoll. Telegram counts a poll's characters as code points, unlike those of messages."""
 MAX_EXPLANATION = 200
