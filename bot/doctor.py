@@ -18,6 +18,7 @@ from bot.operations.databases import Database
 from bot.outside import redis_fault
 from bot.running import FAULTS, complain, say, secrets_of
 from bot.settings import Settings, load
+from bot.storage.keys import Keys
 from bot.storage.schema import HEAD, FileLock, migrate, server_revision
 
 SKEW_SECONDS = 30.0
@@ -49,6 +50,7 @@ async def run_doctor() -> int:
 async def _check(app: application.App, settings: Settings) -> list[SetupFault]:
     faults: list[SetupFault] = []
     faults += await _database(settings)
+    faults += await asyncio.to_thread(_keys, app.desk.keys, settings.ballot_keys)
     faults += await _clock(settings, tuple(app.platforms))
     names = (*settings.watch.channels, *settings.review.channels)
     if not settings.review.channels:
@@ -110,6 +112,15 @@ def _server_fault(url: str) -> str:
     except StoreUnavailable as error:
         return f"{database.name}: {error}"
     return "" if found is None or found <= HEAD else f"{database.name} was written by a newer Herald ({found})"
+
+
+def _keys(keys: Keys, folder: Path) -> list[SetupFault]:
+    """Whether keys of anonymous polls can be made there, for nobody but us to read. Blocks."""
+    try:
+        is_open = keys.check()
+    except StoreUnavailable as error:
+        return [SetupFault("keys", {"folder": str(folder), "reason": str(error.__cause__ or error)})]
+    return [SetupFault("keys_open", {"folder": str(folder)})] if is_open else []
 
 
 async def _clock(settings: Settings, platforms: tuple[str, ...]) -> list[SetupFault]:

@@ -166,6 +166,14 @@ class Keys:
         with _told(self._folder):
             return sorted(path.stem for path in self._files("a.*" + _KEY) if _made_at(path) <= newest)
 
+    def check(self) -> bool:
+        """Try to make and destroy a key; whether others on this machine may look into the folder."""
+        probe = "a.probe" + secrets.token_hex(3)
+        self.make(probe)
+        self.destroy(probe)
+        with _told(self._folder):
+            return bool(self._folder.stat().st_mode & 0o077)
+
     def tidy(self, older_than: float = 60.0) -> None:
         """Destroy old guest keys, and what a killed process left half made or half destroyed."""
         newest = time.time() - older_than

@@ -9,7 +9,7 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -145,9 +145,23 @@ def test_of_many_that_make_it_at_once_all_get_the_same(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_used_is_told_as_such(tmp_path: Path) -> None:
     (tmp_path / "ballots").write_text("a file")
     keys = Keys(tmp_path / "ballots")
-    for call in (keys.make, keys.find, keys.destroy):
+    calls: list[Callable[[], object]] = [
+        lambda: keys.make(NAME),
+        lambda: keys.find(NAME),
+        lambda: keys.destroy(NAME),
+        keys.guest,
+        keys.check,
+    ]
+    for call in calls:
         with pytest.raises(StoreUnavailable, match=r"keys of polls in .* cannot be used"):
-            call(NAME)
+            call()
+
+
+def test_a_folder_is_tried_and_leaves_nothing(keys: Keys, tmp_path: Path) -> None:
+    assert not keys.check()
+    assert files(tmp_path) == []
+    (tmp_path / "ballots").chmod(0o755)
+    assert keys.check()
 
 
 # ---- destroying
