@@ -49,18 +49,24 @@ class Tally:
 def count(question: Question, groups: Iterable[Group], *, ranked: bool = True) -> Tally:
     """Count all ballots. With `ranked=False` a ranked poll is counted by first preferences only, which is cheap."""
     shown = [option.number for option in question.shown]
+    known, most_votes = frozenset(shown), 1 if question.kind is Kind.RANKED else most(question)
     by_place: dict[str, dict[int, int]] = {}
     voters_by_place: dict[str, int] = {}
     preferences: list[tuple[tuple[int, ...], int]] = []
     for group in groups:
-        choice = counted(question, group.choice)
+        choice, number = group.choice, group.count
+        if not known.issuperset(choice):
+            choice = counted(question, choice)
         if not choice:
             continue
-        votes = by_place.setdefault(group.place, dict.fromkeys(shown, 0))
-        for number in choice[: 1 if question.kind is Kind.RANKED else most(question)]:
-            votes[number] += group.count
-        voters_by_place[group.place] = voters_by_place.get(group.place, 0) + group.count
-        preferences.append((choice, group.count))
+        votes = by_place.get(group.place)
+        if votes is None:
+            votes = by_place[group.place] = dict.fromkeys(shown, 0)
+            voters_by_place[group.place] = 0
+        for option in choice[:most_votes]:
+            votes[option] += number
+        voters_by_place[group.place] += number
+        preferences.append((choice, number))
     counts = {number: sum(votes[number] for votes in by_place.values()) for number in shown}
     voters = sum(voters_by_place.values())
     found = run_off(shown, preferences) if ranked and question.kind is Kind.RANKED else None
@@ -125,7 +131,8 @@ def receipt(
     says how many people each rule kept out. Times are UTC in ISO 8601.
     """
     question, listed = poll.question, list(ballots)
-    lost = sum(1 for _, choice in listed if not counted(question, choice))
+    shown = frozenset(option.number for option in question.shown)
+    lost = sum(shown.isdisjoint(choice) for _, choice in listed)
     record: dict[str, object] = {
         "schema": SCHEMA,
         "poll": poll.id,
