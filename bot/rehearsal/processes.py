@@ -172,6 +172,28 @@ def clean_environment() -> dict[str, str]:
     return kept | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
 
 
+async def printed_by(*arguments: str) -> str:
+    """What the program prints when it is called so, without any settings. Raises RehearsalError where it fails."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *arguments,
+        env=clean_environment(),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        out, err = await asyncio.wait_for(child.communicate(), START_SECONDS)
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    if child.returncode:
+        raise RehearsalError(f"{' '.join(arguments)} failed: {err.decode(errors='replace').strip()[-500:]}")
+    return out.decode()
+
+
 def sandbox_process(journal: Path, limits: str, log: Path) -> Process:
     """The sandbox on a free port; it says `sandbox listening on http://127.0.0.1:PORT`."""
     arguments = ("-m", "bot.sandbox", "--port", "0", "--journal", str(journal), "--limits", limits)

@@ -16,10 +16,11 @@ from typing import Any
 from bot.rehearsal.client import ControlClient
 from bot.rehearsal.config import bot_settings, sample_settings
 from bot.rehearsal.errors import RehearsalError
-from bot.rehearsal.processes import READY_LINE, SANDBOX_LINE, Process, bot_process, sandbox_process
+from bot.rehearsal.processes import READY_LINE, SANDBOX_LINE, Process, bot_process, printed_by, sandbox_process
 from bot.rehearsal.relay import Relay
 from bot.rehearsal.scenario import PLATFORMS, Participant, Service
 from bot.rehearsal.toml_text import to_toml
+from bot.rehearsal.values import Json
 
 CLOCK_SECONDS = 0.4
 """How long the bot may take to notice that its clock was moved: it reads the file every tenth of a second."""
@@ -41,6 +42,23 @@ class Plan:
     platforms: Sequence[str] = PLATFORMS
     environment: Mapping[str, str] = field(default_factory=dict)
     keep: Path | None = None
+
+
+_manifests: dict[str, Json] = {}
+
+
+async def slack_manifest() -> Json:
+    """What the bot wants to be pasted into Slack's page for apps; asked for once, since it takes seconds.
+
+    Raises RehearsalError.
+    """
+    if "slack" not in _manifests:
+        printed = await printed_by("-m", "bot", "manifest", "slack")
+        try:
+            _manifests["slack"] = json.loads(printed)
+        except ValueError as error:
+            raise RehearsalError(f"herald manifest slack prints no JSON: {error}") from error
+    return _manifests["slack"]
 
 
 class Stage:
@@ -82,6 +100,8 @@ class Stage:
             principals = await (self._make_member if member.count is None else self._make_crowd)(name, member)
             for role in member.roles:
                 roles.setdefault(role, []).extend(principals)
+        if "slack" in plan.platforms:
+            await self.control.post("manifest", {"platform": "slack", "manifest": await slack_manifest()})
         channels = info.get("channels") or json.loads(info.get("HERALD_CHANNELS", "{}"))
         self.settings = bot_settings(sample_settings(plan.sample), channels, plan.platforms, roles, plan.config)
         (self.folder / "herald.toml").write_text(to_toml(self.settings), encoding="utf-8")

@@ -67,7 +67,12 @@ class WebApi:
         self._limiter = RateLimiter(core.frame.clock)
         self._closing = asyncio.Event()
         self.faults = core.faults
-        self.scopes = _GRANTED | {m.scope for m in METHODS.values() if m.scope and m.caller == "bot"}
+        self._granted = frozenset(_GRANTED | {m.scope for m in METHODS.values() if m.scope and m.caller == "bot"})
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What the bot may do."""
+        return self._granted if self._core.app.scopes is None else self._core.app.scopes
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """The route."""

@@ -12,6 +12,7 @@ from .test_slack_people import ANA, CARD, during
 
 MANIFEST = {
     "features": {"slash_commands": [{"command": "/poll", "description": "Ask"}]},
+    "oauth_config": {"scopes": {"bot": ["chat:write", "commands"]}},
     "settings": {"event_subscriptions": {"bot_events": ["message.channels", "reaction_added"]}},
 }
 
@@ -19,7 +20,7 @@ MANIFEST = {
 async def test_a_command_that_the_app_does_not_have_is_refused_to_the_person(slack: Any) -> None:
     socket = await slack.connect()
     told = slack.server.manifest(MANIFEST)
-    assert told == {"commands": ["/poll"], "events": ["message.channels", "reaction_added"]}
+    assert (told["commands"], told["events"]) == (["/poll"], ["message.channels", "reaction_added"])
     _, envelope = await during(slack.server.command({**ANA, "text": "/poll Tea?"}), socket.event)
     assert envelope["payload"]["command"] == "/poll"
     refused = await slack.server.command({**ANA, "text": "/投票 茶？"})
@@ -28,6 +29,18 @@ async def test_a_command_that_the_app_does_not_have_is_refused_to_the_person(sla
     assert (shown.author, shown.private_to, shown.text) == ("Slackbot", "ana", refused["toast"])
     assert slack.server.seen("review", "bo", None) == []
     assert len(slack.events("slash_commands")) == 1
+
+
+async def test_the_bot_may_do_what_its_manifest_asks_for(slack: Any) -> None:
+    assert (await slack.call("users.list"))["ok"]
+    assert slack.server.manifest(MANIFEST)["scopes"] == ["chat:write", "commands"]
+    refused = await slack.call("users.list")
+    assert (refused["error"], refused["needed"], refused["provided"]) == (
+        "missing_scope",
+        "users:read",
+        "chat:write,commands",
+    )
+    await slack.post()
 
 
 async def test_events_that_the_app_does_not_name_are_not_pushed(slack: Any) -> None:
