@@ -12,6 +12,7 @@ from bot.domain.places import Channel
 from bot.domain.poll_words import Asked, read
 from bot.domain.polls import MAX_QUESTION, STARS, Kind, Option, Poll, Question, Refused, Series, State
 from bot.domain.roles import Action, may
+from bot.domain.spans import seconds
 from bot.engine.registry import Act, Create, Nothing
 from bot.handlers.context import Asker, Context, language_of, offer, say, zone_of
 from bot.handlers.payloads import new_id
@@ -76,17 +77,26 @@ def build(ctx: Context, asker: Asker, asked: Asked, template: Question | None = 
     if rule is not None:
         starts = next_time(rule, zone, ctx.now) or 0.0
     begins = starts or ctx.now
-    ends = read_time(asked.ends, begins, zone, language) if asked.ends else begins + ctx.desk.poll_hours * 3600
+    length = seconds(asked.ends) if asked.ends else ctx.desk.poll_hours * 3600
+    ends = (
+        _end_of(asked.ends, begins if rule else ctx.now, begins, zone, language) if length is None else begins + length
+    )
     if ends is None or ends <= begins:
         return Refused("time_unclear", {"text": asked.ends})
     # Told as a span and not as a point in time, it runs from whenever the poll opens.
-    later = read_time(asked.ends, begins + 60, zone, language) if asked.ends else ends + 60
-    spans = rule is not None or later == ends + 60
+    spans = rule is not None or length is not None
     return Poll(
         0, new_name(question), question, State.PREVIEW, asker.member, asker.name, language, channels, ctx.now,
         opens_at=starts, closes_at=ends, lasts=ends - begins if spans else 0.0, remind=asked.remind,
         series=Series(rule, zone) if rule else None,
     )  # fmt: skip
+
+
+def _end_of(text: str, now: float, after: float, zone: str, language: str) -> float | None:
+    """The point in time that a text names, later than `after`: `tomorrow` is seen from now, a bare `18:00` is the first
+    one after it."""
+    at = read_time(text, now, zone, language)
+    return at if at is not None and at > after else read_time(text, after, zone, language)
 
 
 def _question(ctx: Context, asked: Asked, language: str) -> Question:

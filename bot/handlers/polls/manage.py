@@ -10,6 +10,7 @@ from bot.domain import polling
 from bot.domain.poll_words import read
 from bot.domain.polls import OptionState, Poll, Refused, State
 from bot.domain.roles import Action, may
+from bot.domain.spans import seconds
 from bot.engine.registry import Control, Pressed, Registry
 from bot.handlers.context import Asker, Context, language_of, say, tell, zone_of
 from bot.handlers.payloads import new_id
@@ -208,7 +209,8 @@ def _extend(ctx: Context, asker: Asker, poll: Poll, rest: str) -> None:
         asking.refuse(ctx, asker, Refused("native_end"))
         return
     language, zone = language_of(ctx, asker), zone_of(ctx, asker)
-    until = read_time(rest, max(poll.closes_at, ctx.now), zone, language)
+    length = seconds(rest)  # counted from its end; a point in time is seen from now
+    until = read_time(rest, ctx.now, zone, language) if length is None else max(poll.closes_at, ctx.now) + length
     after = polling.extend(poll, until, ctx.now) if until else Refused("time_unclear", {"text": rest})
     if isinstance(after, Refused):
         asking.refuse(ctx, asker, after)
