@@ -213,6 +213,8 @@ UNSAID = {
 }  # fmt: skip
 ELSEWHERE = (
     "link.",
+    "poll.",
+    "button.poll",
     "triage.",
     "doctor.",
     "manifest.",

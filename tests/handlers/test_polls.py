@@ -330,3 +330,13 @@ async def test_the_list(polls: Polls) -> None:
     assert "#12 " in first and "#3 " in first and "#2 " not in first
     await polls.house.command("poll", "list 3")
     assert "#2 " in polls.house.notices("ana")[-1]
+
+
+async def test_ties_of_ranked_choice_are_explained(polls: Polls) -> None:
+    number = await polls.ask('ranked "Tea?" "Green" "Black"')
+    await polls.vote(1, "a")
+    await polls.vote(2, "b")
+    await polls.close(number)
+    text = "\n".join(polls.result().status)
+    assert polls.house.told("poll.tie.shared", names="Green, Black", number=0) in text
+    assert polls.house.told("poll.result.tie", names="Green, Black") in text

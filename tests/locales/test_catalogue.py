@@ -13,6 +13,7 @@ import pytest
 
 from bot.app import make_registry
 from bot.domain.polls import REFUSALS, Kind
+from bot.domain.ranked import TieRule
 from bot.domain.review import DraftState
 from bot.domain.roles import Action
 from bot.handlers import reviews
@@ -164,6 +165,8 @@ COMPOSED = {
     "poll.room.{}": {"buttons", "native", "no_native"},
     "poll.done.{}": {"let_in", "keep_out"},
     "poll.signal.{}": {"young_account", "joined_after_opening"},
+    "poll.log.{}": first_words("handlers/polls", "log") | {"made", "open", "again", "let_in", "keep_out"},
+    "poll.tie.{}": {rule.value for rule in TieRule},
     "poll.rule.{}": {
         f"{known}{rule}" for known in ("", "unknown_") for rule in ("role", "member_since", "account_age")
     },

@@ -306,11 +306,12 @@ def _repost(ctx: Context, asker: Asker, poll: Poll, rest: str) -> None:
 
 
 def _history(ctx: Context, asker: Asker, poll: Poll, rest: str) -> None:
-    language, zone = language_of(ctx, asker), zone_of(ctx, asker)
-    lines = [
-        f"{said(one.at, zone, language)} · {safe(one.who) or 'Herald'} · {one.what} {safe(one.detail)}".rstrip()
-        for one in ctx.work.polls.history(poll.id)
-    ]
+    language, zone, texts = language_of(ctx, asker), zone_of(ctx, asker), ctx.desk.texts
+    lines = []
+    for one in ctx.work.polls.history(poll.id):
+        what = texts.say(language, f"poll.log.{one.what}") if texts.has(f"poll.log.{one.what}") else one.what
+        who = safe(one.who) or "Herald"
+        lines.append(f"{said(one.at, zone, language)} · {who} · {what} {safe(one.detail)}".rstrip())
     tell(ctx, asker, "\n".join(lines[-30:]))
 
 

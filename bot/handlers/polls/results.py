@@ -13,7 +13,7 @@ from bot.charts import chart
 from bot.chat.messages import Button, Card, Document
 from bot.domain.delivery import Urgency
 from bot.domain.polls import Kind, Poll
-from bot.domain.tally import Tally
+from bot.domain.tally import Tally, split
 from bot.domain.text import cut
 from bot.engine.registry import Act, Create, Nothing, Registry
 from bot.handlers.context import Context
@@ -113,8 +113,8 @@ def _lines(ctx: Context, poll: Poll, tally: Tally, language: str) -> tuple[tuple
     turnout: dict[str, Value] = {"count": tally.voters, "active": active(ctx, poll)}
     of = "poll.turnout.of" if active(ctx, poll) >= tally.voters > 0 else "poll.turnout.plain"
     status.append(texts.say(language, of, **turnout))
-    if len(tally.voters_by_place) > 1:
-        status += [_place_line(ctx, poll, tally, place, language) for place in sorted(tally.voters_by_place)]
+    for place, votes in sorted(split(poll.question, tally).items()):
+        status.append(_place_line(ctx, poll, tally.voters_by_place[place], place, votes, language))
     refused = ctx.work.polls.refusals(poll.id)
     if refused:
         rules = ", ".join(f"{texts.say(language, f'poll.rule.{rule}')}: {n}" for rule, n in sorted(refused.items()))
@@ -163,6 +163,9 @@ def ranked_lines(texts: Catalogue, poll: Poll, tally: Tally, language: str) -> l
         ordered = sorted(one.counts.items(), key=lambda pair: -pair[1])
         counts = ", ".join(f"{name(number)} {votes}" for number, votes in ordered)
         lines.append(texts.say(language, "poll.result.round", number=at, counts=counts))
+        if one.tie is not None:
+            tied = ", ".join(name(number) for number in one.tie.options)
+            lines.append(texts.say(language, f"poll.tie.{one.tie.rule.value}", names=tied, number=one.tie.level))
         if one.out:
             lines.append(texts.say(language, "poll.result.out", names=", ".join(name(number) for number in one.out)))
     if ranked.condorcet is not None and ranked.condorcet not in tally.leaders:
@@ -170,15 +173,14 @@ def ranked_lines(texts: Catalogue, poll: Poll, tally: Tally, language: str) -> l
     return lines
 
 
-def _place_line(ctx: Context, poll: Poll, tally: Tally, place: str, language: str) -> str:
+def _place_line(ctx: Context, poll: Poll, voters: int, place: str, votes: Mapping[int, int], language: str) -> str:
     platform, _, channel_id = place.partition(":")
     names = [name for name, one in ctx.desk.named.items() if (one.platform, one.channel_id) == (platform, channel_id)]
-    votes = tally.by_place.get(place, {})
     counts = ", ".join(
         f"{cut(panel.choice_label(poll, one), 30)} {votes.get(one.number, 0)}" for one in poll.question.shown
     )
     where = names[0] if names else platform
-    return ctx.desk.texts.say(language, "poll.place", where=where, count=tally.voters_by_place[place], counts=counts)
+    return ctx.desk.texts.say(language, "poll.place", where=where, count=voters, counts=counts)
 
 
 def _report(ctx: Context, poll: Poll) -> None:
