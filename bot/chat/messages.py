@@ -124,6 +124,9 @@ class Notice:
     hint: str = ""
     toast: bool = False
     buttons: tuple[Button, ...] = ()
+    passing: bool = False
+    """Worth saying only as the direct answer to a press: where that is not possible any more it is dropped, and nobody
+    else learns that there was something to say."""
 
 
 @dataclass(frozen=True, slots=True)

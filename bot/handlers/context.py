@@ -140,13 +140,15 @@ def zone_of(ctx: Context, asker: Asker) -> str:
     return chosen if chosen and is_zone(chosen) else ctx.desk.timezone
 
 
-def tell(ctx: Context, asker: Asker, text: str, *, toast: bool = False) -> None:
-    """Answer one person privately. A `toast` is shown only where it leaves nothing behind."""
+def tell(ctx: Context, asker: Asker, text: str, *, toast: bool = False, passing: bool = False) -> None:
+    """Answer one person privately. A `toast` is shown only where it leaves nothing behind; what is `passing` is dropped
+    where it would come too late to be the direct answer to a press."""
     key = new_id()
     extra = {
         "member": str(asker.member),
         "hint": ctx.desk.texts.say(language_of(ctx, asker), "notice.hint", name=asker.name),
         "toast": toast,
+        "passing": passing,
         "reply": dict(asker.reply),
     }
     ctx.work.outbox.add(Order(key, "notice", key, asker.channel, Urgency.ANSWER, text=text, extra=extra))

@@ -140,6 +140,7 @@ class _Letter:
     toast: bool = False
     buttons: tuple[Button, ...] = ()
     reply: Mapping[str, str] = field(default_factory=dict)
+    passing: bool = False
 
 
 _LETTER = TypeAdapter(_Letter)
@@ -153,13 +154,14 @@ def tell_sealed(
     *,
     toast: bool = False,
     buttons: tuple[Button, ...] = (),
+    passing: bool = False,
 ) -> None:
     """Answer one person privately about an anonymous poll: like `tell`, but only the poll's key can tell whom.
 
     There is no hint: it would be said in the room, with the name. Raises StoreUnavailable where keys cannot be read.
     """
     key = ctx.desk.keys.find(poll_name) or ctx.desk.keys.guest()
-    letter = _Letter(text, asker.member, toast, buttons, dict(asker.reply))
+    letter = _Letter(text, asker.member, toast, buttons, dict(asker.reply), passing)
     extra = {"poll": key.name, "sealed": key.seal(_LETTER.dump_json(letter))}
     number = new_id()
     ctx.work.outbox.add(Order(number, NOTICE, lane(poll_name) + number, asker.channel, Urgency.ANSWER, extra=extra))
@@ -176,4 +178,5 @@ def _prepare(ctx: Context, row: Delivery) -> Act:
     if data is None:
         return Nothing()
     letter = _LETTER.validate_json(data)
-    return Tell(Notice(letter.text, letter.member, toast=letter.toast, buttons=letter.buttons), row.to, letter.reply)
+    notice = Notice(letter.text, letter.member, toast=letter.toast, buttons=letter.buttons, passing=letter.passing)
+    return Tell(notice, row.to, letter.reply)

@@ -132,15 +132,15 @@ def answer(ctx: Context, asker: Asker, poll: Poll, outcome: tuple[int, ...] | Re
     else:
         key = "poll.vote.final" if poll.question.fixed or poll.question.kind is Kind.QUIZ else "poll.vote.counted"
         text = ctx.desk.texts.say(language, key, choice=choice_words(poll, outcome))
-    private(ctx, asker, poll, text)
+    private(ctx, asker, poll, text, passing=True)
 
 
-def private(ctx: Context, asker: Asker, poll: Poll, text: str) -> None:
+def private(ctx: Context, asker: Asker, poll: Poll, text: str, *, passing: bool = False) -> None:
     """Answer a voter; sealed where nobody may know who voted."""
     if poll.question.anonymous:
-        tell_sealed(ctx, asker, poll.name, text)
+        tell_sealed(ctx, asker, poll.name, text, passing=passing)
     else:
-        tell(ctx, asker, text)
+        tell(ctx, asker, text, passing=passing)
 
 
 def choice_words(poll: Poll, choice: tuple[int, ...]) -> str:

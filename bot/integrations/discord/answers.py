@@ -64,7 +64,7 @@ class Answers:
                 log.info("discord: follow-up refused (%s), going on in private", refused.code)
             else:
                 return
-        if not notice.toast and notice.text:
+        if not (notice.toast or notice.passing) and notice.text:
             await self._elsewhere(notice, at)
 
     def _alive(self, reply: ReplyHandle) -> bool:

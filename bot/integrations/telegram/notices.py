@@ -70,10 +70,10 @@ async def notify(client: Client, notice: Notice, at: Channel, reply: ReplyHandle
         log.info("telegram: the buttons of a notice are left out: nothing here is surely shown to one person only")
     query = _open_query(reply, now)
     text = moments.plain(notice.text)
-    fits = notice.toast or units(text) <= MAX_ANSWER
+    fits = notice.toast or notice.passing or units(text) <= MAX_ANSWER
     if query and fits and await _answer(client, query, text, alert=_is_alert(notice, text)):
         return
-    if notice.toast or not text:
+    if notice.toast or notice.passing or not text:
         return
     reached = await _privately(client, notice, shut, now + AHEAD)
     if query and not fits:
@@ -91,7 +91,7 @@ def _open_query(reply: ReplyHandle, now: float) -> str | None:
 
 
 def _is_alert(notice: Notice, text: str) -> bool:
-    return bool(text) and (not notice.toast or units(text) > TOAST)
+    return bool(text) and (not (notice.toast or notice.passing) or units(text) > TOAST)
 
 
 async def _answer(client: Client, query: str, text: str, *, alert: bool) -> bool:

@@ -90,6 +90,20 @@ async def test_a_toast_on_a_button_says_nothing(
     assert len(await private(sandbox, "review", "ben", text)) == 1
 
 
+async def test_what_only_passes_is_not_said_elsewhere(
+    sandbox: Sandbox, platform: DiscordPlatform, sink: RecordingSink
+) -> None:
+    card_id = await card(sandbox, platform)
+    await sandbox("click", channel="review", message_id=card_id, member="ben", button="edit")
+    press = await sink.first(ButtonPressed, lambda e: e.message_id == card_id)
+    text = uuid.uuid4().hex
+    dead = dict(press.reply) | {"at": "0"}
+    await platform.notify(Notice(text, press.member, hint=text, passing=True), press.channel, dead)
+    assert not [one for one in await sandbox.seen("review", "ben") if text in one["text"]]
+    await platform.notify(Notice(text, press.member, passing=True), press.channel, press.reply)
+    assert len(await private(sandbox, "review", "ben", text)) == 1
+
+
 async def test_a_press_opens_a_form_whose_values_come_back(
     sandbox: Sandbox, platform: DiscordPlatform, sink: RecordingSink
 ) -> None:

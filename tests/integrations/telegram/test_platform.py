@@ -133,6 +133,24 @@ async def test_a_late_press_is_told_by_private_message_or_hint(
     assert "SECRET" not in last["text"]
 
 
+async def test_what_only_passes_is_the_answer_to_the_press_or_nothing(
+    stage: Stage, platform: TelegramPlatform, sink: RecordingSink
+) -> None:
+    """Whoever answered late would tell the whole room who voted."""
+    card = await platform.send(CARD, stage.channel("review"), "c5")
+    stage.click("voter", card, "v1|a")
+    press = await sink.event(ButtonPressed, message_id=card)
+    notice = Notice("counted " * 40, press.member, hint="look", passing=True)
+    stale = dict(press.reply) | {"received_at": str(float(press.reply["received_at"]) - 60)}
+    requests, before = len(await stage.calls("sendMessage")), len(await stage.messages("review"))
+    await platform.notify(notice, press.channel, stale)
+    assert await answers_to(stage, press) == []
+    await platform.notify(notice, press.channel, press.reply)
+    (answer,) = await answers_to(stage, press)
+    assert answer["body"]["text"].startswith("counted counted")
+    assert (len(await stage.calls("sendMessage")), len(await stage.messages("review"))) == (requests, before)
+
+
 async def test_a_long_notice_goes_to_the_private_chat(
     stage: Stage, platform: TelegramPlatform, sink: RecordingSink
 ) -> None:
