@@ -70,11 +70,14 @@ class Live(Generic[C]):
         work.live.identify(self._full(name), message_id)
         self.changed(work, name)
 
-    def changed(self, work: Work, name: str) -> None:
-        """Its state has changed: it is edited in a while. Cheap where an edit waits already, and without a message."""
-        post = work.live.get(self._full(name))
-        if post is not None and post.message_id and work.live.waiting(self._full(name)) is None:
-            self._order(work, name, post.at, LIVE, max(0.0, post.edited_at + SPACING - work.now))
+    def changed(self, work: Work, *names: str) -> None:
+        """Their states have changed: they are edited in a while. Cheap where edits wait already.
+
+        Those without a message are left alone.
+        """
+        known = {self._full(name): name for name in names}
+        for post in work.live.resting(known):
+            self._order(work, known[post.name], post.at, LIVE, max(0.0, post.edited_at + SPACING - work.now))
 
     def finish(self, work: Work, name: str) -> None:
         """Its state will not change any more: show it now. What else was to be shown before is dropped."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, bindparam
@@ -10,7 +12,7 @@ from sqlalchemy import Connection, bindparam
 from bot.domain.delivery import DeliveryState
 from bot.domain.places import Channel
 from bot.storage.dialects import insert
-from bot.storage.hot import Hot
+from bot.storage.hot import Hot, Row
 from bot.storage.tables import live, outbox
 
 
@@ -27,16 +29,24 @@ class Post:
 
 _NAMES = tuple(column.name for column in live.c)
 _GET = Hot(sa.select(live).where(live.c.name == bindparam("key")))
+_PENDING = (
+    sa.text("outbox.state IN ('pending', 'claimed', 'sending', 'uncertain')"),  # as its partial index says
+    outbox.c.state == sa.literal_column(f"'{DeliveryState.PENDING.value}'"),
+)
 _WAITING = Hot(
     sa.select(outbox.c.id)
-    .where(
-        outbox.c.lane == bindparam("of_lane"),
-        sa.text("outbox.state IN ('pending', 'claimed', 'sending', 'uncertain')"),  # as its partial index says
-        outbox.c.state == sa.literal_column(f"'{DeliveryState.PENDING.value}'"),
-    )
+    .where(outbox.c.lane == bindparam("of_lane"), *_PENDING)
     .order_by(outbox.c.id)
     .limit(sa.literal_column("1"))
 )
+
+
+@lru_cache(maxsize=256)
+def _resting(count: int) -> Hot:
+    """The live messages among so many names (`name_0`, `name_1` ...) of which no edit waits."""
+    names: list[sa.BindParameter[str]] = [bindparam(f"name_{number}") for number in range(count)]
+    waits = sa.exists().where(outbox.c.lane == live.c.name, *_PENDING).correlate(live)
+    return Hot(sa.select(live).where(live.c.name.in_(names), live.c.message_id != "", ~waits))
 
 
 class LivePosts:
@@ -69,11 +79,12 @@ class LivePosts:
     def get(self, name: str) -> Post | None:
         """It, or None."""
         row = _GET.row(self._connection, {"key": name})
-        if row is None:
-            return None
-        r = dict(zip(_NAMES, row, strict=True))
-        at = Channel(r["platform"], r["tenant"], r["channel_id"], r["thread_id"], r["parent_id"])
-        return Post(r["name"], at, r["message_id"], r["shown"], r["edited_at"])
+        return None if row is None else _post(row)
+
+    def resting(self, names: Collection[str]) -> list[Post]:
+        """Those of these that are posted and of which no edit waits. Asked for every vote."""
+        values = {f"name_{number}": name for number, name in enumerate(names)}
+        return [_post(row) for row in _resting(len(values)).rows(self._connection, values)] if values else []
 
     def begin(self, name: str, shows: str, now: float) -> None:
         """It is about to be edited: until that is done nobody knows what it shows."""
@@ -94,3 +105,9 @@ class LivePosts:
 
     def _set(self, name: str, **values: object) -> None:
         self._connection.execute(sa.update(live).where(live.c.name == name).values(**values))
+
+
+def _post(row: Row) -> Post:
+    r = dict(zip(_NAMES, row, strict=True))
+    at = Channel(r["platform"], r["tenant"], r["channel_id"], r["thread_id"], r["parent_id"])
+    return Post(r["name"], at, r["message_id"], r["shown"], r["edited_at"])

@@ -37,6 +37,7 @@ ASKED: dict[str, Callable[[Work], object]] = {
     "fact": lambda work: work.facts.get("poll:a.x:as:y"),
     "language": lambda work: work.people.language(ANA),
     "live": lambda work: work.live.get("poll:1"),
+    "resting": lambda work: work.live.resting(["poll:1", "poll:2", "poll:3"]),
     "waiting": lambda work: work.live.waiting("poll:1"),
     "order": lambda work: work.outbox.add(Order("k", "notice", "k", ROOM)),
 }

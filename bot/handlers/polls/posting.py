@@ -89,9 +89,7 @@ def _outcome(ctx: Context, row: Delivery, outcome: Outcome) -> None:
 
 def changed(ctx: Context, poll: Poll) -> None:
     """Its numbers or its words changed: its cards are edited in a while."""
-    for post in ctx.work.polls.posts(poll.id):
-        if not post.native:
-            LIVE.changed(ctx.work, str(post.id))
+    LIVE.changed(ctx.work, *(str(post.id) for post in ctx.work.polls.posts(poll.id) if not post.native))
 
 
 def finish(ctx: Context, poll: Poll) -> None:
