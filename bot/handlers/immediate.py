@@ -21,6 +21,7 @@ from bot.engine.router import carried
 from bot.handlers import interactions
 from bot.handlers.commands import UMBRELLA
 from bot.handlers.context import Context
+from bot.handlers.payloads import word_of
 from bot.storage.store import Store
 from bot.storage.work import Work
 
@@ -49,8 +50,15 @@ class Immediate:
         platform = self._platforms.get(event.member.platform)
         return carried(event, platform) if platform else None
 
+    def _may_open(self, event: ButtonPressed) -> bool:
+        """Whether buttons of this kind open forms at all: for a vote neither roles nor the store are asked."""
+        control = self._registry.controls.get(word_of(event.payload))
+        return control is not None and control.form is not None
+
     async def answer(self, event: Interaction, now: float) -> Answer:
         """A form to open, errors of a submitted one, or nothing."""
+        if isinstance(event, ButtonPressed) and not self._may_open(event):
+            return Accepted()
         roles = await self._access.roles(event.member, self._carried(event))
 
         def unit(connection: Connection) -> Answer:

@@ -23,6 +23,14 @@ def new_id() -> str:
     return secrets.token_urlsafe(16)
 
 
+def word_of(payload: str) -> str:
+    """The word of a payload, unverified; empty where it has none."""
+    match payload.split("|"):
+        case [version, _, what, _] if version == VERSION:
+            return what.partition(":")[0]
+    return ""
+
+
 class Signer:
     """Makes and checks payloads under the installation's key (32 bytes)."""
 
@@ -57,5 +65,5 @@ class Signer:
 
     def _mac(self, view: str, what: str, channel: Channel) -> str:
         bound = "\x00".join((channel.platform, channel.channel_id, view, what))
-        digest = hmac.new(self._key, bound.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
+        digest = hmac.digest(self._key, bound.encode("utf-8", "surrogatepass"), "sha256")
         return base64.urlsafe_b64encode(digest)[:16].decode()

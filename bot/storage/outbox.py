@@ -20,6 +20,7 @@ from bot.storage.hot import Hot
 from bot.storage.store import wake
 from bot.storage.tables import outbox
 
+_json = json.JSONEncoder(ensure_ascii=False).encode
 BLOCKING = ("pending", "claimed", "sending", "uncertain")
 SKIP_SECONDS = 60.0
 """An uncertain row stops holding back its conversation after this long."""
@@ -215,7 +216,7 @@ class Outbox:
             "reply_to": order.reply_to,
             "text": order.text,
             "text_hash": order.text_hash,
-            "extra": json.dumps(order.extra, ensure_ascii=False) if order.extra else "{}",
+            "extra": _json(order.extra) if order.extra else "{}",
             "state": DeliveryState.PENDING.value,
             "due_at": self._now + order.delay,
             "created_at": self._now,

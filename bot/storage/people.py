@@ -32,13 +32,18 @@ class People:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._languages: dict[str, str | None] = {}
 
     def language(self, member: Member) -> str | None:
-        """The language that they chose."""
-        return _LANGUAGE.value(self._connection, {"of_member": str(member)}) or None
+        """The language that they chose. Looked up once in a unit of work: everything that is said asks for it."""
+        address = str(member)
+        if address not in self._languages:
+            self._languages[address] = _LANGUAGE.value(self._connection, {"of_member": address}) or None
+        return self._languages[address]
 
     def choose_language(self, member: Member, language: str) -> None:
         """Keep it."""
+        self._languages.pop(str(member), None)
         values = insert(people).values(member=str(member), language=language)
         self._connection.execute(
             values.on_conflict_do_update(index_elements=["member"], set_={"language": values.excluded.language})
