@@ -24,11 +24,19 @@ README, CONTRIBUTING, _ = ((ROOT / name).read_text(encoding="utf-8") for name in
 CARD = (ROOT / "docs/card.svg").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", PAPERS)
+@pytest.mark.parametrize("name", [*PAPERS, *(f"docs/{page.name}" for page in sorted(ROOT.glob("docs/*.md")))])
 def test_what_a_paper_links_to_exists(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)#:]+)\)", text):
-        assert (ROOT / target).exists(), target
+    for target, heading in re.findall(r"\]\(([^)#:]*)(?:#([^)]+))?\)", text):
+        page = (ROOT / name).parent / target if target else ROOT / name
+        assert page.exists(), target
+        assert not heading or heading in headings(page), heading
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page's headings, as they are made where it is read: no signs, and "-" for spaces."""
+    lines = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}
 
 
 def test_the_licence_is_the_one_that_is_said() -> None:
