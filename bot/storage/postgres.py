@@ -6,6 +6,10 @@ rows than they write: an approval reads the comment and writes the draft, while 
 and writes the comment; each would miss the other. Here one of the two begins again and sees what the other did.
 Reads commit nothing and run beside, statement by statement, as in the SQLite file.
 
+The server notes what was read by pages of an index, and hundreds of neighbouring rows share one: nearly any two
+transactions that run at the same time get in each other's way. So a process has one at a time, a large one, and begins
+another beside it only where the first takes long.
+
 A transaction is begun again where the server asks for that (40001, 40P01) and where the connection broke before its
 COMMIT. If it breaks after, the server is asked what became of it; only then is it begun again, or reported.
 """
@@ -16,8 +20,8 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -38,7 +42,9 @@ GROUP = 64
 QUEUE = 4096
 """Units that may wait; more make their callers wait."""
 TOGETHER = 2
-"""After so many conflicts the units of a group are tried one by one: a smaller transaction meets fewer others."""
+"""After so many conflicts a group is tried in halves: a shorter transaction meets fewer others."""
+ALONE = 0.5
+"""Seconds after which a transaction that is still under way no longer keeps others from beginning."""
 
 
 class CommitUnknown(StoreUnavailable):
@@ -64,6 +70,32 @@ class _Job:
 
 
 _Queue = asyncio.Queue[_Job | None]
+
+
+class _Turn:
+    """One writer at a time begins something; it has ended, or was given so many seconds, before the next one does."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._lock = asyncio.Lock()
+
+    @asynccontextmanager
+    async def taken(self) -> AsyncIterator[Callable[[], None]]:
+        """Wait for one's turn; what begins to count its seconds."""
+        await self._lock.acquire()
+        held = [self._lock.release]
+        timers: list[asyncio.TimerHandle] = []
+
+        def back() -> None:
+            if held:
+                held.pop()()
+
+        try:
+            yield lambda: timers.append(asyncio.get_running_loop().call_later(self._seconds, back))
+        finally:
+            for timer in timers:
+                timer.cancel()
+            back()
 
 
 class PostgresStore:
@@ -109,8 +141,9 @@ class PostgresStore:
         await link.connected()
         await link.close()
         self._open = True
-        writers = [self._lane(self._jobs, self._commit, GROUP) for _ in range(self._writers)]
-        readers = [self._lane(self._reads, self._look, 1) for _ in range(self._readers)]
+        turn = _Turn(ALONE)
+        writers = [self._writer(turn) for _ in range(self._writers)]
+        readers = [self._reader() for _ in range(self._readers)]
         self._lanes = [asyncio.create_task(lane, name="store") for lane in (*writers, *readers)]
 
     async def close(self) -> None:
@@ -160,12 +193,23 @@ class PostgresStore:
             job.fail(StoreUnavailable("the store is closed"))
         return await job.future
 
-    async def _lane(self, jobs: _Queue, work: Callable[[Link, list[_Job]], Awaitable[None]], most: int) -> None:
+    async def _writer(self, turn: _Turn) -> None:
         link, going = Link(self._engine), True
         try:
             while going:
-                group, going = await _next_group(jobs, most)
-                await self._guarded(work(link, group), group)
+                async with turn.taken() as begin:
+                    group, going = await _next_group(self._jobs, GROUP)
+                    begin()
+                    await self._guarded(self._commit(link, group), group)
+        finally:
+            await link.close()
+
+    async def _reader(self) -> None:
+        link, going = Link(self._engine), True
+        try:
+            while going:
+                group, going = await _next_group(self._reads, 1)
+                await self._guarded(self._look(link, group), group)
         finally:
             await link.close()
 
@@ -207,8 +251,9 @@ class PostgresStore:
                 self._finish(group, done)
                 return
             if conflicts >= TOGETHER and len(group) > 1:
-                for job in group:
-                    await self._guarded(self._commit(link, [job]), [job])
+                half = len(group) // 2
+                for some in (group[:half], group[half:]):
+                    await self._guarded(self._commit(link, some), some)
                 return
             await asyncio.sleep(random.random() * min(0.005 * 2**tries, 0.3))  # noqa: S311 - jitter is no secret
 
