@@ -75,6 +75,13 @@ TABLE = {
     (S.UNCERTAIN, A.ESCALATE): (S.UNCERTAIN, 3, (Effect.ESCALATE,)),
     (S.FAILED, A.ESCALATE): (S.FAILED, 3, (Effect.ESCALATE,)),
 }
+DECIDED = {
+    **dict.fromkeys(
+        (A.APPROVE, A.ANSWER, A.REJECT, A.TAKEBACK, A.CORRECT, A.RETRY, A.ARRIVED, A.AGAIN, A.DROP), ("Ana", NOW)
+    ),
+    A.UNDO: ("", 0.0),
+}
+"""Who decided and when, afterwards; whoever did before where it says nothing."""
 DECISIONS = [action for action in Action if action not in {A.VIEW, A.POLL, A.PAUSE, A.RESUME}]
 
 
@@ -90,6 +97,7 @@ def test_every_action_in_every_state(state: DraftState, action: Action) -> None:
     else:
         assert isinstance(outcome, Changed)
         assert (outcome.draft.state, outcome.draft.version, outcome.effects) == expected
+        assert (outcome.draft.decided_name, outcome.draft.decided_at) == DECIDED.get(action, ("Cleo", NOW - 60))
 
 
 def test_approving_sends_the_text_as_it_is_and_names_the_approver() -> None:

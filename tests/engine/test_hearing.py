@@ -94,6 +94,8 @@ async def test_the_second_waits_and_follows_a_first_that_lost_its_lease(path: Pa
     tasks.append(asyncio.create_task(b.hearing.run()))
     await b.says("waiting")
     await a.ear.sinks[0].accept([incoming(1, deleted(1))])
+    await a.ear.sinks[0].remember("telegram:x", "y")
+    assert await a.ear.sinks[0].recall("telegram:x") == "y"
 
     a.store.full = True  # it cannot renew any more
     await a.says("yes", "waiting")
