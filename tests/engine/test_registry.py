@@ -35,11 +35,11 @@ def test_a_command_keeps_its_form() -> None:
 def test_an_event_and_a_word_have_one_handler() -> None:
     registry: Registry[object] = Registry()
     assert registry.on(MessageDeleted)(handler) is handler
-    with pytest.raises(ValueError, match="^MessageDeleted has a handler$"):
+    with pytest.raises(ValueError, match="MessageDeleted has a handler"):
         registry.on(MessageDeleted)(handler)
-    control = Control(lambda *_: None)
+    control: Control[object] = Control(lambda *_: None)
     registry.control("vote", control)
-    with pytest.raises(ValueError, match="^the word vote is taken$"):
+    with pytest.raises(ValueError, match="the word vote is taken"):
         registry.control("vote", Control(lambda *_: None))
     assert registry.events == {MessageDeleted: handler}
     assert registry.controls == {"vote": control}
