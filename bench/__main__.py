@@ -24,7 +24,7 @@ def parts(*, quick: bool) -> dict[str, Measure]:
         "ingest": lambda folder: ingest.measure(folder, 1000, 600 / few),
         "broadcast": lambda folder: broadcast.measure(folder, 6000 // few),
         "polls": lambda folder: polls.measure(folder, 10 if quick else 300),
-        "workers": lambda folder: workers.measure(folder, 2000 // few),
+        "workers": lambda folder: workers.measure(folder, 600 // few),
     }
 
 
