@@ -30,6 +30,12 @@ from bot.settings import EXAMPLE_FILE, Settings, SettingsFault, config_file, exp
 FAULTS = (SettingsFault, KnowledgeFault, PromptFault, StoreUnavailable, PlatformDown, failpoints.FailpointFault)
 log = logging.getLogger("herald")
 
+SWITCH_SECONDS = 0.0005
+"""How long a thread that makes drafts keeps the loop waiting, where the database is a server.
+
+Each statement of a transaction comes back to the loop. With Python's own 5 ms a transaction of a hundred statements
+lasts half a second beside such a thread, and nearly every other one that begins meanwhile has to begin again.
+"""
 SANDBOX_LINE = "sandbox listening on "
 PORT = 8420
 
@@ -94,6 +100,8 @@ async def _run(settings: Settings, duty: Duty) -> int:
         log.warning("%s holds tokens and others on this machine can read it: chmod 600 %s", file, file)
     if settings.redis_url.get_secret_value() and not settings.database_url.get_secret_value():
         log.warning("redis_url is not used: it serves several processes on one PostgreSQL database (database_url)")
+    if settings.database_url.get_secret_value():
+        sys.setswitchinterval(SWITCH_SECONDS)
     app = await asyncio.to_thread(application.build, settings, duty)
     gc.collect()
     gc.freeze()  # what was built at start stays: the collector need not look at it again and again
