@@ -111,8 +111,9 @@ async def _speed(folder: Path, knowledge: Path, postgres: Postgres, redis: Redis
             child.send_signal(signal.SIGCONT)
         await _cards(database, WARM + count)
         took, cpu = time.monotonic() - begun, sum(cpu_seconds(child.pid) for child in children) - cpu
-        print(f"  {workers} workers: {count / took:.1f} cards/s, {cpu / took:.2f} processors busy with them", flush=True)
-        return Speed(count / took, 1000 * cpu / count)
+        speed = Speed(count / took, 1000 * cpu / count)
+        print(f"  {workers} workers: {speed.rate:.1f} cards/s, {cpu / took:.2f} processors busy with them", flush=True)
+        return speed
 
 
 def _environment(folder: Path, told: dict[str, str], rooms: list[str], knowledge: Path) -> dict[str, str]:
