@@ -14,9 +14,10 @@ from sqlalchemy import Connection, bindparam
 
 from bot.domain.delivery import STEPS, DeliveryState, Step
 from bot.storage.hot import Hot
-from bot.storage.outbox import Delivery, in_states, read_delivery
+from bot.storage.outbox import Delivery, read_delivery
 from bot.storage.store import wake
 from bot.storage.tables import outbox
+from bot.storage.taking import in_states
 
 _BUSY = sa.select(outbox).where(
     outbox.c.platform.in_(bindparam("platforms", expanding=True)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row, bindparam
@@ -19,6 +19,7 @@ from bot.storage.dialects import insert
 from bot.storage.hot import Hot
 from bot.storage.store import wake
 from bot.storage.tables import outbox
+from bot.storage.taking import begin, claim, in_states, numbered, room_for
 
 _json = json.JSONEncoder(ensure_ascii=False).encode
 BLOCKING = ("pending", "claimed", "sending", "uncertain")
@@ -124,30 +125,9 @@ _ANY_READY = Hot(_READY)
 _UNPACED_READY = _READY.where(
     sa.or_(outbox.c.priority == Urgency.ANSWER.value, outbox.c.channel_id.not_in(bindparam("paced", expanding=True)))
 )
-# Other workers may be at the same rows: each takes what no other holds, and looks again whether it may.
-_FREE = (
-    sa.select(outbox.c.id)
-    .where(
-        outbox.c.id.in_(bindparam("ids", expanding=True)),
-        sa.text("outbox.state = 'pending'"),
-        outbox.c.due_at <= bindparam("now"),
-    )
-    .with_for_update(skip_locked=True)
-)
-_CLAIM = (
-    sa.update(outbox)
-    .where(outbox.c.id.in_(_FREE.scalar_subquery()))
-    .values(state=STEPS[Step.CLAIM][1].value, token=outbox.c.token + 1)
-    .returning(*outbox.c)
-)
 _NEXT_DUE = sa.select(sa.func.min(outbox.c.due_at)).where(
     outbox.c.platform == bindparam("p"), outbox.c.state == "pending", outbox.c.due_at > bindparam("now")
 )
-
-
-def in_states(states: Collection[DeliveryState]) -> sa.TextClause:
-    """Literal on purpose: partial indexes are used, and nothing is expanded at each execution."""
-    return sa.text("outbox.state IN ({})".format(", ".join(f"'{state.value}'" for state in sorted(states))))
 
 
 def _step(step: Step) -> sa.Update:
@@ -163,16 +143,7 @@ def _step(step: Step) -> sa.Update:
     )
 
 
-_BEGIN = (
-    sa.update(outbox)
-    .where(
-        outbox.c.id.in_(bindparam("ids", expanding=True)),  # beside the pairs: SQLite finds rows by it
-        sa.tuple_(outbox.c.id, outbox.c.token).in_(bindparam("held", expanding=True)),
-        in_states(STEPS[Step.BEGIN][0]),
-    )
-    .values(state=STEPS[Step.BEGIN][1].value, started_at=bindparam("now"), looks=0)
-    .returning(outbox.c.id)
-)
+_COLUMNS = tuple(column.name for column in outbox.c)
 _CONFIRM = Hot(
     _step(Step.CONFIRM).values(
         sent_at=bindparam("now"),
@@ -274,8 +245,10 @@ class Outbox:
         """Take these rows, as far as they are still due and nobody else is at them, in the order of their classes."""
         if not rows:
             return []
-        found = self._connection.execute(_CLAIM, {"ids": list(rows), "now": self._now}).all()
-        return [read_delivery(row) for row in sorted(found, key=lambda row: (row.priority, row.id))]
+        room = room_for(len(rows))
+        found = claim(room).rows(self._connection, {**numbered("id", list(rows), room), "now": self._now})
+        claimed = [_delivery(dict(zip(_COLUMNS, row, strict=True))) for row in found]
+        return sorted(claimed, key=lambda row: (row.priority, row.id))
 
     def next_due(self, platform: str) -> float | None:
         """When the next row that waits for its time is due."""
@@ -286,9 +259,10 @@ class Outbox:
         """Write down that the requests are about to be made; those of the rows that are still ours."""
         if not rows:
             return []
-        held = [(row.id, row.token) for row in rows]
-        values = {"ids": [row.id for row in rows], "held": held, "now": self._now}
-        ours = set(self._connection.execute(_BEGIN, values).scalars())
+        room, ids = room_for(len(rows)), [row.id for row in rows]
+        values = numbered("id", ids, room) | numbered("held", ids, room)
+        values |= numbered("token", [row.token for row in rows], room) | {"now": self._now}
+        ours = {found[0] for found in begin(room).rows(self._connection, values)}
         return [replace(row, state=STEPS[Step.BEGIN][1], started_at=self._now) for row in rows if row.id in ours]
 
     def confirm(self, row: Delivery, message_id: str, by: str) -> bool:
@@ -360,7 +334,10 @@ class Outbox:
 
 def read_delivery(row: Row[tuple[object, ...]]) -> Delivery:
     """A row of the table as what it stands for."""
-    r = row._mapping
+    return _delivery(dict(row._mapping))
+
+
+def _delivery(r: Mapping[str, Any]) -> Delivery:
     return Delivery(
         id=r["id"],
         key=r["key"],
