@@ -29,7 +29,7 @@ def _moment(value: object) -> datetime:
 def _zone(value: object) -> str:
     try:
         return ZoneInfo(str(value)).key
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise ValueError(f"there is no zone {value!r}") from error
 
 

@@ -191,7 +191,7 @@ class Control:
             "manifest": self._manifest,
             "populate": self._populate,
             "say_many": self._say_many,
-            "crowd": self._crowd,
+            "crowd": lambda call: crowds.gather_crowd(self._platform(call), call),
             "click_many": self._many("click", "clicks", "button"),
             "vote_many": self._many("vote", "votes", "options"),
         }
@@ -224,24 +224,17 @@ class Control:
             raise ControlError(f"no platform {call['platform']!r}; there are {', '.join(self._platforms)}")
         return found
 
-    def _placed(self, call: Call) -> Call:
-        """The call with `platform/name` shortened to the platform's own channel name."""
-        channel = call.get("channel")
-        if isinstance(channel, str) and channel.startswith(call["platform"] + "/"):
-            return {**call, "channel": channel.partition("/")[2]}
-        return call
-
     async def _say(self, call: Call) -> Json:
         if not call["text"] and not call.get("attachment"):
             raise ControlError("an empty message cannot be sent: give text or an attachment")
-        return {"message_id": str(await self._platform(call).say(self._placed(call)))}
+        return {"message_id": str(await self._platform(call).say(_placed(call)))}
 
     def _person(self, name: str) -> Callable[[Call], Awaitable[Json]]:
         async def act(call: Call) -> Json:
             if call.get("forged") and call["platform"] != "telegram":
                 raise ControlError(f"{call['platform']} sends only what stands under its messages")
             method = getattr(self._platform(call), name)
-            answer = await method(self._placed(call))
+            answer = await method(_placed(call))
             return {} if answer is None else answer
 
         return act
@@ -264,13 +257,10 @@ class Control:
         count, prefix = crowds.whole(call, "count", _MOST), call.get("prefix", "crowd")
         return {"ids": self._platform(call).populate(count, prefix, call.get("tenant"))}
 
-    async def _crowd(self, call: Call) -> Json:
-        return await crowds.gather_crowd(self._platform(call), call)
-
     def _many(self, name: str, acts: str, wants: str) -> Callable[[Call], Awaitable[Json]]:
         async def act(call: Call) -> Json:
             at_once = crowds.whole(call, "at_once", crowds.MOST_AT_ONCE, crowds.AT_ONCE)
-            place = {n: value for n, value in self._placed(call).items() if n not in (acts, "at_once")}
+            place = {n: value for n, value in _placed(call).items() if n not in (acts, "at_once")}
             return await crowds.act_many(getattr(self._platform(call), name), place, call[acts], at_once, wants)
 
         return act
@@ -316,7 +306,7 @@ class Control:
         return {**env, "env": env, "channels": self.channels(), "limits": limits}
 
     async def _channel(self, call: Call) -> Json:
-        place = self._placed(call)
+        place = _placed(call)
         seen = self._platform(call).seen(place["channel"], call.get("member"), call.get("tenant"))
         behind = next((number for number, message in enumerate(seen, 1) if message.id == call.get("after")), 0)
         return Encoded('{"messages": [' + ", ".join([message.encoded for message in seen[behind:]]) + "]}")
@@ -326,6 +316,14 @@ class Control:
         if not after.isdecimal():
             raise ControlError(f"after is the seq of a journal row, not {after!r}")
         return Encoded("[" + ", ".join(self._frame.journal.after(int(after))) + "]")
+
+
+def _placed(call: Call) -> Call:
+    """The call with `platform/name` shortened to the platform's own channel name."""
+    channel = call.get("channel")
+    if isinstance(channel, str) and channel.startswith(call["platform"] + "/"):
+        return {**call, "channel": channel.partition("/")[2]}
+    return call
 
 
 def _endpoint(name: str, act: Callable[[Call], Awaitable[Any]]) -> Handler:

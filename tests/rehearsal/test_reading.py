@@ -224,6 +224,10 @@ def test_crowds_polls_and_persons_are_read() -> None:
         ("  - click: {by: ana, on: card, button: go, poll: x}", "no poll x is listed"),
         ("  - say: {by: fans, in: slack/community, text: hi}", "fans is a crowd: one of them is called fans1"),
         ("  - together: [{tally: {on: card}}]", "together takes acts only"),
+        ("  - advance: {to: soon}", "advance: to"),
+        ('  - advance: {to: "2031-03-24 09:00+01:00"}', "on the wall clock of the zone"),
+        ("  - advance: {to: 2031-03-24, zone: Mars/Olympus}", "no zone"),
+        ("  - expect: {in: slack/x, take: {code: '('}}", "no pattern"),
     ],
 )
 def test_votes_that_cannot_be_are_told_with_their_line(change: str, told: str) -> None:

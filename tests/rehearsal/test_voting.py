@@ -132,3 +132,28 @@ async def test_files_and_native_polls_are_looked_at(play: Play, wanted: str, met
         await play(SAY, expect)
     assert "file result.png" in play.text
     assert "poll with 2, None votes" in play.text
+
+
+async def test_words_are_taken_from_messages_and_said_again(play: Play) -> None:
+    play.community.acts["say"] = answers("Your code is 123456.", buttons=["v1|p.x|vote:2|mac"])
+    take = r"expect: {in: slack/review, within: 100ms, as: card, take: {code: '[0-9]{6}', name: 'v1\|([^|]+)\|'}}"
+    await play(
+        SAY,
+        take,
+        'command: {by: first, in: slack/review, text: "/link {code} {other}"}',
+        'click: {by: first, on: card, button: "v1|{name}|vote:9|x", forged: true}',
+    )
+    said = {name: body for name, body in play.community.calls if name in ("command", "click")}
+    assert said["command"]["text"] == "/link 123456 {other}"
+    assert (said["click"]["button"], said["click"]["forged"]) == ("v1|p.x|vote:9|x", True)
+    with pytest.raises(StepFailed, match="nothing fits"):
+        await play(SAY, "expect: {in: slack/review, within: 100ms, take: {code: 'x{9}'}}")
+
+
+async def test_clocks_move_to_a_moment_on_a_wall_clock(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.rehearsal.stage.time.time", lambda: 1_900_000_000.0)
+    await play('advance: {to: "2031-03-31 09:00", zone: Europe/Berlin}', "advance: 1m")
+    # Nine o'clock in summer time is seven o'clock UTC.
+    assert [body["seconds"] for _, body in play.community.calls] == [32_706_800.0, 60.0]
+    with pytest.raises(StepFailed, match="clocks only move forward"):
+        await play('advance: {to: "2020-01-01 00:00"}')

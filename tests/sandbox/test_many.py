@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 from .client import Client
+from .test_all_platforms import everything
+
+__all__ = ["everything"]
 
 PLACE = {"platform": "telegram", "channel": "community"}
 
@@ -122,3 +125,30 @@ async def test_a_click_means_a_button_by_its_action(client: Client, button: str,
         async with answering(client) as presses:
             await client.control("click", **place, button=button)
         assert [p["data"] for p in presses] == [pressed]
+
+
+async def test_a_telegram_client_may_send_any_data(client: Client) -> None:
+    card = await client.send("Which?", reply_markup=keyboard("v1|p.a|vote:1|m"))
+    place = {**PLACE, "member": "ana", "message_id": str(card["message_id"]), "forged": True}
+    async with answering(client) as presses:
+        await client.control("click", **place, button="v1|p.a|vote:99|m")
+    assert [p["data"] for p in presses] == ["v1|p.a|vote:99|m"]
+    assert (await client.try_control("click", **place, button="票" * 22))[0] == 400
+    assert (await client.try_control("click", **{**place, "forged": False}, button="vote:99"))[0] == 400
+
+
+@pytest.mark.parametrize("platform", ["slack", "discord"])
+async def test_other_clients_send_only_what_is_there(everything: Client, platform: str) -> None:
+    place = {"platform": platform, "channel": "community", "member": "ana", "message_id": "1"}
+    status, answer = await everything.try_control("click", **place, button="x", forged=True)
+    assert (status, "only what stands under" in answer["error"]) == (400, True)
+
+
+@pytest.mark.parametrize(("platform", "taken"), [("slack", True), ("discord", False), ("telegram", False)])
+async def test_a_manifest_is_pasted_where_there_is_a_page_for_it(
+    everything: Client, platform: str, taken: bool
+) -> None:
+    scopes: dict[str, Any] = {"scopes": {"bot": ["chat:write"]}}
+    manifest = {"features": {"slash_commands": []}, "oauth_config": scopes, "settings": {}}
+    status, answer = await everything.try_control("manifest", platform=platform, manifest=manifest)
+    assert status == (200 if taken else 400), answer

@@ -10,6 +10,7 @@ from aiohttp import web
 from bot.sandbox.frame import ControlError, Fault, Faults, Frame, Json, Seen
 from bot.sandbox.telegram.http import BotApi
 from bot.sandbox.telegram.limits import PUBLISHED, Limits
+from bot.sandbox.telegram.looks import Looks
 from bot.sandbox.telegram.members import Members
 from bot.sandbox.telegram.methods import Api, polls
 from bot.sandbox.telegram.params import Tables
@@ -32,6 +33,7 @@ class TelegramServer:
         updates = Updates(frame, self.faults)
         self._api = Api(frame, World(frame.clock), updates, Limits(frame.clock, frame.limits), Tables())
         self._people = People(self._api)
+        self._looks = Looks(self._api.world)
         self._members = Members(self._api)
         self._http = BotApi(self._api, self.faults)
         updates.on_reply = self._http.reply
@@ -114,7 +116,7 @@ class TelegramServer:
     def seen(self, channel: str, member: str | None, tenant: str | None) -> list[Seen]:
         """What a member sees in a chat."""
         _check_tenant(tenant)
-        return self._people.seen(channel, member)
+        return self._looks.seen(channel, member)
 
     async def fault(self, fault: Fault) -> None:
         """Take on a fault: `disconnect` cuts the waiting poll, `deaf` answers polls with nothing."""

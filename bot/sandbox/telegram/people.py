@@ -8,11 +8,12 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
-from bot.sandbox.frame import ControlError, Json, Seen, SeenCache
+from bot.sandbox.frame import ControlError, Json
 from bot.sandbox.payloads import actions, by_word
+from bot.sandbox.telegram.looks import button_id, form_of
 from bot.sandbox.telegram.methods import ANSWER_SECONDS, Api, Press, files, polls
 from bot.sandbox.telegram.text import TEXT_LIMIT, clean, found_entities, is_blank, trimmed
-from bot.sandbox.telegram.world import BOT_ID, IN_CHAT, Chat, Message, Toast, User
+from bot.sandbox.telegram.world import BOT_ID, IN_CHAT, Chat, Message, User
 
 TOAST_SECONDS = 3.0
 """How long a click waits for the bot's answer."""
@@ -34,7 +35,6 @@ class People:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._world = api.world
-        self._looks = SeenCache()
 
     def _place(self, call: Call) -> tuple[User, Chat]:
         user = self._world.user(call["member"])
@@ -217,66 +217,6 @@ class People:
             raise ControlError(f"message {message.id} is not {user.key}'s")
         return message
 
-    def seen(self, channel: str, member: str | None) -> list[Seen]:
-        """What a member sees; without one, what everybody sees."""
-        user = self._world.user(member) if member else None
-        chat = self._world.channel(channel, user)
-        shown: list[Seen] = []
-        for entry in chat.timeline:
-            if isinstance(entry, Toast):
-                if entry.user is user:
-                    shown.append(Seen(entry.id, self._world.bot.first_name, entry.text, private_to=user.first_name))
-            elif not entry.deleted:
-                shown.append(self._look(entry, user))
-        return shown
-
-    def _look(self, message: Message, user: User | None) -> Seen:
-        if message.poll is not None or message.prompt is not None:
-            return self._shown(message, user)
-        quoted = message.reply_to is not None and message.reply_to.deleted
-        parts = (message.body, message.author.first_name, quoted)
-        return self._looks.look((message.chat.id, message.id), parts, lambda: self._shown(message, None))
-
-    def _shown(self, message: Message, user: User | None) -> Seen:
-        rows = message.body.get("reply_markup", {}).get("inline_keyboard", [])
-        buttons = tuple({"id": _button_id(button), "label": button["text"]} for row in rows for button in row)
-        poll = message.poll
-        return Seen(
-            str(message.id),
-            message.author.first_name,
-            message.text if poll is None else "\n".join(line for line in (poll.description, poll.question) if line),
-            reply_to=str(message.reply_to.id) if message.reply_to and not message.reply_to.deleted else None,
-            buttons=buttons,
-            poll=_poll_seen(poll) if poll is not None else None,
-            form=form_of(message, user) if user else None,
-            files=self._files(message),
-        )
-
-    def _files(self, message: Message) -> list[Json] | None:
-        """The document or picture; Telegram keeps no name of a picture, so that it is the one it was sent with."""
-        found = message.body.get("document") or (message.body.get("photo") or [None])[0]
-        stored = self._world.files.get(found["file_id"]) if found else None
-        return [{"name": stored.name, "type": stored.mime, "size": len(stored.data)}] if stored else None
-
-
-def _poll_seen(poll: polls.Poll) -> Json:
-    counts: list[int | None] = [None if poll.secret else count for count in poll.counts()]
-    options = [{"text": text, "votes": count} for text, count in zip(poll.options, counts, strict=True)]
-    shown = {"question": poll.question, "options": options, "closed": poll.closed, "multiple": poll.multiple}
-    return {**shown, "total": len(poll.votes)}
-
-
-def form_of(message: Message, user: User) -> Json:
-    """The prompt as an open form of one field, where it asks that user; else None."""
-    if message.prompt is None or message.deleted or not message.prompt.asks(user.id) or user.is_bot:
-        return None
-    field = {"id": "text", "label": message.prompt.label, "type": "text", "value": ""}
-    return {"id": f"{message.chat.id}/{message.id}", "title": message.text, "fields": [field]}
-
-
-def _button_id(button: Mapping[str, Json]) -> str:
-    return str(button.get("callback_data") or button.get("url") or button["text"])
-
 
 def _forged(data: str) -> Mapping[str, Json]:
     if len(data.encode()) > _DATA_BYTES:
@@ -288,7 +228,7 @@ def _button(message: Message, wanted: str) -> Mapping[str, Json]:
     """The button with that payload, label, or action in its payload."""
     buttons = [b for row in message.body.get("reply_markup", {}).get("inline_keyboard", []) for b in row]
     tests = (
-        lambda b: wanted == _button_id(b),
+        lambda b: wanted == button_id(b),
         lambda b: wanted == b["text"],
         lambda b: wanted in actions(b.get("callback_data", "")),
     )
