@@ -157,24 +157,25 @@ async def test_roles_are_granted_by_member_id(sample: Path, tmp_path: Path, monk
     scenario = tmp_path / "s.yaml"
     scenario.write_text(
         "members:\n  ann: {platform: slack, roles: [approver, admin]}\n  ben: {platform: discord, roles: [approver]}\n"
-        "steps: [{advance: 1s}]\n"
+        "  crew: {platform: telegram, roles: [admin], count: 2}\nsteps: [{advance: 1s}]\n"
     )
     seen: list[dict[str, list[str]]] = []
     prepare = stage.Stage.prepare
 
     async def remember(self: stage.Stage, plan: Plan) -> None:
         await prepare(self, plan)
-        seen.append(self.settings["roles"] | {"ids": [self.people["ann"], self.people["ben"]]})
+        seen.append(self.settings["roles"] | {"ids": [self.people[name] for name in ("ann", "ben", "crew1", "crew2")]})
 
     monkeypatch.setattr(stage.Stage, "prepare", remember)
     out = io.StringIO()
     assert await rehearse(Options(scenario=scenario, sample=sample), Transcript(out)) == 0, out.getvalue()
     (roles,) = seen
-    ann, ben = roles["ids"]
+    ann, ben, *crew = roles["ids"]
     assert [text.split(":")[0] for text in roles["approver"]] == ["slack", "discord"]
     assert roles["approver"][0].endswith(f":{ann}")
     assert roles["approver"][1].endswith(f":{ben}")
-    assert roles["admin"] == roles["approver"][:1]
+    assert roles["admin"][0] == roles["approver"][0]
+    assert [text.rpartition(":")[2] for text in roles["admin"][1:]] == crew
 
 
 async def test_a_scenario_without_a_bot_that_answers_fails(
