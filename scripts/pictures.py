@@ -1,4 +1,4 @@
-"""Make the pictures of polls in docs anew, from what the program itself shows: `python scripts/pictures.py`.
+"""Make the pictures of polls in docs anew, from what the program itself shows: `python -m scripts.pictures`.
 
 The cards are `bot.handlers.polls.panel.card` over a database in memory, drawn as `docs/card.svg` is; the charts are
 those of the result. A test holds the files against what this makes.

@@ -390,13 +390,7 @@ def _wrong(asked: Asked) -> Refused | None:
         return Refused("kind_options", {"count": own})
     texts = asked.options or tuple(map(str, range(own)))
     options = tuple(Option(at, text) for at, text in enumerate(texts, 1))
-    return polling.check(
-        Question(
-            asked.question,
-            options,
-            asked.kind,
-            asked.limit,
-            correct=asked.correct,
-            explanation=asked.explanation,
-        )
+    question = Question(
+        asked.question, options, asked.kind, asked.limit, correct=asked.correct, explanation=asked.explanation
     )
+    return polling.check(question)

@@ -160,6 +160,11 @@ class Polls:
         query = sa.update(poll_posts).where(poll_posts.c.id == post_id)
         self._connection.execute(query.values(message_id=message_id, native_name=name))
 
+    def gone(self, post_id: int) -> None:
+        """Its message is no longer there: it can be posted anew."""
+        query = sa.update(poll_posts).where(poll_posts.c.id == post_id)
+        self._connection.execute(query.values(message_id=None, native_name=None))
+
     def not_native(self, post_id: int) -> None:
         """The platform does not take its own poll there: it is a card with buttons."""
         self._connection.execute(sa.update(poll_posts).where(poll_posts.c.id == post_id).values(native=False))

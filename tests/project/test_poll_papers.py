@@ -136,7 +136,7 @@ def test_the_fingerprint_can_be_computed_as_it_is_written(language: str, tmp_pat
 def test_the_card_is_drawn_as_it_is(language: str) -> None:
     drawn: Callable[[str], str] = PICTURES["poll_card"]
     file = (ROOT / f"docs/poll-card.{language}.svg").read_text(encoding="utf-8")
-    assert file == drawn(language), "the card looks different now: python scripts/pictures.py"
+    assert file == drawn(language), "the card looks different now: python -m scripts.pictures"
     shown = html.unescape("".join(re.findall(r"<text[^>]*>([^<]*)</text>", file))).replace(" ", "")
     texts = Catalogue()
     for key in ("poll.sees.anonymous", "poll.numbers.live", "poll.button.mine", "poll.how.single"):

@@ -137,7 +137,8 @@ def sees(ctx: Context, poll: Poll, language: str) -> str:
     who = "anonymous" if poll.question.anonymous else "named"
     numbers = "hidden" if poll.question.hidden else "live"
     say = ctx.desk.texts.say
-    return "🔒 " + say(language, f"poll.sees.{who}") + " " + say(language, f"poll.numbers.{numbers}")
+    between = "" if language == "zh" else " "  # Chinese full stops bring their own space
+    return f"🔒 {say(language, f'poll.sees.{who}')}{between}{say(language, f'poll.numbers.{numbers}')}"
 
 
 def _buttons(ctx: Context, poll: Poll, channel: Channel, language: str) -> tuple[Button, ...]:

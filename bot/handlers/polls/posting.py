@@ -116,6 +116,7 @@ def _render(ctx: Context, name: str) -> Outgoing | None:
 def _lost(ctx: Context, name: str, why: Lost) -> None:
     post, poll = _of(ctx, name)
     if post is not None and poll is not None and poll.state is State.OPEN:
+        ctx.work.polls.gone(post.id)
         where = f"{post.channel.platform} {post.channel.channel_id}"
         tell_team(ctx, "poll.post.gone", {"number": poll.id, "where": where, "post": post.id})
 

@@ -129,6 +129,8 @@ def _lines(ctx: Context, poll: Poll, tally: Tally, language: str) -> tuple[tuple
 
 def _verdict(texts: Catalogue, poll: Poll, tally: Tally, language: str) -> str:
     names = [panel.choice_label(poll, one) for one in poll.question.shown if one.number in tally.leaders]
+    if poll.question.kind is Kind.QUIZ and tally.voters:
+        return ""  # what most people pressed need not be right
     if tally.voters == 0 or not names:
         return texts.say(language, "poll.result.none")
     if len(names) > 1:
