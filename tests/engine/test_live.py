@@ -300,3 +300,27 @@ async def test_an_edit_that_a_dead_process_began_is_made_again(path: Path) -> No
         await again.shows("a: 1")
         await again.rest()
         assert set(await again.engine.read(all_states)) <= {state.value for state in FINAL}
+
+
+async def test_what_changes_while_a_message_is_posted_is_shown_once_it_is_there(path: Path) -> None:
+    """A message is followed from before its request: no vote on it is lost, however early it comes."""
+    async with polls(path, follow=False) as poll:
+        await poll.engine.write(lambda work: poll.live.posting(work, "a", ROOM, Reply("a: 0")))
+        await poll.vote()
+        await poll.finish("a")
+        assert await poll.engine.read(all_states) == []  # there is nothing yet that could be edited
+        began = poll.clock.at
+        await poll.engine.write(lambda work: poll.live.posted(work, "a", "m-7"))
+        await poll.shows("a: 1")
+        (call,) = poll.engine.platform.done
+        assert (call.to, call.message_id) == (ROOM, "m-7")
+        assert poll.begun[0] >= began + SPACING
+
+
+async def test_a_message_that_shows_the_newest_state_when_it_is_there_is_not_edited(path: Path) -> None:
+    async with polls(path, follow=False) as poll:
+        await poll.engine.write(lambda work: poll.live.posting(work, "a", ROOM, Reply("a: 0")))
+        await poll.engine.write(lambda work: poll.live.posted(work, "a", "m-7"))
+        await poll.rest()
+        assert await poll.engine.read(all_states) == ["cancelled"]
+        assert poll.engine.platform.calls == []
