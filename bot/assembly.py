@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import socket
@@ -248,6 +249,7 @@ def warm_up() -> None:
     """Load what would keep the first comment, or the first time that somebody types, waiting. Takes a second or so."""
     identify("the first comment should not wait for the model of languages")
     times.warm()
+    gc.freeze()  # what is loaded by now stays, and need not be looked through for garbage again and again
 
 
 def prompts_folder(settings: Settings) -> Path:
