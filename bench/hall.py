@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import json
 import time
@@ -143,8 +144,15 @@ class Hall:
     """When its notice went."""
     answers: dict[int, Notice] = field(default_factory=dict)
     """What the host was told, by the number of what they did."""
+    waiting: dict[int, asyncio.Future[None]] = field(default_factory=dict)
+    """Who waits for a notice, by the press's number."""
     numbers: itertools.count[int] = field(default_factory=itertools.count)
     """Of what happens."""
+
+    def wait_for(self, number: int) -> asyncio.Future[None]:
+        """Done when the notice of this press goes."""
+        self.waiting[number] = asyncio.get_running_loop().create_future()
+        return self.waiting[number]
 
     async def press(self, platform: str, who: str, payload: str, number: int, *, again: bool = False) -> None:
         """Somebody presses a button; or the platform delivers that again."""
@@ -197,18 +205,22 @@ async def hall(folder: Path, presses: int, *, works: bool = True) -> AsyncIterat
     store, clock = SqliteStore(path), Clock()
     begun, told = array("d", bytes(8 * presses)), array("d", bytes(8 * presses))
     answers: dict[int, Notice] = {}
+    waiting: dict[int, asyncio.Future[None]] = {}
 
     def heard(number: int, notice: Notice) -> None:
         told[number] = time.monotonic()
         if notice.member.user_id == HOST:
             answers[number] = notice
+        if number in waiting:
+            waiting.pop(number).set_result(None)
 
     fakes = {name: Fake(name, heard) for name in ROOMS}
     desk, parts, door = _parts(folder, store, clock, fakes)
     await store.open()
+    gc.freeze()  # as the application does
     tasks = [asyncio.create_task(part) for part in parts] if works else []
     try:
-        yield Hall(store, door, desk, fakes, begun, told, answers)
+        yield Hall(store, door, desk, fakes, begun, told, answers, waiting)
     finally:
         for task in tasks:
             task.cancel()

@@ -1,9 +1,13 @@
 """Votes: how fast they are taken against how fast events are stored at all, and what large polls cost.
 
 One poll stands in a room of each of three platforms. Its voters press at seven tenths of the rate at which the same run
-stores bare events: the same presses, handed to the same door with the same immediate answer, of which nobody takes any
-further notice. They come when they come, whether those before are answered or not. A vote's time is that from handing
-its press to the door until the platform is asked to tell the voter privately what became of it.
+stores bare events durably: the same presses, handed to the same door with the same immediate answer, of which nobody
+takes any further notice. Each platform's connection hands over the next one when the one before is on disk. How many
+more are stored when so many wait that a lot of them share each commit, and how many votes are taken then, is measured
+beside it.
+
+The votes come when they come, whether those before are answered or not. A vote's time is that from handing its press to
+the door until the platform is asked to tell the voter privately what became of it.
 """
 
 from __future__ import annotations
@@ -34,8 +38,8 @@ from bot.storage.work import Work
 VOTERS = 50_000
 PART = 0.7
 """Of the rate of bare events."""
-IN_FLIGHT = 64
-"""Bare events that are handed over at once."""
+CROWDED = 64
+"""Bare events that wait at once where many share a commit, and a quarter of the votes that do."""
 TICK = 0.005
 DOUBLE, AGAIN = 0.02, 0.01
 """Parts of the presses that are made twice at once, and of those that a platform delivers twice."""
@@ -49,8 +53,15 @@ PLATFORMS = tuple(ROOMS)
 
 async def measure(folder: Path, seconds: float) -> dict[str, float]:
     """All of it: votes in an open poll for so long and in an anonymous one for a fifth of that, and large numbers."""
-    bare = await _bare(_made(folder / "bare"), min(seconds, 20.0))
-    figures = {"bare_events_per_second": bare}
+    short = min(seconds, 20.0)
+    bare = await _bare(_made(folder / "bare"), len(PLATFORMS), short)
+    crowded = await _bare(_made(folder / "crowded"), CROWDED, short)
+    most = await _most(_made(folder / "most"), 4 * CROWDED, short)
+    figures = {
+        "bare_events_per_second": bare,
+        "bare_events_crowded_per_second": crowded,
+        "votes_crowded_per_second": most,
+    }
     figures |= await _votes(_made(folder / "named"), "", bare, seconds, "votes")
     figures |= await _votes(_made(folder / "anonymous"), "anonymous", bare, seconds / 5, "anonymous_votes")
     figures |= await _ranked(folder / "ranked.db")
@@ -65,8 +76,8 @@ def _made(folder: Path) -> Path:
 # ---- bare events
 
 
-async def _bare(folder: Path, seconds: float) -> float:
-    """Presses a second that are stored and answered, and nothing else."""
+async def _bare(folder: Path, waiting: int, seconds: float) -> float:
+    """Presses a second that are stored and answered, and nothing else; so many wait for that at once."""
     numbers = itertools.count()
     async with hall(folder, int(seconds * 20_000), works=False) as place:
         payloads = {name: place.desk.signer.make("p.AAAAAAAAAAA", "vote:1", room_of(name)) for name in PLATFORMS}
@@ -78,7 +89,7 @@ async def _bare(folder: Path, seconds: float) -> float:
                 platform = PLATFORMS[number % 3]
                 await place.press(platform, f"u{number % VOTERS}", payloads[platform], number)
 
-        await asyncio.gather(*(stream() for _ in range(IN_FLIGHT)))
+        await asyncio.gather(*(stream() for _ in range(waiting)))
         return next(numbers) / (time.monotonic() - begun)
 
 
@@ -113,6 +124,36 @@ class Crowd:
         """Votes of each option."""
         found = Counter(self.ballots)
         return [found[option] for option in range(1, OPTIONS + 1)]
+
+
+async def _most(folder: Path, waiting: int, seconds: float) -> float:
+    """Votes a second where so many voters wait for their answer at any time."""
+    async with hall(folder, int(seconds * 10_000)) as place:
+        poll = await place.make('"Where do we meet?" "Hangzhou" "Chengdu" "Online" "Nowhere"')
+        payloads, presses = _payloads(place, poll), Crowd().presses()
+        begun, done = time.monotonic(), 0
+
+        async def voting() -> None:
+            nonlocal done
+            while time.monotonic() - begun < seconds:
+                one, number = next(presses), next(place.numbers)
+                platform = PLATFORMS[one.voter % 3]
+                told = place.wait_for(number)
+                await place.press(platform, f"u{one.voter}", payloads[platform, one.option], number)
+                await told
+                done += 1
+
+        await asyncio.gather(*(voting() for _ in range(waiting)))
+        return done / (time.monotonic() - begun)
+
+
+def _payloads(place: Hall, poll: Poll) -> dict[tuple[str, int], str]:
+    """What the buttons carry, by platform and option."""
+    return {
+        (platform, option): place.desk.signer.make(poll.name, f"vote:{option}", room_of(platform))
+        for platform in PLATFORMS
+        for option in range(1, OPTIONS + 1)
+    }
 
 
 async def _votes(folder: Path, flags: str, bare: float, seconds: float, name: str) -> dict[str, float]:
@@ -159,11 +200,7 @@ async def _stream(
     place: Hall, poll: Poll, crowd: Crowd, rate: float, seconds: float, memory: list[tuple[float, float]]
 ) -> int:
     """Press so many times a second for so long; the first number that was not used. Raises what the door raised."""
-    payloads = {
-        (platform, option): place.desk.signer.make(poll.name, f"vote:{option}", room_of(platform))
-        for platform in PLATFORMS
-        for option in range(1, OPTIONS + 1)
-    }
+    payloads = _payloads(place, poll)
     flying: set[asyncio.Task[None]] = set()
     faults: list[BaseException] = []
 
