@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
@@ -126,4 +125,5 @@ def _text(choice: tuple[int, ...]) -> str:
 
 @lru_cache(maxsize=4096)
 def _choice(text: str) -> tuple[int, ...]:
-    return tuple(json.loads(text))
+    """What `_text` wrote; not by a parser of JSON, which takes as long again as counting does."""
+    return tuple(map(int, text[1:-1].split(","))) if len(text) > 2 else ()
