@@ -77,7 +77,7 @@ def _opened(work: Work, poll: Poll, now: float) -> bool:
     if not 0 < poll.closes_at <= now:
         note = Catalogue().say(poll.language, "database.poll_note")
         _change(work, replace(poll, edits=(*poll.edits, note), revision=poll.revision + 1), poll)
-        for post in work.polls.posts(poll.id):
+        for post in work.poll_posts.of(poll.id):
             LIVE.changed(work, str(post.id))
         return True
     work.timers.drop(CLOSES, poll.name)

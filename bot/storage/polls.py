@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,21 +16,9 @@ from bot.domain.polls import Kind, Option, OptionState, Poll, Question, Restrict
 from bot.storage.dialects import insert
 from bot.storage.drafts import Conflict
 from bot.storage.hot import Hot
-from bot.storage.tables import poll_log, poll_posts, poll_refusals, poll_signals, polls
+from bot.storage.tables import poll_log, poll_refusals, poll_signals, polls
 
-__all__ = ["Conflict", "Entry", "PollPost", "Polls", "Signal"]
-
-
-@dataclass(frozen=True, slots=True)
-class PollPost:
-    """One message that shows a poll. `message_id` is None until the platform has taken it."""
-
-    id: int
-    poll_id: int
-    channel: Channel
-    native: bool
-    """It is the platform's own poll."""
-    message_id: str | None
+__all__ = ["Conflict", "Entry", "Polls", "Signal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +63,6 @@ _PAGE = Hot(
     .limit(bindparam("count"))
 )
 _LAST = 2**63 - 1
-_POST_COLUMNS = [column for column in poll_posts.c if column.name != "native_name"]
-_POSTS = Hot(sa.select(*_POST_COLUMNS).where(poll_posts.c.poll_id == bindparam("of_poll")).order_by(poll_posts.c.id))
 _REFUSE = Hot(
     insert(poll_refusals)
     .values({name: bindparam(name) for name in ("poll_id", "rule", "voter")})
@@ -136,51 +122,6 @@ class Polls:
         query = sa.select(polls.c.receipt).where(polls.c.id == poll_id)
         found: str | None = self._connection.execute(query).scalar_one_or_none()
         return found
-
-    # ---- the messages that show them
-
-    def add_post(self, poll_id: int, channel: Channel, native: bool) -> int:
-        """Plan a message that shows this poll; its number."""
-        values = asdict(channel) | {"poll_id": poll_id, "native": native}
-        return int(self._connection.execute(insert(poll_posts).values(values).returning(poll_posts.c.id)).scalar_one())
-
-    def posts(self, poll_id: int) -> list[PollPost]:
-        """All messages of a poll, in the order in which they were planned. Asked for every vote."""
-        return [_post(row) for row in _POSTS.rows(self._connection, {"of_poll": poll_id})]
-
-    def post(self, post_id: int) -> PollPost | None:
-        """The message of this number."""
-        query = sa.select(*_POST_COLUMNS).where(poll_posts.c.id == post_id)
-        row = self._connection.execute(query).one_or_none()
-        return _post(row) if row else None
-
-    def posted(self, post_id: int, message_id: str) -> None:
-        """The platform has taken it as this message; a native poll is called what the id ends in."""
-        name = sa.case((poll_posts.c.native, message_id.rpartition(":")[2]), else_=None)
-        query = sa.update(poll_posts).where(poll_posts.c.id == post_id)
-        self._connection.execute(query.values(message_id=message_id, native_name=name))
-
-    def gone(self, post_id: int) -> None:
-        """Its message is no longer there: it can be posted anew."""
-        query = sa.update(poll_posts).where(poll_posts.c.id == post_id)
-        self._connection.execute(query.values(message_id=None, native_name=None))
-
-    def not_native(self, post_id: int) -> None:
-        """The platform does not take its own poll there: it is a card with buttons."""
-        self._connection.execute(sa.update(poll_posts).where(poll_posts.c.id == post_id).values(native=False))
-
-    def native_coming(self, platform: str) -> bool:
-        """Whether a native poll may be on this platform whose name is not known yet."""
-        query = sa.select(poll_posts.c.id).where(
-            poll_posts.c.platform == platform, poll_posts.c.native.is_(True), poll_posts.c.message_id.is_(None)
-        )
-        return self._connection.execute(query.limit(1)).one_or_none() is not None
-
-    def native(self, platform: str, poll: str) -> PollPost | None:
-        """The message that is what this platform calls the poll `poll` (`PollVoted.poll`)."""
-        query = sa.select(*_POST_COLUMNS).where(poll_posts.c.platform == platform, poll_posts.c.native_name == poll)
-        row = self._connection.execute(query).one_or_none()
-        return _post(row) if row else None
 
     # ---- what is written down
 
@@ -284,9 +225,3 @@ def _question(q: dict[str, Any]) -> Question:
     return Question(
         **{**q, "options": options, "kind": Kind(q["kind"]), "restrictions": Restrictions(**q["restrictions"])}
     )
-
-
-def _post(row: Sequence[Any]) -> PollPost:
-    number, poll_id, platform, tenant, channel_id, thread_id, parent_id, native, message_id = row
-    place = Channel(platform, tenant, channel_id, thread_id, parent_id)
-    return PollPost(number, poll_id, place, bool(native), message_id)

@@ -23,6 +23,7 @@ from bot.storage.linking import Links
 from bot.storage.live import LivePosts
 from bot.storage.outbox import Outbox
 from bot.storage.people import Facts, People, Prompts
+from bot.storage.poll_posts import PollPosts
 from bot.storage.polls import Polls
 from bot.storage.store import attempt
 from bot.storage.tables import cards, comments, drafts, views
@@ -125,6 +126,11 @@ class Work:
     def polls(self) -> Polls:
         """Polls."""
         return Polls(self._connection)
+
+    @cached_property
+    def poll_posts(self) -> PollPosts:
+        """The messages that show polls."""
+        return PollPosts(self._connection)
 
     @cached_property
     def ballots(self) -> Ballots:

@@ -16,7 +16,8 @@ from .polltable import Polls
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 LATIN = re.compile(r"[A-Za-z]{2,}")
 KNOWN = re.compile(
-    r"/poll[\w ]*|[a-z]+/community|Ana|Lin|Mei|Herald|poll-\d+|UTC|[0-9a-f]{64}|\d+h|discord|slack|telegram|[\w-]{24}|Q[0-9]"
+    r"/poll[\w ]*|[a-z]+/community|Ana|Lin|Mei|Herald|poll-\d+|UTC|[0-9a-f]{64}|\d+h|[\w-]{24}|Q[0-9]"
+    r"|discord|slack|telegram"
 )
 """What is the same in every language: commands, rooms, names, hashes, codes."""
 

@@ -91,7 +91,7 @@ def fill_polls(work: Work) -> None:
     question = Question("去哪儿？", (Option(1, "杭州"), Option(2, "成都")), anonymous=True)
     poll = Poll(0, "a.one", question, State.OPEN, ana, "Ana", "zh", (room,), NOW, series=Series("FREQ=DAILY", "UTC"))
     number = work.polls.add(poll)
-    work.polls.posted(work.polls.add_post(number, room, True), "m:1")
+    work.poll_posts.posted(work.poll_posts.add(number, room, True), "m:1")
     for voter, member, at in (("t1", None, None), ("t2", None, None), ("t3", str(ana), NOW)):
         work.ballots.put(number, voter, (2, 1), "slack:C", member, at)
     work.polls.log(number, NOW, "", "open")

@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 
 from bot.domain.places import Channel, Member
 from bot.domain.polls import Kind, Option, OptionState, Poll, Question, Restrictions, Series, State
-from bot.storage.polls import Conflict, Entry, PollPost, Signal, as_row, as_stored
+from bot.storage.poll_posts import PollPost
+from bot.storage.polls import Conflict, Entry, Signal, as_row, as_stored
 from bot.storage.tables import polls
 from bot.storage.work import Work
 
@@ -194,27 +195,27 @@ async def test_a_receipt_is_kept_as_it_was_given(bench: Bench) -> None:
 
 
 async def test_posts_are_found_by_poll_number_and_native_name(bench: Bench) -> None:
-    card = await bench.write(lambda work: work.polls.add_post(1, TOPIC, False))
-    native = await bench.write(lambda work: work.polls.add_post(1, ROOM, True))
-    await bench.write(lambda work: work.polls.add_post(2, ROOM, True))
+    card = await bench.write(lambda work: work.poll_posts.add(1, TOPIC, False))
+    native = await bench.write(lambda work: work.poll_posts.add(1, ROOM, True))
+    await bench.write(lambda work: work.poll_posts.add(2, ROOM, True))
     planned = [PollPost(card, 1, TOPIC, False, None), PollPost(native, 1, ROOM, True, None)]
-    assert await bench.read(lambda work: work.polls.posts(1)) == planned
-    assert await bench.read(lambda work: work.polls.native("slack", "poll9")) is None
-    await bench.write(lambda work: work.polls.posted(card, "-100:5:poll9"))
-    await bench.write(lambda work: work.polls.posted(native, "C1:55:poll9"))
+    assert await bench.read(lambda work: work.poll_posts.of(1)) == planned
+    assert await bench.read(lambda work: work.poll_posts.native("slack", "poll9")) is None
+    await bench.write(lambda work: work.poll_posts.posted(card, "-100:5:poll9"))
+    await bench.write(lambda work: work.poll_posts.posted(native, "C1:55:poll9"))
     posted = [PollPost(card, 1, TOPIC, False, "-100:5:poll9"), PollPost(native, 1, ROOM, True, "C1:55:poll9")]
-    assert await bench.read(lambda work: work.polls.posts(1)) == posted
-    assert await bench.read(lambda work: work.polls.post(card)) == posted[0]
-    assert await bench.read(lambda work: work.polls.post(99)) is None
-    assert await bench.read(lambda work: work.polls.native("slack", "poll9")) == posted[1]
+    assert await bench.read(lambda work: work.poll_posts.of(1)) == posted
+    assert await bench.read(lambda work: work.poll_posts.get(card)) == posted[0]
+    assert await bench.read(lambda work: work.poll_posts.get(99)) is None
+    assert await bench.read(lambda work: work.poll_posts.native("slack", "poll9")) == posted[1]
     for platform, name in (("telegram", "poll9"), ("slack", "C1:55:poll9"), ("slack", "55")):
-        assert await bench.read(lambda work, p=platform, n=name: work.polls.native(p, n)) is None
+        assert await bench.read(lambda work, p=platform, n=name: work.poll_posts.native(p, n)) is None
 
 
 async def test_a_native_poll_may_be_called_as_its_message(bench: Bench) -> None:
-    native = await bench.write(lambda work: work.polls.add_post(1, ROOM, True))
-    await bench.write(lambda work: work.polls.posted(native, "1234"))
-    found = await bench.read(lambda work: work.polls.native("slack", "1234"))
+    native = await bench.write(lambda work: work.poll_posts.add(1, ROOM, True))
+    await bench.write(lambda work: work.poll_posts.posted(native, "1234"))
+    found = await bench.read(lambda work: work.poll_posts.native("slack", "1234"))
     assert found is not None
     assert found.id == native
 

@@ -20,8 +20,8 @@ ROOM, ANA = Channel("slack", "T1", "C1"), Member("slack", "T1", "U1")
 ASKED: dict[str, Callable[[Work], object]] = {
     "named": lambda work: work.polls.named("p.one"),
     "get": lambda work: work.polls.get(1),
-    "posts": lambda work: work.polls.posts(1),
-    "native": lambda work: work.polls.native("slack", "x"),
+    "posts": lambda work: work.poll_posts.of(1),
+    "native": lambda work: work.poll_posts.native("slack", "x"),
     "page": lambda work: work.polls.page([State.OPEN, State.CLOSED], 10, 5),
     "person": lambda work: work.links.person_of(ANA),
     "ballot": lambda work: work.ballots.get(1, "a"),

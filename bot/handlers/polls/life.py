@@ -129,7 +129,7 @@ class Clerk:
 
     async def _votes(self, poll: Poll) -> list[tuple[int, PollVoted]]:
         """The present votes of native posts whose platform can tell them, with the post's number."""
-        posts = await self.store.read(lambda connection: Work(connection, 0.0).polls.posts(poll.id))
+        posts = await self.store.read(lambda connection: Work(connection, 0.0).poll_posts.of(poll.id))
         found: list[tuple[int, PollVoted]] = []
         for post in posts:
             platform: object = self.platforms.get(post.channel.platform)
@@ -220,7 +220,7 @@ def _close(ctx: Context, timer: Timer, missed: list[tuple[int, PollVoted]]) -> N
 
 def _take_missed(ctx: Context, poll: Poll, missed: list[tuple[int, PollVoted]]) -> None:
     for number, event in missed:
-        post, voter = ctx.work.polls.post(number), voting.voter_of(ctx, poll, event.member)
+        post, voter = ctx.work.poll_posts.get(number), voting.voter_of(ctx, poll, event.member)
         if post is not None and voter is not None and not ctx.work.ballots.get(poll.id, voter):
             voting.take_native(ctx, poll, voter, event, post.channel)
 

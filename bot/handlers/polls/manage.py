@@ -205,7 +205,7 @@ def _cancel(ctx: Context, asker: Asker, poll: Poll, rest: str) -> None:
 
 
 def _extend(ctx: Context, asker: Asker, poll: Poll, rest: str) -> None:
-    if any(post.native for post in ctx.work.polls.posts(poll.id)):
+    if any(post.native for post in ctx.work.poll_posts.of(poll.id)):
         asking.refuse(ctx, asker, Refused("native_end"))
         return
     language, zone = language_of(ctx, asker), zone_of(ctx, asker)
@@ -297,7 +297,7 @@ def _receipt(ctx: Context, asker: Asker, poll: Poll, rest: str) -> None:
 def _repost(ctx: Context, asker: Asker, poll: Poll, rest: str) -> None:
     """Post it once more where somebody looked and did not find it."""
     number = rest.lstrip("#")
-    post = ctx.work.polls.post(int(number)) if number.isdecimal() and len(number) <= 15 else None
+    post = ctx.work.poll_posts.get(int(number)) if number.isdecimal() and len(number) <= 15 else None
     if post is None or post.poll_id != poll.id or poll.state is not State.OPEN or post.message_id:
         say(ctx, asker, "poll.no_such")
         return

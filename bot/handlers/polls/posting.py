@@ -21,7 +21,7 @@ from bot.handlers.payloads import new_id
 from bot.handlers.polls import panel
 from bot.locales import Value
 from bot.storage.outbox import Delivery, Order
-from bot.storage.polls import PollPost
+from bot.storage.poll_posts import PollPost
 
 POST, ENDS, LINE, NOTE, TEAM, FILE = "poll_post", "poll_end", "poll_line", "poll_note", "poll_team", "poll_file"
 
@@ -41,7 +41,7 @@ def post_all(ctx: Context, poll: Poll) -> None:
     """Put a poll that was opened into its channels."""
     for channel in poll.channels:
         own = poll.question.native and panel.fits_native(ctx, poll, channel)
-        post = ctx.work.polls.add_post(poll.id, channel, own)
+        post = ctx.work.poll_posts.add(poll.id, channel, own)
         _order(ctx, POST, post, channel, Urgency.REPLY)
 
 
@@ -70,7 +70,7 @@ def _outcome(ctx: Context, row: Delivery, outcome: Outcome) -> None:
     if post is None or poll is None:
         return
     if isinstance(outcome, Sent):
-        ctx.work.polls.posted(post.id, outcome.message_id)
+        ctx.work.poll_posts.posted(post.id, outcome.message_id)
         if post.native:
             if poll.state is not State.OPEN:  # it was closed while this was on its way
                 _order(ctx, ENDS, post.id, post.channel, Urgency.ALERT)
@@ -79,7 +79,7 @@ def _outcome(ctx: Context, row: Delivery, outcome: Outcome) -> None:
             if poll.state is not State.OPEN:
                 LIVE.finish(ctx.work, str(post.id))
     elif isinstance(outcome, Lost) and post.native:  # a broadcast channel takes no open polls, for one
-        ctx.work.polls.not_native(post.id)
+        ctx.work.poll_posts.not_native(post.id)
         _order(ctx, POST, post.id, post.channel, Urgency.REPLY)
     elif isinstance(outcome, Lost | Doubtful):
         where = f"{post.channel.platform} {post.channel.channel_id}"
@@ -89,12 +89,12 @@ def _outcome(ctx: Context, row: Delivery, outcome: Outcome) -> None:
 
 def changed(ctx: Context, poll: Poll) -> None:
     """Its numbers or its words changed: its cards are edited in a while."""
-    LIVE.changed(ctx.work, *(str(post.id) for post in ctx.work.polls.posts(poll.id) if not post.native))
+    LIVE.changed(ctx.work, *(str(post.id) for post in ctx.work.poll_posts.of(poll.id) if not post.native))
 
 
 def finish(ctx: Context, poll: Poll) -> None:
     """It is over: the last state is shown now, and native polls are ended."""
-    for post in ctx.work.polls.posts(poll.id):
+    for post in ctx.work.poll_posts.of(poll.id):
         if not post.native:
             LIVE.finish(ctx.work, str(post.id))
         elif post.message_id and not _ended(ctx, poll, post):
@@ -116,7 +116,7 @@ def _render(ctx: Context, name: str) -> Outgoing | None:
 def _lost(ctx: Context, name: str, why: Lost) -> None:
     post, poll = _of(ctx, name)
     if post is not None and poll is not None and poll.state is State.OPEN:
-        ctx.work.polls.gone(post.id)
+        ctx.work.poll_posts.gone(post.id)
         where = f"{post.channel.platform} {post.channel.channel_id}"
         tell_team(ctx, "poll.post.gone", {"number": poll.id, "where": where, "post": post.id})
 
@@ -126,7 +126,7 @@ LIVE: Live[Context] = Live("poll", _render, _lost)
 
 
 def _of(ctx: Context, number: str) -> tuple[PollPost | None, Poll | None]:
-    post = ctx.work.polls.post(int(number)) if number.isdecimal() else None
+    post = ctx.work.poll_posts.get(int(number)) if number.isdecimal() else None
     return post, ctx.work.polls.get(post.poll_id) if post else None
 
 

@@ -182,12 +182,12 @@ def tell_mine(ctx: Context, asker: Asker, poll: Poll) -> None:
 
 def voted(ctx: Context, event: PollVoted) -> None:
     """A vote in a native poll; of polls that are not ours nothing is kept."""
-    if not _taken(ctx, event) and ctx.work.polls.native_coming(event.member.platform):
+    if not _taken(ctx, event) and ctx.work.poll_posts.coming(event.member.platform):
         _wait(ctx, event, 1)
 
 
 def _taken(ctx: Context, event: PollVoted) -> bool:
-    post = ctx.work.polls.native(event.member.platform, event.poll)
+    post = ctx.work.poll_posts.native(event.member.platform, event.poll)
     poll = ctx.work.polls.get(post.poll_id) if post else None
     if post is None or poll is None:
         return False
