@@ -11,6 +11,7 @@ from servers import Postgres
 from sqlalchemy import Connection
 from sqlalchemy.util import await_only
 
+from bot.storage import postgres
 from bot.storage.links import Deadlines
 from bot.storage.tables import facts
 
@@ -108,8 +109,55 @@ async def test_many_writers_in_two_processes_lose_no_update(url: str) -> None:
         assert await counted(one) == 200
 
 
+async def test_a_process_is_not_in_its_own_way(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes while a transaction is under way waits for its end, and is then one transaction."""
+    monkeypatch.setattr(postgres, "ALONE", 60.0)
+    transaction = sa.text("SELECT pg_current_xact_id()::text")
+    begun: list[str] = []
+
+    async with opened(url, Deadlines(statement=60, idle=60), writers=2) as store:
+
+        def later(name: str) -> Callable[[Connection], str]:
+            def unit(connection: Connection) -> str:
+                begun.append(name)
+                return str(connection.execute(transaction).scalar_one())
+
+            return unit
+
+        others: list[asyncio.Task[str]] = []
+
+        def first(connection: Connection) -> list[str]:
+            if not others:
+                others.extend(asyncio.create_task(store.write(later(name))) for name in "ab")
+            connection.execute(sa.text("SELECT pg_sleep(0.3)"))
+            return list(begun)
+
+        assert await store.write(first) == []
+        a, b = await asyncio.gather(*others)
+        assert a == b
+
+
+async def test_what_takes_long_does_not_hold_up_everybody(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "ALONE", 0.05)
+    async with opened(url, Deadlines(statement=60, idle=60), writers=2) as store:
+        started, passed = asyncio.Event(), asyncio.Event()
+
+        def slow(connection: Connection) -> None:
+            connection.execute(sa.select(sa.literal(1)))
+            started.set()
+            await_only(passed.wait())
+
+        waiting = asyncio.create_task(store.write(slow))
+        await started.wait()
+        async with asyncio.timeout(20):
+            for number in (1, 2, 3):
+                assert await store.write(count()) == number
+        passed.set()
+        await waiting
+
+
 async def test_those_in_the_way_of_others_do_not_take_their_group_with_them_forever(url: str) -> None:
-    """After some conflicts the units of a group go one by one, each with its own outcome."""
+    """After some conflicts the units of a group go in halves, down to one by one, each with its own outcome."""
     patient = Deadlines(again=60)
     async with opened(url, patient) as one, opened(url, patient) as two:
         await two.write(count("hot"))
