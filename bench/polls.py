@@ -228,6 +228,7 @@ async def _stream(
         if at > len(memory):
             memory.append((at, resident_mb(os.getpid())))
         await asyncio.sleep(TICK)
+    memory.append((seconds, resident_mb(os.getpid())))
     if flying:
         await asyncio.wait(flying)
     return number + 1
