@@ -89,6 +89,7 @@ LATE = "click: {by: fans7, on: card, button: 'vote:1', counted: false}"
         (("tally: {on: card, equals: [0, 1], edits: 1}",), None),
         (("tally: {on: card, edits: 0}",), "at most 0 edits"),
         ((LATE, "tally: {on: card, within: 300ms}"), "numbers should be 0, 1"),
+        ((LATE.replace("counted: false", "forged: true"), "tally: {on: card, within: 300ms}"), "should be 0, 1"),
         (("tally: {on: card, equals: nothing, within: 300ms}",), "numbers should be none, none"),
     ],
 )
