@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bot.engine.clock import ALONE_SECONDS, Clock, boot_seconds
 
-from .world import until
+from .world import DEADLINE, until
 
 
 def test_without_a_file_it_is_the_machines() -> None:
@@ -21,7 +21,8 @@ def test_without_a_file_it_is_the_machines() -> None:
 
 
 async def test_there_is_nothing_to_follow_without_a_file() -> None:
-    await Clock().follow()
+    async with asyncio.timeout(DEADLINE):
+        await Clock().follow()
 
 
 def test_patience_is_as_told_and_short_beside_a_file() -> None:
@@ -34,7 +35,7 @@ async def test_both_times_are_ahead_by_what_the_file_says_whatever_it_said_befor
     file = tmp_path / "clock"
     clock = Clock(file)
     following = asyncio.create_task(clock.follow())
-    for text, ahead in (("3600\n", 3600), ("no number", 3600), (None, 3600), ("7200.5", 7200.5), ("", 0)):
+    for text, ahead in (("3600\n", 3600), ("no number", 3600), (None, 3600), ("-86400.5", -86400.5), ("", 0)):
         file.unlink(missing_ok=True) if text is None else file.write_text(text)
 
         async def there(ahead: float = ahead) -> bool:

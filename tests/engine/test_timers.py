@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 
-from bot.engine.clock import Clock
 from bot.engine.registry import Registry
 from bot.engine.timers import TimerLoop
 from bot.storage.timers import Timer
@@ -181,31 +180,3 @@ async def test_many_timers_at_once_all_happen(path: Path) -> None:
         await until(none_left)
         counts = await engine.read(lambda work: {work.facts.get(f"job {n}") for n in range(100)})
         assert counts == {"1"}
-
-
-async def test_the_clock_follows_its_file(tmp_path: Path) -> None:
-    file = tmp_path / "offset"
-    file.write_text("3600")
-    clock, plain = Clock(file), Clock()
-    assert clock.patience < 1 < plain.patience
-    before = clock.monotonic()
-    following = asyncio.create_task(clock.follow())
-
-    async def ahead(seconds: float) -> bool:
-        return abs(clock.now() - plain.now() - seconds) < 60
-
-    await until(lambda: ahead(3600))
-    assert clock.monotonic() >= before + 3600 - 60
-    file.write_text("garbage")
-    file.write_text("-86400\n")
-    await until(lambda: ahead(-86_400))
-    file.unlink()
-    file.write_text("")
-    await until(lambda: ahead(0))
-    following.cancel()
-    await asyncio.gather(following, return_exceptions=True)
-
-
-async def test_without_a_file_there_is_nothing_to_follow() -> None:
-    async with asyncio.timeout(DEADLINE):
-        await Clock().follow()
