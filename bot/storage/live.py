@@ -44,7 +44,7 @@ _WAITING = Hot(
 @lru_cache(maxsize=256)
 def _resting(count: int) -> Hot:
     """The live messages among so many names (`name_0`, `name_1` ...) of which no edit waits."""
-    names: list[sa.BindParameter[str]] = [bindparam(f"name_{number}") for number in range(count)]
+    names = [bindparam(f"name_{number}", type_=live.c.name.type) for number in range(count)]
     waits = sa.exists().where(outbox.c.lane == live.c.name, *_PENDING).correlate(live)
     return Hot(sa.select(live).where(live.c.name.in_(names), live.c.message_id != "", ~waits))
 
