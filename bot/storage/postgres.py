@@ -8,7 +8,8 @@ Reads commit nothing and run beside, statement by statement, as in the SQLite fi
 
 The server notes what was read by pages of an index, and hundreds of neighbouring rows share one: nearly any two
 transactions that run at the same time get in each other's way. So a process has one at a time, a large one, and begins
-another beside it only where the first takes long.
+another beside it only where the first takes long; and where processes meet often, their transactions wait for each
+other instead of being begun again and again.
 
 A transaction is begun again where the server asks for that (40001, 40P01) and where the connection broke before its
 COMMIT. If it breaks after, the server is asked what became of it; only then is it begun again, or reported.
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -32,7 +34,7 @@ from bot.chat.ports import StoreUnavailable
 from bot.storage.faults import is_database, reason
 from bot.storage.links import Deadlines, Link, Unreachable, driver, make_engine
 from bot.storage.store import Unit
-from bot.storage.transactions import Again, Conflict, Done, Outcome, transact
+from bot.storage.transactions import Again, Conflict, Done, NoTurn, Outcome, transact
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -45,6 +47,12 @@ TOGETHER = 2
 """After so many conflicts a group is tried in halves: a shorter transaction meets fewer others."""
 ALONE = 0.5
 """Seconds after which a transaction that is still under way no longer keeps others from beginning."""
+
+
+IN_TURN = 1.0
+"""Seconds after a conflict in which transactions wait for each other instead of taking their chances."""
+STUCK = 15.0
+"""Seconds in which they do not, after somebody kept the turn for long: a stopped process, it may be."""
 
 
 class CommitUnknown(StoreUnavailable):
@@ -124,6 +132,7 @@ class PostgresStore:
         self._lanes: list[asyncio.Task[None]] = []
         self._listeners: dict[str, list[Callable[[], None]]] = {}
         self._open = False
+        self._conflict_at = self._stuck_at = -math.inf
 
     def listen(self, topic: str, call: Callable[[], None]) -> None:
         """Have `call` run in the loop after each commit that woke `topic`."""
@@ -241,10 +250,15 @@ class PostgresStore:
         tries = conflicts = 0
         while True:
             try:
-                done = await transact(link, units, self._give_up, self.deadlines.look)
+                done = await transact(link, units, self._give_up, self.deadlines.look, in_turn=self._in_turn())
+            except NoTurn:
+                self._stuck_at = time.monotonic()
+                continue
             except Again as error:
                 tries += 1
-                conflicts += isinstance(error, Conflict)
+                if isinstance(error, Conflict):
+                    conflicts += 1
+                    self._conflict_at = time.monotonic()
                 if time.monotonic() > end:
                     raise StoreUnavailable(f"a transaction was begun {tries} times in vain: {error}") from error
             else:
@@ -256,6 +270,10 @@ class PostgresStore:
                     await self._guarded(self._commit(link, some), some)
                 return
             await asyncio.sleep(random.random() * min(0.005 * 2**tries, 0.3))  # noqa: S311 - jitter is no secret
+
+    def _in_turn(self) -> bool:
+        now = time.monotonic()
+        return now - self._conflict_at < IN_TURN and now - self._stuck_at > STUCK
 
     def _finish(self, group: list[_Job], done: Done) -> None:
         outcomes = iter(done.outcomes)

@@ -31,6 +31,10 @@ class Conflict(Again):
     """Another transaction was in the way."""
 
 
+class NoTurn(Again):
+    """Whoever has the turn keeps it for long."""
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """What the units of a transaction came to, and the topics they woke."""
@@ -40,13 +44,28 @@ class Done:
 
 
 _BEGIN = "BEGIN ISOLATION LEVEL SERIALIZABLE; SAVEPOINT unit"
+_BEGIN_IN_TURN = (
+    "BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL lock_timeout = 500;"
+    " LOCK TABLE blocks IN SHARE UPDATE EXCLUSIVE MODE; SET LOCAL lock_timeout TO DEFAULT; SAVEPOINT unit"
+)
+"""Behind all others that begin so. LOCK is no query: what the transaction sees is fixed after it has waited. The mode
+keeps nobody from reading or writing the table, which is a small one that hardly ever changes.
+"""
 _NUMBER = "SELECT CAST(pg_current_xact_id_if_assigned() AS text)"
 """The transaction's number; none where nothing was written."""
 
 
-async def transact(link: Link, units: Sequence[Unit[Any]], waiting: Callable[[Unreachable], None], look: float) -> Done:
+async def transact(
+    link: Link,
+    units: Sequence[Unit[Any]],
+    waiting: Callable[[Unreachable], None],
+    look: float,
+    *,
+    in_turn: bool = False,
+) -> Done:
     """Have units happen together, each behind its own savepoint, in a SERIALIZABLE transaction.
 
+    With `in_turn` it waits for all others that are begun so, in any process; raises NoTurn where that takes long.
     Raises Again (Conflict where others were in the way) and StoreUnavailable: nothing has happened. If the connection
     breaks at the COMMIT, the server is asked what became of it, every `look` seconds until it says so; `waiting` is
     told each time that it cannot be reached.
@@ -56,9 +75,12 @@ async def transact(link: Link, units: Sequence[Unit[Any]], waiting: Callable[[Un
     if raw is None:
         raise Again("the connection was closed")
     try:
+        await _begin(raw, in_turn=in_turn)
         done = await connection.run_sync(partial(_run, units))
         number = await raw.fetchval(_NUMBER)
         reach(Point.STORE_COMMITTING)
+    except NoTurn:
+        raise
     except Exception as error:
         raise await _taken_back(link, raw, error) from error
     process = raw.get_server_pid()
@@ -79,11 +101,18 @@ async def transact(link: Link, units: Sequence[Unit[Any]], waiting: Callable[[Un
     return done
 
 
+async def _begin(raw: asyncpg.Connection, *, in_turn: bool) -> None:
+    try:
+        await raw.execute(_BEGIN_IN_TURN if in_turn else _BEGIN)
+    except asyncpg.LockNotAvailableError as error:
+        await raw.execute("ROLLBACK")
+        raise NoTurn(reason(error)) from error
+
+
 def _run(units: Sequence[Unit[Any]], connection: Connection) -> Done:
     raw = connection.connection.driver_connection
     assert isinstance(raw, asyncpg.Connection)
     connection.info["topics"] = set()
-    await_only(raw.execute(_BEGIN))
     reach(Point.STORE_BEGUN)
     outcomes = []
     for number, unit in enumerate(units, 1):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import asyncpg
 import pytest
 import sqlalchemy as sa
 from servers import Postgres
@@ -13,6 +14,7 @@ from sqlalchemy.util import await_only
 
 from bot.storage import postgres
 from bot.storage.links import Deadlines
+from bot.storage.postgres import PostgresStore
 from bot.storage.tables import facts
 
 from .backends import emptied
@@ -154,6 +156,56 @@ async def test_what_takes_long_does_not_hold_up_everybody(url: str, monkeypatch:
                 assert await store.write(count()) == number
         passed.set()
         await waiting
+
+
+def unlucky() -> Callable[[Connection], None]:
+    """A unit that comes to a conflict the first time that it is run."""
+    runs: list[None] = []
+
+    def unit(_: Connection) -> None:
+        runs.append(None)
+        if len(runs) == 1:
+            raise asyncpg.SerializationError("could not serialize access")
+
+    return unit
+
+
+async def test_after_a_conflict_processes_wait_for_each_other(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody reads what all the others write; in turn nobody has to begin again."""
+    monkeypatch.setattr(postgres, "IN_TURN", 60.0)
+    patient = Deadlines(lock=60, statement=60, again=60)
+    runs: list[str] = []
+
+    def entangled(name: str) -> Callable[[Connection], None]:
+        def unit(connection: Connection) -> None:
+            runs.append(name)
+            doctors_on_call(connection)
+            connection.execute(sa.text("SELECT pg_sleep(0.01)"))
+            arrive(name)(connection)
+
+        return unit
+
+    async def work(store: PostgresStore, who: str) -> None:
+        await store.write(unlucky())
+        for number in range(10):
+            await store.write(entangled(f"{who}{number}"))
+
+    async with opened(url, patient) as one, opened(url, patient) as two:
+        await asyncio.gather(work(one, "a"), work(two, "b"))
+        assert len(runs) == 20
+        assert await one.read(doctors_on_call) == 20
+
+
+async def test_nobody_waits_long_for_whoever_keeps_the_turn(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "IN_TURN", 60.0)
+    keeper = await asyncpg.connect(url)
+    try:
+        await keeper.execute("BEGIN; LOCK TABLE blocks IN SHARE UPDATE EXCLUSIVE MODE")
+        async with opened(url, Deadlines()) as store:
+            await store.write(unlucky())
+            assert [await store.write(count()) for _ in range(5)] == [1, 2, 3, 4, 5]
+    finally:
+        await keeper.close()
 
 
 async def test_those_in_the_way_of_others_do_not_take_their_group_with_them_forever(url: str) -> None:
