@@ -138,6 +138,22 @@ async def test_one_destination_does_not_fill_the_list(path: Path) -> None:
     await engine.store.close()
 
 
+async def test_of_each_destination_a_few_are_looked_at_before_it_is_the_others_turn(path: Path) -> None:
+    limiter = Picky(lambda _: False)
+    engine, claims = await scene(path, limiter)
+    await fill(engine, EACH, "-1", Urgency.LIVE)
+    await fill(engine, EACH - 1, "-2", Urgency.LIVE)
+    for room in range(PAGE - 2 * EACH + 1):
+        await fill(engine, 1, f"-1{room}", Urgency.LIVE)
+    for room in ("-1", "-2", "-3"):
+        await fill(engine, 1, room, Urgency.LIVE, "reply")
+    await begin(engine, claims, 64)
+    _, rest = limiter.offered
+    count = Counter(one.destination for one in rest)
+    assert [count[room] for room in ("-1", "-2", "-3")] == [EACH, EACH, 1]
+    await engine.store.close()
+
+
 async def test_rooms_that_wait_get_answers_only_and_so_does_everybody_while_the_bot_waits(path: Path) -> None:
     limiter = Picky(lambda _: True, {"-1": 5.0})
     engine, claims = await scene(path, limiter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -59,8 +60,9 @@ def test_stop_until_somebody_continues() -> None:
 def test_raise_once_or_every_time() -> None:
     arm({VARIABLE: "store.begun=raise:2, store.committed=raise:*"})
     reach(Point.STORE_BEGUN)
-    with pytest.raises(OSError, match=r"store\.begun"):
+    with pytest.raises(OSError, match=r"store\.begun") as raised:
         reach(Point.STORE_BEGUN)
+    assert raised.value.errno == errno.EIO
     reach(Point.STORE_BEGUN)
     for _ in range(3):
         with pytest.raises(OSError, match=r"store\.committed"):
