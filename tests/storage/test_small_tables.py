@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from bot.domain.parts import part_of
 from bot.domain.places import Channel, Member
+from bot.storage.work import Work
 
 from .conftest import NOW, Bench
 
@@ -85,6 +86,15 @@ async def test_languages_are_chosen_by_member(bench: Bench) -> None:
     await bench.write(lambda work: work.people.choose_language(ANA, "en"))
     assert await bench.read(lambda work: work.people.language(ANA)) == "en"
     assert await bench.read(lambda work: work.people.language(replace(ANA, platform="slack"))) is None
+
+
+async def test_a_language_holds_from_the_moment_in_which_it_is_chosen(bench: Bench) -> None:
+    def unit(work: Work) -> list[str | None]:
+        before = work.people.language(ANA)
+        work.people.choose_language(ANA, "zh")
+        return [before, work.people.language(ANA), work.people.language(BEN)]
+
+    assert await bench.write(unit) == [None, "zh", None]
 
 
 async def test_zones_and_languages_are_chosen_apart(bench: Bench) -> None:
