@@ -266,7 +266,7 @@ def _flag(found: _Found, flag: re.Match[str]) -> Refused | None:
     group, _, rest = name.partition("_")
     if name in _COUNTED:
         value = number(flag[name])
-        return _unknown(typed) if value is None else found.settle() or found.say(name, str(value), typed)
+        return _unknown(typed.strip()) if value is None else found.settle() or found.say(name, str(value), typed)
     if group == "plain":
         return found.settle() or _plain(found, rest, typed)
     if name == "every":

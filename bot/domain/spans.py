@@ -48,10 +48,10 @@ def number(text: str) -> int | None:
         return int(text[:9])
     if not _NUMERAL.fullmatch(text):
         return None
-    tens, ten, ones = text.rpartition("十")
+    tens, ten, ones = text.partition("十")
     if not ten:
-        return _DIGITS[text] if len(text) == 1 else None
-    if len(tens) > 1 or len(ones) > 1:
+        return _DIGITS.get(text)
+    if not {tens, ones} <= {"", *_DIGITS}:
         return None
     return (_DIGITS[tens] if tens else 1) * 10 + (_DIGITS[ones] if ones else 0)
 

@@ -21,6 +21,8 @@ from .test_poll_words import ASKED, FLAGS, MARKS, found, refused
 WRONG: dict[str, tuple[str, dict[str, Any]]] = {
     "limit": ("flag_value", {"flag": "limit"}),
     "limit two": ("flag_value", {"flag": "limit"}),
+    "limit 十十": ("word_near", {"word": "limit 十十", "near": "limit"}),
+    "最多三二项": ("word", {"word": "最多三二项"}),
     "limit 2h": ("flag_value", {"flag": "limit"}),
     "最多": ("flag_value", {"flag": "最多"}),
     "limit 0": ("limit_range", {"limit": 0, "count": 3}),

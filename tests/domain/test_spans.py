@@ -68,6 +68,11 @@ def test_numbers_are_read_as_they_are_written(value: int) -> None:
     assert with_digits(f"第{written}天") == f"第{value}天"
 
 
+@pytest.mark.parametrize("text", "十十 一十十 十十一 一十一十 一二 二十一二 十零零 x ٣ -1".split(" "))
+def test_what_is_no_number(text: str) -> None:
+    assert number(text) is None
+
+
 @given(st.integers(0, 59), st.integers(0, 23), st.integers(0, 6))
 def test_the_parts_are_added(minutes: int, hours: int, days: int) -> None:
     total = minutes * MINUTE + hours * HOUR + days * DAY

@@ -145,8 +145,8 @@ async def test_of_each_destination_a_few_are_looked_at_before_it_is_the_others_t
     await fill(engine, EACH - 1, "-2", Urgency.LIVE)
     for room in range(PAGE - 2 * EACH + 1):
         await fill(engine, 1, f"-1{room}", Urgency.LIVE)
-    for room in ("-1", "-2", "-3"):
-        await fill(engine, 1, room, Urgency.LIVE, "reply")
+    for name in ("-1", "-2", "-3"):
+        await fill(engine, 1, name, Urgency.LIVE, "reply")
     await begin(engine, claims, 64)
     _, rest = limiter.offered
     count = Counter(one.destination for one in rest)
