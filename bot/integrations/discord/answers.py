@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 from collections.abc import Callable, Mapping
 
@@ -10,11 +11,12 @@ from discord.http import Route
 
 from bot.chat.events import ReplyHandle
 from bot.chat.messages import Answer, FieldErrors, Notice, OpenForm
-from bot.chat.ports import Refused, SendError
+from bot.chat.ports import NotSent, Refused, SendError
 from bot.domain.places import Channel
 from bot.integrations.discord import render
 from bot.integrations.discord.api import Api
 from bot.integrations.discord.fields import Json, mapping, number, snowflake, text
+from bot.integrations.discord.hands import InHand
 
 log = logging.getLogger("herald.discord")
 
@@ -22,6 +24,10 @@ TOKEN_LIVES = 14 * 60.0
 """Seconds that an interaction's token is used: Discord lets it live for 15 minutes."""
 _MESSAGE, _DEFER, _DEFER_UPDATE, _MODAL = 4, 5, 6, 9
 _COMPONENT = 3
+_TOO_EARLY = "10015"
+"""Unknown Webhook: another process hears the interactions, and has not answered this one yet. Or the token is dead."""
+YOUNG = 10.0
+"""Seconds within which it is the former."""
 _TOO_LATE = frozenset({"10062", "40060"})
 """Unknown interaction, already acknowledged: nothing can be said at once any more."""
 
@@ -29,7 +35,8 @@ _TOO_LATE = frozenset({"10062", "40060"})
 class Answers:
     """What one member is told about what they did. `now` gives UTC seconds."""
 
-    def __init__(self, api: Api, now: Callable[[], float]) -> None:
+    def __init__(self, api: Api, now: Callable[[], float], hand: InHand) -> None:
+        self._hand = hand
         self._once = api.once
         self._rest = api.rest
         self._now = now
@@ -58,21 +65,27 @@ class Answers:
     async def notify(self, notice: Notice, at: Channel, reply: ReplyHandle) -> None:
         """As `Notifies.notify`."""
         if self._alive(reply):
+            await self._hand.answered(reply["token"])
             try:
                 await self._follow_up(notice, reply)
             except Refused as refused:
+                if refused.code == _TOO_EARLY and self._age(reply) < YOUNG:
+                    raise NotSent("the interaction has not been answered yet") from refused
                 log.info("discord: follow-up refused (%s), going on in private", refused.code)
             else:
                 return
         if not (notice.toast or notice.passing) and notice.text:
             await self._elsewhere(notice, at)
 
-    def _alive(self, reply: ReplyHandle) -> bool:
+    def _age(self, reply: ReplyHandle) -> float:
+        """Seconds since the interaction; for ever where that is not known."""
         try:
-            age = self._now() - float(reply.get("at", ""))
+            return self._now() - float(reply.get("at", ""))
         except ValueError:
-            return False
-        return age < TOKEN_LIVES and bool(reply.get("token")) and bool(reply.get("application_id"))
+            return math.inf
+
+    def _alive(self, reply: ReplyHandle) -> bool:
+        return self._age(reply) < TOKEN_LIVES and bool(reply.get("token")) and bool(reply.get("application_id"))
 
     async def _follow_up(self, notice: Notice, reply: ReplyHandle) -> None:
         """The first follow-up to a command takes the place of its "is thinking": it must have one, or go."""

@@ -25,6 +25,8 @@ from bot.integrations.discord.inbound import ANSWER_WITHIN, INTERACTIONS, Inboun
 log = logging.getLogger("herald.discord")
 
 PATH = "/discord/interactions"
+LINGER = 0.2
+"""Seconds after our answer is given until Discord surely has it."""
 LARGEST = 256 * 1024
 """Bytes of an interaction. The largest form is far below, and reading more could keep the loop busy for too long."""
 _SIGNATURE = re.compile(r"[0-9a-fA-F]{128}")
@@ -62,7 +64,8 @@ class Endpoint:
         named = snowflake(interaction, "id") and text(interaction, "token") and snowflake(interaction, "application_id")
         if kind is None or kind < _COMMAND or not named or not isinstance(interaction.get("data", {}), dict):
             return HttpReply(400, b"not an interaction")
-        return await self._taken(interaction, kind)
+        with self._inbound.hand.held(interaction, LINGER):
+            return await self._taken(interaction, kind)
 
     def _signed(self, request: HttpRequest) -> bool:
         signature = request.headers.get("x-signature-ed25519", "")

@@ -20,6 +20,7 @@ from bot.chat.messages import Answer
 from bot.chat.ports import Incoming, Position, Sink, StoreUnavailable
 from bot.domain.failpoints import Point, reach
 from bot.integrations.discord.fields import Json, mapping, snowflake, text
+from bot.integrations.discord.hands import InHand
 from bot.integrations.discord.parse import KEPT, decode, each, external_id, read, source
 from bot.integrations.discord.progress import Progress
 
@@ -94,7 +95,10 @@ class Ear:
 class Inbound:
     """The way from frames to the sink. The ears take, the platform runs `run`."""
 
-    def __init__(self, guilds: Sequence[str], progress: Progress, parent_of: ParentOf, respond: Respond) -> None:
+    def __init__(
+        self, guilds: Sequence[str], progress: Progress, parent_of: ParentOf, respond: Respond, hand: InHand
+    ) -> None:
+        self.hand = hand
         self.room = asyncio.Event()
         self.room.set()
         self._guilds = frozenset(guilds)
@@ -191,9 +195,13 @@ class Inbound:
         incoming = self.incoming(frame, session_id)
         if incoming is None or self._sink is None:
             return
+        with self.hand.held(mapping(frame, "d")):
+            await self._stored_and_answered(self._sink, frame, incoming)
+
+    async def _stored_and_answered(self, sink: Sink, frame: Json, incoming: Incoming) -> None:
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
-                [answer] = await stored(self._sink, [incoming])
+                [answer] = await stored(sink, [incoming])
         except TimeoutError:
             # Not acknowledged: Discord tells the member that it failed, and they press again.
             log.warning("discord: interaction %s not stored in time", incoming.external_id)

@@ -33,6 +33,7 @@ from bot.integrations.discord.connection import Connection, doorkeeper, until_al
 from bot.integrations.discord.endpoint import PATH, Endpoint
 from bot.integrations.discord.errors import GONE
 from bot.integrations.discord.fields import is_snowflake, snowflakes
+from bot.integrations.discord.hands import InHand
 from bot.integrations.discord.inbound import Inbound
 from bot.integrations.discord.logins import Clocks
 from bot.integrations.discord.progress import Progress
@@ -63,9 +64,10 @@ class DiscordPlatform:
         self._clocks = clocks or Clocks(now)
         self._api = Api(config)
         self._api.known_parent = self._known_parent
-        self._answers = Answers(self._api, now)
+        hand = InHand()
+        self._answers = Answers(self._api, now, hand)
         self._progress = Progress(config.watched, config.shards)
-        self._inbound = Inbound(config.guilds, self._progress, self._api.parent_of, self._answers.respond)
+        self._inbound = Inbound(config.guilds, self._progress, self._api.parent_of, self._answers.respond, hand)
         self._ears = {shard: self._inbound.ear(shard) for shard in config.held}
         self._connections = [
             Connection(config, self._api, ear.take, self._inbound.room, shard) for shard, ear in self._ears.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from dataclasses import replace
 
@@ -194,3 +195,28 @@ async def test_a_wrong_token_is_a_fault_of_the_set_up(sandbox: Sandbox) -> None:
         assert [fault.key for fault in await stranger.check([])] == ["discord.token"]
     finally:
         await stranger.close()
+
+
+async def test_what_is_told_waits_for_the_answer_to_the_press(
+    sandbox: Sandbox, platform: DiscordPlatform, sink: RecordingSink
+) -> None:
+    """Both are requests, and a follow-up that comes first is refused."""
+    card_id = await card(sandbox, platform)
+    text = uuid.uuid4().hex
+    telling: list[asyncio.Task[None]] = []
+
+    def answer(event: Event | None) -> Answer:
+        if isinstance(event, ButtonPressed):
+            telling.append(
+                asyncio.ensure_future(platform.notify(Notice(text, event.member), event.channel, event.reply))
+            )
+        return Accepted()
+
+    sink.answer = answer
+    await sandbox("fault", kind="slow", seconds=0.5, times=1, match="/callback")
+    await sandbox("click", channel="review", message_id=card_id, member="ben", button="edit")
+    await sink.first(ButtonPressed, lambda e: e.message_id == card_id)
+    await asyncio.gather(*telling)
+    assert len(await private(sandbox, "review", "ben", text)) == 1
+    told = [one for one in await sandbox.requests("POST", "/webhooks/") if text in str(one["body"])]
+    assert [one["status"] for one in told] == [200]
