@@ -119,7 +119,7 @@ async def test_what_a_suspended_machine_still_hears_is_not_stored(path: Path) ->
     a.store.full = False
     sink = a.ear.sinks[0]
     for refused in (sink.accept([incoming(1, deleted(1))]), sink.gap("c", 1), sink.remember("telegram:x", "y")):
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(StoreUnavailable, match="telegram may be heard by another process"):
             await refused
     assert await sink.position("c") is None
     assert await sink.recall("telegram:x") is None

@@ -287,6 +287,7 @@ def test_live_messages_have_half_of_the_tightest_minute() -> None:
 
 def test_a_blocked_place_is_used_less_afterwards() -> None:
     place = Place((Rate(10, 1.0, 10.0),), NOW)
+    assert place.idle(NOW)
     place.block(NOW, NOW + 30)
     place.block(NOW + 1, NOW + 20)
     assert [place.blocked(NOW + 5), place.wait(NOW + 5)] == about(25.0, 25.0)
