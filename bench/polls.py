@@ -53,7 +53,7 @@ PLATFORMS = tuple(ROOMS)
 
 async def measure(folder: Path, seconds: float) -> dict[str, float]:
     """All of it: votes in an open poll for so long and in an anonymous one for a fifth of that, and large numbers."""
-    short = min(seconds, 20.0)
+    short = min(seconds / 2, 20.0)
     bare = await _bare(_made(folder / "bare"), len(PLATFORMS), short)
     crowded = await _bare(_made(folder / "crowded"), CROWDED, short)
     most = await _most(_made(folder / "most"), 4 * CROWDED, short)
