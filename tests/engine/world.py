@@ -207,12 +207,14 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
 
 
 def message_kinds(registry: Registry[Ledger], *, once: bool = True) -> None:
-    """A reply, which must not be sent twice by itself, and a card, which may."""
+    """A reply, which must not be sent twice by itself, and a card, which may. Both look at the database."""
 
-    def prepare(_: Ledger, row: Delivery) -> Create:
+    def prepare(ledger: Ledger, row: Delivery) -> Create:
+        assert ledger.work.outbox.get(row.id).key == row.key
         return Create(Reply(row.text, row.reply_to), row.to)
 
     def outcome(ledger: Ledger, row: Delivery, became: Outcome) -> None:
+        assert ledger.work.outbox.get(row.id).key == row.key
         ledger.told.append((row.id, became))
 
     registry.outgoing("reply", prepare, outcome, once=once)
