@@ -299,7 +299,8 @@ def test_options_are_added_to_open_polls_only_and_within_the_limits() -> None:
     assert why(polling.add(open_answers(), "x" * (MAX_OPTION + 1), "", NOW)) == "option_long"
     assert why(polling.add(open_answers(), "kiwi", "", NOW + HOUR)) == "closed"
     full = poll(asked=Question("?", MANY, Kind.OPEN))
-    assert why(polling.add(full, "kiwi", "", NOW)) == "many_options"
+    limits = {"count": MAX_OPTIONS + 1, "limit": MAX_OPTIONS}
+    assert polling.add(full, "kiwi", "", NOW) == Refused("many_options", limits)
     made_room = replace(MANY[0], state=REFUSED)
     assert done(polling.add(poll(asked=Question("?", (made_room, *MANY[1:]), Kind.OPEN)), "kiwi", "", NOW))
 
