@@ -177,6 +177,19 @@ class Hall:
         await self.until(lambda: number in self.answers)
         return self.answers.pop(number)
 
+    async def answered(self, first: int, last: int, seconds: float) -> None:
+        """Wait for the notices of these presses, the last one excluded. Raises Slow."""
+        rest = iter(range(first, last))
+        waited = next(rest, None)
+
+        def done() -> bool:
+            nonlocal waited
+            while waited is not None and self.told[waited]:
+                waited = next(rest, None)
+            return waited is None
+
+        await self.until(done, seconds)
+
     async def until(self, done: Callable[[], bool], seconds: float = LONGEST) -> None:
         """Wait for something. Raises Slow."""
         end = time.monotonic() + seconds

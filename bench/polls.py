@@ -26,7 +26,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from bench.hall import HOST, ROOMS, Hall, hall, room_of
+from bench.hall import HOST, LONGEST, ROOMS, Hall, hall, room_of
 from bench.world import resident_mb
 from bot.domain.places import Member
 from bot.domain.polls import Kind, Option, Poll, Question, State
@@ -167,7 +167,7 @@ async def _votes(folder: Path, flags: str, bare: float, seconds: float, name: st
         last = await _stream(place, poll, crowd, rate, seconds, memory)
         took = time.monotonic() - begun
         late = time.monotonic()
-        await place.until(lambda: all(place.told[number] for number in range(first, last)))
+        await place.answered(first, last, 3 * seconds + LONGEST)
         late, cpu = time.monotonic() - late, time.process_time() - cpu
         waits = sorted(place.told[number] - place.begun[number] for number in range(first, last))
         closed = await _closed(place, poll)
