@@ -1,4 +1,4 @@
-"""Timers and the clock: what is due happens once, however long other things take."""
+"""Timers: what is due happens once, however long other things take."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 
+from bot.domain.parts import ALL
 from bot.engine.registry import Registry
 from bot.engine.timers import TimerLoop
 from bot.storage.timers import Timer
 
-from .world import DEADLINE, START, Engine, Ledger, make_engine, until
+from .world import DEADLINE, START, Engine, HandClock, Ledger, make_engine, until
 
 Effect = Callable[[Ledger], None]
 
@@ -180,3 +181,33 @@ async def test_many_timers_at_once_all_happen(path: Path) -> None:
         await until(none_left)
         counts = await engine.read(lambda work: {work.facts.get(f"job {n}") for n in range(100)})
         assert counts == {"1"}
+
+
+async def test_timers_of_parts_that_become_ours_are_taken_up_at_once(path: Path) -> None:
+    class Patient(HandClock):
+        patience = 1000.0
+
+    class Some:
+        held: frozenset[int] = frozenset()
+        call: Callable[[], None]
+
+        def mine(self) -> frozenset[int]:
+            return self.held
+
+        def listen(self, call: Callable[[], None]) -> None:
+            self.call = call
+
+    registry: Registry[Ledger] = Registry()
+    registry.timer("job", fire)
+    engine = await make_engine(path, registry=registry, clock=Patient())
+    parts = Some()
+    await set_timer(engine, "a")
+    engine.tasks.append(asyncio.create_task(TimerLoop(engine.core, parts).run()))
+    for _ in range(10):
+        await asyncio.sleep(0.01)
+    assert await engine.read(lambda work: work.facts.get("a")) is None
+    parts.held = ALL
+    parts.call()
+    await happened(engine, "a")
+    await engine.stop()
+    await engine.store.close()
