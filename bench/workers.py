@@ -5,6 +5,10 @@ look alike, and the questions are long. A card costs PostgreSQL, the local serve
 too, which two workers have to share where there are only two processors: if that were half of all, nobody could measure
 two workers. The questions come from many rooms: one room's order is kept by one worker, so with few rooms one of the
 two would get many more of them than the other. PostgreSQL and Redis are started as the tests do it.
+
+On a machine that others use, too, the rates say little. What a card costs says more: with a processor for each, two
+workers deliver `two_workers_ratio_by_cost` times as much as one. `starved` are threads of the workers that could have
+run and had to wait for a processor, on average: where that is much, the machine was the limit, whatever the rates say.
 """
 
 from __future__ import annotations
@@ -15,7 +19,8 @@ import random
 import signal
 import sys
 import time
-from contextlib import AsyncExitStack
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,10 +43,11 @@ DEADLINE = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Cards a second, and what one costs the workers in milliseconds of processor time."""
+    """Cards a second, what one costs the workers in ms of processor time, and how many threads had to wait for one."""
 
     rate: float
     cost: float
+    starved: float
 
 
 async def measure(folder: Path, count: int) -> dict[str, float]:
@@ -60,8 +66,11 @@ async def measure(folder: Path, count: int) -> dict[str, float]:
         "one_worker_cards_per_second": one.rate,
         "two_workers_cards_per_second": two.rate,
         "two_workers_ratio": two.rate / one.rate,
+        "two_workers_ratio_by_cost": 2 * one.cost / two.cost,
         "one_worker_cpu_ms_per_card": one.cost,
         "two_workers_cpu_ms_per_card": two.cost,
+        "one_worker_starved": one.starved,
+        "two_workers_starved": two.starved,
     }
 
 
@@ -91,7 +100,7 @@ async def _speed(folder: Path, knowledge: Path, postgres: Postgres, redis: Redis
         environment |= {"HERALD_DATABASE_URL": url, "HERALD_REDIS_URL": redis.url}
         gateway = environment | {"HERALD_DATA_DIR": str(folder / "gateway")}
         await stack.enter_async_context(process(["-m", "bot", "run", "--role", "gateway"], "herald ready", gateway))
-        children = []
+        children: list[asyncio.subprocess.Process] = []
         for number in range(workers):
             mine = environment | {"HERALD_DATA_DIR": str(folder / f"worker{number}")}
             arguments = ["-m", "bot", "run", "--role", "worker"]
@@ -106,14 +115,27 @@ async def _speed(folder: Path, knowledge: Path, postgres: Postgres, redis: Redis
             child.send_signal(signal.SIGSTOP)
         await _say(world, _questions(count))
         await _until(database, "SELECT count(*) FROM inbox", WARM + count)
-        begun, cpu = time.monotonic(), sum(cpu_seconds(child.pid) for child in children)
+        begun, cpu, delay = time.monotonic(), _all(cpu_seconds, children), _all(_delay_seconds, children)
         for child in children:
             child.send_signal(signal.SIGCONT)
         await _cards(database, WARM + count)
-        took, cpu = time.monotonic() - begun, sum(cpu_seconds(child.pid) for child in children) - cpu
-        speed = Speed(count / took, 1000 * cpu / count)
+        took, cpu = time.monotonic() - begun, _all(cpu_seconds, children) - cpu
+        speed = Speed(count / took, 1000 * cpu / count, (_all(_delay_seconds, children) - delay) / took)
         print(f"  {workers} workers: {speed.rate:.1f} cards/s, {cpu / took:.2f} processors busy with them", flush=True)
         return speed
+
+
+def _all(seconds: Callable[[int], float], children: list[asyncio.subprocess.Process]) -> float:
+    return sum(seconds(child.pid) for child in children)
+
+
+def _delay_seconds(pid: int) -> float:
+    """How long threads of a process were ready to run, and did not, in all (proc_pid_schedstat)."""
+    found = 0.0
+    for file in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with suppress(OSError):  # a thread that has ended meanwhile
+            found += int(file.read_text().split()[1]) / 1e9
+    return found
 
 
 def _environment(folder: Path, told: dict[str, str], rooms: list[str], knowledge: Path) -> dict[str, str]:
