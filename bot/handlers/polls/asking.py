@@ -13,6 +13,7 @@ from bot.domain.poll_words import Asked, read
 from bot.domain.polls import MAX_QUESTION, STARS, Kind, Option, Poll, Question, Refused, Series, State
 from bot.domain.roles import Action, may
 from bot.domain.spans import seconds
+from bot.domain.text import fit
 from bot.engine.registry import Act, Create, Nothing
 from bot.handlers.context import Asker, Context, language_of, offer, say, zone_of
 from bot.handlers.payloads import new_id
@@ -83,6 +84,8 @@ def build(ctx: Context, asker: Asker, asked: Asked, template: Question | None = 
     )
     if ends is None or ends <= begins:
         return Refused("time_unclear", {"text": asked.ends})
+    if (wrong := polling.check_times(starts, ends, ctx.now)) is not None:
+        return wrong
     # Told as a span and not as a point in time, it runs from whenever the poll opens.
     spans = rule is not None or length is not None
     return Poll(
@@ -176,7 +179,7 @@ def _preview_buttons(ctx: Context, poll: Poll, channel: Channel, language: str) 
 
 def _preview_lines(ctx: Context, poll: Poll, view: panel.View) -> list[str]:
     texts = ctx.desk.texts
-    lines = [f"{option.number}. {panel.safe(option.text)}" for option in poll.question.shown]
+    lines = list(panel.option_labels(poll))
     if poll.question.kind is Kind.QUIZ:
         lines.append(texts.say(view.language, "poll.preview.right", number=poll.question.correct))
     lines += panel.about(ctx, poll, view)
@@ -185,8 +188,8 @@ def _preview_lines(ctx: Context, poll: Poll, view: panel.View) -> list[str]:
     lines.append(texts.say(view.language, "poll.closes", time=said(poll.closes_at, view.zone, view.language)))
     if poll.series is not None:
         lines.append(texts.say(view.language, "poll.preview.again"))
-    lines += [_room_line(ctx, poll, channel, view.language) for channel in poll.channels]
-    return lines
+    rooms = [_room_line(ctx, poll, channel, view.language) for channel in poll.channels]
+    return [*lines, *fit(rooms, panel.room_beside(panel.safe(poll.question.text), *lines))]
 
 
 def _room_line(ctx: Context, poll: Poll, channel: Channel, language: str) -> str:
@@ -218,7 +221,7 @@ def prepare_preview(ctx: Context, row: Delivery) -> Act:
 def form(ctx: Context, event: CommandInvoked) -> Form | None:
     """The form that `/poll` alone opens."""
     asker = Asker.of(event)
-    if event.text.strip() or not (ctx.desk.polls_open or may(ctx.roles, Action.POLL)):
+    if event.private or event.text.strip() or not (ctx.desk.polls_open or may(ctx.roles, Action.POLL)):
         return None
     language, texts = language_of(ctx, asker), ctx.desk.texts
     kinds = tuple((kind.value, texts.say(language, f"poll.kind.{kind.value}")) for kind in KINDS)
@@ -226,7 +229,7 @@ def form(ctx: Context, event: CommandInvoked) -> Form | None:
         Field("question", texts.say(language, "poll.form.question"), max_length=MAX_QUESTION),
         Field("options", texts.say(language, "poll.form.options"), "paragraph", required=False, max_length=2000),
         Field("kind", texts.say(language, "poll.form.kind"), "choice", Kind.SINGLE.value, kinds),
-        Field("ends", texts.say(language, "poll.form.ends"), value="24h", max_length=60),
+        Field("ends", texts.say(language, "poll.form.ends"), value=f"{ctx.desk.poll_hours:g}h", max_length=60),
         Field("flags", texts.say(language, "poll.form.flags"), required=False, max_length=300),
     )
     return Form(

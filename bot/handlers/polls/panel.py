@@ -9,12 +9,16 @@ from bot.chat.moments import inert
 from bot.domain.places import Channel
 from bot.domain.polls import STARS, Kind, Option, Poll, State
 from bot.domain.tally import Tally, count
+from bot.domain.text import cut, fit, weigh
 from bot.handlers.context import Context
 from bot.handlers.wording import shown
 from bot.locales.times import said
 
 BAR = 10
 """Characters of a full bar."""
+ROOM, TITLE_ROOM, OPTIONS_ROOM, BAR_ROOM = 3900, 620, 2200, 30
+"""What a card, its question, its options and the bar of one may weigh (`domain.text.weigh`): 4096 is what the
+tightest platform takes. Options stand whole on their buttons."""
 _SINGULAR = frozenset({Kind.SINGLE, Kind.QUIZ, Kind.CONSENT, Kind.OPEN, Kind.RATING})
 
 
@@ -36,6 +40,11 @@ def safe(text: str) -> str:
     return shown(inert(text))
 
 
+def title(poll: Poll) -> str:
+    """The question, at the head of a card."""
+    return fit([safe(poll.question.text)], TITLE_ROOM)[0]
+
+
 def results_visible(poll: Poll) -> bool:
     """Whether anybody may see numbers now."""
     return not poll.question.hidden or poll.state is State.CLOSED
@@ -53,16 +62,14 @@ def card(ctx: Context, poll: Poll, channel: Channel) -> Card:
         tally = tally_of(ctx, poll)
         voters, lines = tally.voters, option_lines(ctx, poll, tally, view.language)
     else:
-        voters, lines = ctx.work.ballots.voters(poll.id), tuple(_plain_lines(poll))
+        voters, lines = ctx.work.ballots.voters(poll.id), option_labels(poll)
     is_open = poll.state is State.OPEN
+    header = f"📊 {title(poll)}"
+    status = (*_standing(ctx, poll, view, voters), *about(ctx, poll, view))
     return Card(
-        header=f"📊 {safe(poll.question.text)}",
+        header=header,
         details=lines,
-        status=(
-            *_standing(ctx, poll, view, voters),
-            *about(ctx, poll, view),
-            *(safe(line) for line in poll.edits[-3:]),
-        ),
+        status=(*status, *fit([safe(line) for line in poll.edits[-3:]], room_beside(header, *lines, *status))),
         buttons=_buttons(ctx, poll, channel, view.language) if is_open else (),
         tone="waiting" if is_open else "quiet",
         stacked=True,
@@ -76,17 +83,24 @@ def option_lines(ctx: Context, poll: Poll, tally: Tally, language: str) -> tuple
         ctx.desk.texts.say(
             language,
             "poll.option",
-            label=_label(option),
+            label=label,
             bar=_bar(tally.counts.get(option.number, 0) / whole),
             share=round(100 * tally.counts.get(option.number, 0) / whole),
             count=tally.counts.get(option.number, 0),
         )
-        for option in poll.question.shown
+        for option, label in zip(poll.question.shown, option_labels(poll), strict=True)
     )
 
 
-def _plain_lines(poll: Poll) -> list[str]:
-    return [_label(option) for option in poll.question.shown]
+def room_beside(*texts: str) -> int:
+    """What is left of a card for lines beside these."""
+    return ROOM - sum(weigh(text) + 1 for text in texts)
+
+
+def option_labels(poll: Poll) -> tuple[str, ...]:
+    """The options with their numbers, shortened where all of them together are too long for a card."""
+    options = poll.question.shown
+    return fit([_label(option) for option in options], OPTIONS_ROOM - BAR_ROOM * len(options))
 
 
 def _label(option: Option) -> str:
@@ -118,7 +132,7 @@ def about(ctx: Context, poll: Poll, view: View) -> list[str]:
         lines.append(texts.say(language, "poll.fixed"))
     limits = question.restrictions
     if limits.role:
-        lines.append(texts.say(language, "poll.only.role", role=safe(limits.role)))
+        lines.append(texts.say(language, "poll.only.role", role=safe(cut(limits.role, 100))))
     if limits.member_seconds:
         lines.append(texts.say(language, "poll.only.member", count=_days(limits.member_seconds)))
     if limits.account_seconds:

@@ -180,7 +180,7 @@ def _prepare_team(ctx: Context, row: Delivery) -> Act:
         return Button(say(language, f"poll.button.{word}"), payload, "primary" if word == "let_in" else "danger")
 
     card = Card(
-        say(language, "poll.option_asked", number=poll.id, question=panel.safe(poll.question.text)),
+        say(language, "poll.option_asked", number=poll.id, question=panel.title(poll)),
         comment=panel.safe(option.text),
         buttons=(button("let_in"), button("keep_out")),
     )

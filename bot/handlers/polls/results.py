@@ -12,14 +12,13 @@ from collections.abc import Collection, Mapping
 from bot.charts import chart
 from bot.chat.messages import Button, Card, Document
 from bot.domain.delivery import Urgency
-from bot.domain.polls import Kind, Poll
+from bot.domain.polls import Kind, Poll, State
 from bot.domain.tally import Tally, split
-from bot.domain.text import cut
+from bot.domain.text import cut, fit
 from bot.engine.registry import Act, Create, Nothing, Registry
 from bot.handlers.context import Context
 from bot.handlers.payloads import new_id
 from bot.handlers.polls import panel, posting
-from bot.handlers.wording import shown
 from bot.locales import Catalogue, Value
 from bot.storage.outbox import Delivery, Order
 
@@ -92,7 +91,7 @@ def _prepare(ctx: Context, row: Delivery) -> Act:
     details, status = (_texts(row.extra.get(part)) for part in ("details", "status"))
     return Create(
         Card(
-            ctx.desk.texts.say(language, "poll.result.title", question=panel.safe(poll.question.text)),
+            ctx.desk.texts.say(language, "poll.result.title", question=panel.title(poll)),
             details=details,
             status=status,
             buttons=(Button(ctx.desk.texts.say(language, "poll.button.follow"), again),),
@@ -120,19 +119,22 @@ def _lines(ctx: Context, poll: Poll, tally: Tally, language: str) -> tuple[tuple
         rules = ", ".join(f"{texts.say(language, f'poll.rule.{rule}')}: {n}" for rule, n in sorted(refused.items()))
         status.append(texts.say(language, "poll.excluded", rules=rules))
     status += [panel.safe(line) for line in poll.edits]
-    status.append(panel.sees(ctx, poll, language))
+    last = [panel.sees(ctx, poll, language)]
     record = json.loads(ctx.work.polls.receipt(poll.id) or "{}")
     if ballots := record.get("ballots"):
-        status.append(texts.say(language, "poll.receipt.line", number=poll.id, hash=str(ballots["sha256"])))
-    return panel.option_lines(ctx, poll, tally, language), tuple(line for line in status if line)
+        last.append(texts.say(language, "poll.receipt.line", number=poll.id, hash=str(ballots["sha256"])))
+    options = panel.option_lines(ctx, poll, tally, language)
+    title = texts.say(language, "poll.result.title", question=panel.title(poll))
+    room = panel.room_beside(title, *options, *last)
+    return options, (*fit([line for line in status if line], room), *last)
 
 
 def _verdict(texts: Catalogue, poll: Poll, tally: Tally, language: str) -> str:
     names = [panel.choice_label(poll, one) for one in poll.question.shown if one.number in tally.leaders]
     if poll.question.kind is Kind.QUIZ and tally.voters:
         return ""  # what most people pressed need not be right
-    if tally.voters == 0 or not names:
-        return texts.say(language, "poll.result.none")
+    if not names:  # abstentions decide nothing
+        return texts.say(language, "poll.result.undecided" if tally.voters else "poll.result.none")
     if len(names) > 1:
         return texts.say(language, "poll.result.tie", names=", ".join(names))
     return texts.say(language, "poll.result.winner", name=names[0], count=tally.margin)
@@ -142,7 +144,7 @@ def _kind_lines(texts: Catalogue, poll: Poll, tally: Tally, language: str) -> li
     question = poll.question
     if question.kind is Kind.RATING and tally.average is not None:
         return [texts.say(language, "poll.result.average", average=f"{tally.average:.2f}")]
-    if question.kind is Kind.QUIZ and (right := question.option(question.correct)):
+    if question.kind is Kind.QUIZ and poll.state is State.CLOSED and (right := question.option(question.correct)):
         line = texts.say(language, "poll.result.right", name=panel.safe(right.text), count=tally.right or 0)
         return [line, panel.safe(question.explanation)]
     if question.kind is Kind.RANKED and tally.ranked is not None:
@@ -186,14 +188,22 @@ def _place_line(ctx: Context, poll: Poll, voters: int, place: str, votes: Mappin
 
 
 def _report(ctx: Context, poll: Poll) -> None:
-    """Signs of second accounts, by reason: for people to look at."""
-    found: dict[str, set[str]] = {}
-    for signal in ctx.work.polls.signals(poll.id):
-        found.setdefault(signal.reason, set()).add(signal.who)
-    for reason, who in sorted(found.items()):
-        names = "" if poll.question.anonymous else ", ".join(sorted(who)[:20])
-        values: dict[str, Value] = {"number": poll.id, "count": len(who), "who": names}
-        posting.tell_team(ctx, f"poll.signal.{reason}", values)
+    for key, values in signs(ctx, poll):
+        posting.tell_team(ctx, key, values)
+
+
+def signs(ctx: Context, poll: Poll) -> list[tuple[str, dict[str, Value]]]:
+    """Signs of second accounts among the votes that count now, by reason: texts for people who look at them."""
+    signals = ctx.work.polls.signals(poll.id)
+    voted = ctx.work.ballots.members(poll.id) if signals else set()
+    found: dict[str, list[str]] = {}
+    for signal in signals:
+        if signal.who in voted:
+            found.setdefault(signal.reason, []).append(signal.who)
+    return [
+        (f"poll.signal.{reason}", {"number": poll.id, "count": len(who), "who": ", ".join(sorted(who)[:20])})
+        for reason, who in sorted(found.items())
+    ]
 
 
 def table(poll: Poll, tally: Tally, ballots: list[tuple[str, tuple[int, ...]]]) -> bytes:
@@ -215,4 +225,4 @@ def _cell(text: str) -> str:
 def summary(ctx: Context, poll: Poll, tally: Tally, language: str) -> str:
     """The numbers as a text, for whoever asked."""
     details, status = _lines(ctx, poll, tally, language)
-    return "\n".join([f"📊 #{poll.id} {shown(poll.question.text)}", *details, *status])
+    return "\n".join([f"📊 #{poll.id} {panel.safe(poll.question.text)}", *details, *status])
