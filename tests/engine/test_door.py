@@ -111,3 +111,12 @@ async def test_what_is_answered_with_errors_is_done(engine: Engine) -> None:
     assert await door.accept(batch) == [FieldErrors({"text": "too long"}), Accepted()]  # brought twice, stored once
     assert await engine.read(lambda work: work.inbox.counts()) == {"new": 1, "done": 1}
     assert remembered == [deleted(2)]
+
+
+async def test_whoever_routes_is_woken(engine: Engine) -> None:
+    woken = asyncio.Event()
+    engine.store.listen("inbox", woken.set)
+    door = Door(engine.store, engine.clock, accepted, lambda *_: None)
+    await door.accept([incoming(1, deleted(1))])
+    async with asyncio.timeout(DEADLINE):
+        await woken.wait()
