@@ -130,6 +130,8 @@ class FormSubmitted:
     reply: ReplyHandle = field(default_factory=dict)
     member_roles: tuple[str, ...] = ()
     locale: str | None = None
+    joined_at: float | None = None
+    created_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

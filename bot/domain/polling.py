@@ -148,10 +148,11 @@ def close(poll: Poll, now: float) -> Poll | Refused:
 
 
 def cancel(poll: Poll, now: float) -> Poll | Refused:
-    """It is called off, or its preview is thrown away: no result."""
+    """It is called off, or its preview is thrown away (then it never opens): no result."""
     if poll.state in {State.CLOSED, State.CANCELLED}:
         return _stands(poll)
-    return replace(poll, state=State.CANCELLED, closed_at=now)
+    opens_at = 0.0 if poll.state is State.PREVIEW else poll.opens_at
+    return replace(poll, state=State.CANCELLED, opens_at=opens_at, closed_at=now)
 
 
 def extend(poll: Poll, until: float, now: float) -> Poll | Refused:

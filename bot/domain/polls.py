@@ -161,6 +161,11 @@ class Poll:
     revealed: bool = False
     """A host has shown a hidden poll's results after its end, or it never hid any."""
 
+    @property
+    def discarded(self) -> bool:
+        """It never was more than a preview: nobody but its maker is to know of it."""
+        return self.state is State.CANCELLED and not self.opens_at
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from bot.chat.events import CommandInvoked
 from bot.domain.roles import Action, may
@@ -65,10 +66,7 @@ def invoked(ctx: Context, event: CommandInvoked) -> None:
     elif command.action is not None and event.private:
         say(ctx, asker, "command.private", name=command.name)
     else:
-        told = CommandInvoked(
-            event.channel, event.member, event.member_name, command.name, text.strip(), event.reply, locale=event.locale
-        )
-        command.run(ctx, told)
+        command.run(ctx, replace(event, name=command.name, text=text.strip()))
 
 
 def find_draft(ctx: Context, asker: Asker, text: str, name: str) -> tuple[StoredDraft, str] | None:

@@ -171,7 +171,9 @@ def open_now(ctx: Context, name: str) -> None:
         return
     opened = polling.open(poll, ctx.now)
     if isinstance(opened, Refused):
-        log.error("poll %d cannot be opened: %s", poll.id, opened.why)
+        log.warning("poll %d cannot be opened any more: %s", poll.id, opened.why)
+        cancel(ctx, poll, "")
+        posting.tell_team(ctx, "poll.not_opened", {"number": poll.id})
         return
     ctx.work.polls.swap(poll, opened)
     ctx.work.polls.log(poll.id, ctx.now, "", "open")

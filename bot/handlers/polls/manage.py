@@ -81,7 +81,8 @@ def _form_errors(ctx: Context, event: FormSubmitted, button: Pressed) -> Mapping
     found = asked if isinstance(asked, Refused) else asking.build(ctx, asker, asked)
     if not isinstance(found, Refused):
         return {}
-    field = {"time_unclear": "ends"}.get(found.why, "options" if event.values.get("options") else "question")
+    others = "options" if event.values.get("options") else "question"
+    field = "ends" if found.why in {"time_unclear", "too_long"} else others
     return {field: ctx.desk.texts.say(language_of(ctx, asker), f"poll.refused.{found.why}", **dict(found.args))}
 
 
@@ -160,7 +161,7 @@ def _follow(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
 def _manage(ctx: Context, asker: Asker, word: str, rest: str) -> None:
     number, _, rest = rest.strip().lstrip("#").partition(" ")
     poll = ctx.work.polls.get(int(number)) if number.isdecimal() and len(number) <= 15 else None
-    if poll is None or poll.state is State.PREVIEW:
+    if poll is None or poll.state is State.PREVIEW or poll.discarded:
         say(ctx, asker, "poll.no_such")
     elif word not in FOR_ALL and not may_run(ctx, asker, poll):
         say(ctx, asker, "poll.not_yours")
@@ -171,7 +172,10 @@ def _manage(ctx: Context, asker: Asker, word: str, rest: str) -> None:
 def _list(ctx: Context, asker: Asker, rest: str) -> None:
     language, before = language_of(ctx, asker), rest.strip().lstrip("#")
     start = int(before) if before.isdecimal() and len(before) <= 15 else 0
-    polls = ctx.work.polls.page(LISTED, PER_PAGE + 1, start)
+    polls: list[Poll] = []
+    while len(polls) <= PER_PAGE and (page := ctx.work.polls.page(LISTED, PER_PAGE + 1, start)):
+        polls += [poll for poll in page if not poll.discarded]
+        start = page[-1].id
     if not polls:
         say(ctx, asker, "poll.list.empty")
         return
@@ -247,7 +251,7 @@ def _results(ctx: Context, asker: Asker, poll: Poll, rest: str) -> None:
     if poll.question.hidden and poll.state is not State.CLOSED:
         say(ctx, asker, "poll.refused.hidden")
         return
-    tally = tally_of(ctx, poll)
+    tally = tally_of(ctx, poll, ranked=True)
     tell(ctx, asker, results.summary(ctx, poll, tally, language_of(ctx, asker)))
 
 
@@ -312,7 +316,8 @@ def _history(ctx: Context, asker: Asker, poll: Poll, rest: str) -> None:
         what = texts.say(language, f"poll.log.{one.what}") if texts.has(f"poll.log.{one.what}") else one.what
         who = safe(one.who) or "Herald"
         lines.append(f"{said(one.at, zone, language)} · {who} · {what} {safe(one.detail)}".rstrip())
-    tell(ctx, asker, "\n".join(lines[-30:]))
+    lines = lines[-30:] + [texts.say(language, key, **values) for key, values in results.signs(ctx, poll)]
+    tell(ctx, asker, "\n".join(lines))
 
 
 VERBS: Mapping[str, Verb] = {

@@ -76,12 +76,11 @@ def _barred(ctx: Context, poll: Poll, event: ButtonPressed | FormSubmitted) -> R
     limits = poll.question.restrictions
     if not limits.any:
         return None
-    since = event.joined_at if isinstance(event, ButtonPressed) else None
+    since = event.joined_at
     if since is None and limits.member_seconds:
         since = ctx.work.comments.first_seen(event.member)
-    made = event.created_at if isinstance(event, ButtonPressed) else None
     holds = _holds(ctx, limits.role, event.member_roles, event.member) if limits.role else None
-    refused = ballots.allowed(limits, Facts(holds, since, made), ctx.now)
+    refused = ballots.allowed(limits, Facts(holds, since, event.created_at), ctx.now)
     if refused is not None and (voter := voter_of(ctx, poll, event.member, "refusal")):
         ctx.work.polls.refuse(poll.id, refused.why, voter)
     return refused
@@ -165,11 +164,11 @@ def tell_mine(ctx: Context, asker: Asker, poll: Poll) -> None:
     """What is kept of somebody's vote, privately."""
     language, say_text = language_of(ctx, asker), ctx.desk.texts.say
     voter = voter_of(ctx, poll, asker.member)
-    if voter is None:
-        private_text = say_text(language, "poll.mine.destroyed", number=poll.id)
-        private(ctx, asker, poll, private_text)
+    if voter is None:  # no key: there is none before a poll opens either
+        gone = say_text(language, "poll.mine.destroyed", number=poll.id)
+        private(ctx, asker, poll, gone if poll.opened_at else say_text(language, "poll.mine.none"))
         return
-    choice = ctx.work.ballots.get(poll.id, voter)
+    choice = _choice_of(ctx, poll, voter, asker.member)
     if not choice:
         text = say_text(language, "poll.mine.none")
     else:
@@ -178,6 +177,16 @@ def tell_mine(ctx: Context, asker: Asker, poll: Poll) -> None:
         if poll.question.anonymous:
             text += "\n" + say_text(language, "poll.mine.token", token=voter)
     private(ctx, asker, poll, text)
+
+
+def _choice_of(ctx: Context, poll: Poll, voter: str, member: Member) -> tuple[int, ...]:
+    """What somebody's ballot holds. Those of polls that are over keep the names they had, whoever is linked since."""
+    choice = ctx.work.ballots.get(poll.id, voter)
+    if choice or poll.question.anonymous or poll.state is State.OPEN:
+        return choice
+    names = {str(one) for one in ctx.work.links.members_of(voter)}
+    found = ctx.work.ballots.of_any(poll.id, {str(member)}) or ctx.work.ballots.of_any(poll.id, names)
+    return found.choice if found else ()
 
 
 def voted(ctx: Context, event: PollVoted) -> None:

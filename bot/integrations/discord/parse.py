@@ -213,6 +213,8 @@ def _form(d: Json, channel: Channel, member: Member, name: str) -> FormSubmitted
         reply=_handle(d),
         member_roles=snowflakes(mapping(d, "member"), "roles"),
         locale=text(d, "locale") or None,
+        joined_at=seconds(mapping(d, "member"), "joined_at"),
+        created_at=seconds_of(member.user_id),
     )
 
 

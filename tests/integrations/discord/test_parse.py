@@ -213,6 +213,9 @@ def test_a_press_says_how_old_account_and_membership_are() -> None:
     event = parse(interaction(3, data, message=below))
     assert isinstance(event, ButtonPressed)
     assert event.joined_at is None
+    event = parse(interaction(5, {"custom_id": "f", "components": []}, member=member))
+    assert isinstance(event, FormSubmitted)
+    assert (event.joined_at, event.created_at) == (1430029616.936, 1432923124.196)
 
 
 def test_a_form_in_rows_and_under_labels() -> None:

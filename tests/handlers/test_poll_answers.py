@@ -1,0 +1,140 @@
+"""What people are told of polls when they ask: no more than they may know, and nothing that is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.chat.events import FormSubmitted
+from bot.chat.messages import OpenForm
+from bot.domain.polls import State
+
+from .house import channel, member
+from .polltable import Polls
+
+
+async def test_an_open_quiz_keeps_its_answer(polls: Polls) -> None:
+    number = await polls.ask('quiz 2 explain "Leaves are oxidised" "Black tea is" "raw" "rolled"')
+    await polls.vote(1, "lin")
+    right = polls.house.told("poll.result.right", name="rolled", count=0)
+    await polls.house.command("poll", f"results {number}", who="mei")
+    told = polls.house.notices("mei")[-1]
+    assert right not in told and "oxidised" not in told
+    await polls.close(number)
+    await polls.house.command("poll", f"results {number}", who="mei")
+    told = polls.house.notices("mei")[-1]
+    assert right in told and "oxidised" in told
+
+
+async def test_the_results_of_a_ranked_poll_name_who_wins_by_all_preferences(polls: Polls) -> None:
+    number = await polls.ask('ranked "Tea?" "Green" "Black" "White"')
+    ballots = {"a": (1,), "b": (1,), "c": (1,), "d": (2,), "e": (2,), "f": (3, 2), "g": (3, 2)}
+    for who, ranking in ballots.items():
+        for option in ranking:
+            await polls.vote(option, who)
+    await polls.house.command("poll", f"results {number}", who="lin")
+    assert "🏆 Black" in polls.house.notices("lin")[-1]
+    await polls.close(number)
+    assert "🏆 Black" in "\n".join(polls.result().status)
+    await polls.house.command("poll", f"results {number}", who="lin")
+    assert "🏆 Black" in polls.house.notices("lin")[-1]
+
+
+async def test_where_all_abstain_nobody_says_that_nobody_voted(polls: Polls) -> None:
+    number = await polls.ask('consent "Shall we meet on Sundays?"')
+    await polls.vote(3, "lin")
+    await polls.close(number)
+    assert polls.house.told("poll.result.none") not in polls.result().status
+    assert polls.house.told("poll.result.undecided") in polls.result().status
+
+
+async def test_a_poll_that_has_not_opened_is_not_called_closed(polls: Polls) -> None:
+    number = await polls.ask('anonymous "Raise?" "Yes" "No" starts 1h')
+    await polls.house.command("poll", f"mine {number}", who="lin")
+    assert polls.house.notices("lin")[-1] == polls.house.told("poll.mine.none")
+
+
+async def test_whoever_linked_accounts_after_the_end_still_finds_their_vote(polls: Polls) -> None:
+    number = await polls.ask('"Tea?" "Green" "Black"')
+    await polls.vote(2, "lin")
+    await polls.close(number)
+    house, counted = polls.house, polls.house.told("poll.mine.counted", choice="Black", count=1)
+    code = "".join(sign for sign in await _code(polls, "lin") if sign.isdigit())[:6]
+    await house.command("link", f"{code}", "discord", "lin")
+    await house.command("link", f"{code} yes", "discord", "lin")
+    await house.command("poll", f"mine {number}", who="lin")
+    assert house.notices("lin")[-1] == counted
+    await house.command("poll", f"mine {number}", "discord", "mei")
+    assert house.notices("mei", "discord")[-1] == house.told("poll.mine.none")
+
+
+async def _code(polls: Polls, who: str) -> str:
+    await polls.house.command("link", "", who=who)
+    return polls.house.notices(who)[-1]
+
+
+async def test_what_was_discarded_is_nowhere(polls: Polls) -> None:
+    await polls.preview('"Secret?" "Yes" "No"')
+    await polls.press("discard", "ana")
+    await polls.house.command("poll", "list", who="lin")
+    assert polls.house.notices("lin")[-1] == polls.house.told("poll.list.empty")
+    for word in ("results 1", "mine 1", "again 1", "history 1"):
+        await polls.house.command("poll", word)
+        assert polls.house.notices("ana")[-1] == polls.house.told("poll.no_such")
+
+
+async def test_a_poll_that_was_called_off_stays_in_the_list(polls: Polls) -> None:
+    number = await polls.ask('"Tea?" "Green" "Black"')
+    await polls.house.command("poll", f"cancel {number}")
+    await polls.house.command("poll", "list", who="lin")
+    assert f"#{number} " in polls.house.notices("lin")[-1]
+
+
+async def test_no_form_opens_where_no_poll_can_be_made(polls: Polls) -> None:
+    opened = await polls.house.command("poll", "", channel=channel("slack", "dm"), private=True)
+    assert not isinstance(opened, OpenForm)
+    assert ("en", "command.private") in polls.house.texts.said
+
+
+async def test_a_preview_is_not_shown_of_what_cannot_be_published(polls: Polls) -> None:
+    await polls.preview('"Tea?" "Green" "Black" ends 60d')
+    assert polls.house.notices("ana")[-1] == polls.house.told("poll.refused.too_long", days=31)
+
+
+async def test_whoever_may_vote_may_also_add_an_option(polls: Polls) -> None:
+    number = await polls.ask('open account 30d member 7d "Where?" "Hangzhou"', "discord")
+    long_ago, room = polls.house.clock.at - 90 * 86400, channel("discord", "community")
+    added = FormSubmitted(
+        room, member("discord", "lin"), "Lin", polls.offered("add", "discord"), {"text": "Online"}, {"handle": "h"},
+        joined_at=long_ago, created_at=long_ago,
+    )  # fmt: skip
+    await polls.house.hear(added)
+    assert polls.house.notices("lin", "discord")[-1] == polls.house.told("poll.add.done")
+    young = replace(added, member=member("discord", "mei"), values={"text": "Chengdu"}, created_at=polls.house.clock.at)
+    await polls.house.hear(young)
+    assert polls.house.notices("mei", "discord")[-1] == polls.house.told("poll.refused.account_age", days=30)
+    assert len((await polls.poll(number)).question.options) == 2
+
+
+async def test_a_poll_whose_time_went_by_is_called_off_and_the_team_hears_of_it(polls: Polls) -> None:
+    await polls.preview('anonymous "Tea?" "Green" "Black" starts 1h ends tomorrow 18:00')
+    await polls.confirm()
+    number = (await polls.newest()).id
+    polls.house.clock.at += 5 * 86400
+    await polls.house.settle()
+    poll = await polls.poll(number)
+    assert poll.state is State.CANCELLED
+    assert polls.house.cards("slack") == {}
+    assert any(polls.house.told("poll.not_opened", number=number) in line for line in polls.lines())
+    await polls.house.advance(70)
+    assert polls.house.desk.keys.find(poll.name) is None
+
+
+async def test_only_votes_that_count_are_reported(polls: Polls) -> None:
+    number = await polls.ask('"Tea?" "Green" "Black"', "discord")
+    now = polls.house.clock.at
+    await polls.vote(1, "lin", "discord", created_at=now - 100)
+    await polls.vote(1, "lin", "discord", created_at=now - 100)
+    await polls.vote(1, "mei", "discord", created_at=now - 100)
+    await polls.close(number)
+    (line,) = {line for line in polls.lines() if "⚠️" in line}
+    assert "mei" in line and "lin" not in line
