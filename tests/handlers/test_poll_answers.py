@@ -138,3 +138,35 @@ async def test_only_votes_that_count_are_reported(polls: Polls) -> None:
     await polls.close(number)
     (line,) = {line for line in polls.lines() if "⚠️" in line}
     assert "mei" in line and "lin" not in line
+
+
+async def test_results_are_told_of_polls_that_have_some(polls: Polls) -> None:
+    later = await polls.ask('"Surprise?" "A party" "A trip" starts 1h')
+    await polls.house.command("poll", f"results {later}", who="lin")
+    assert polls.house.notices("lin")[-1] == polls.house.told("poll.refused.not_open")
+    for flag in ("", "hidden"):
+        number = await polls.ask(f'"Tea?" "Green" "Black" {flag}')
+        await polls.vote(1, "lin")
+        await polls.house.command("poll", f"cancel {number}")
+        await polls.house.command("poll", f"results {number}", who="lin")
+        assert polls.house.notices("lin")[-1] == polls.house.told("poll.cancelled")
+
+
+async def test_a_card_offers_no_taking_back_where_votes_are_final(polls: Polls) -> None:
+    for kind in ("single", "limit 2", "ranked"):
+        for flag in ("", "fixed"):
+            await polls.ask(f'"Tea?" "Green" "Black" "White" {kind} {flag}')
+            text = "\n".join(polls.card().status)
+            assert (polls.house.told("poll.fixed") in text) is bool(flag)
+            assert ("again" in text) is not bool(flag)
+
+
+async def test_a_follow_up_finds_rooms_however_they_are_written(polls: Polls) -> None:
+    named, room = polls.house.desk.named, channel("slack", "community")
+    assert isinstance(named, dict)
+    del named["slack/community"]
+    named["slack/TeaRoom"] = room
+    number = await polls.ask('"Tea?" "Green" "Black"', room="community")
+    await polls.house.command("poll", f"again {number}")
+    poll = await polls.newest()
+    assert poll.id != number and poll.channels == (room,)

@@ -156,6 +156,7 @@ COMPOSED = {
     "help.{}": {command.summary.partition(".")[2] for command in make_registry().commands.values()},
     "manifest.discord.{}": {"intents", "scopes", "permissions", "http"},
     "poll.how.{}": {kind.value for kind in Kind},
+    "poll.once.{}": {"single", "multiple", "ranked"},
     "poll.kind.{}": {kind.value for kind in Kind},
     "poll.state.{}": {state.value for state in manage.LISTED},
     "poll.sees.{}": {"anonymous", "named"},

@@ -15,7 +15,7 @@ from bot.engine.registry import Control, Pressed, Registry
 from bot.handlers.context import Asker, Context, language_of, say, tell, zone_of
 from bot.handlers.payloads import new_id
 from bot.handlers.polls import asking, drafted, life, posting, results, voting
-from bot.handlers.polls.panel import safe, tally_of
+from bot.handlers.polls.panel import results_visible, safe, tally_of
 from bot.locales.times import read_time, said
 
 PER_PAGE = 10
@@ -248,7 +248,13 @@ def _changed(ctx: Context, asker: Asker, before: Poll, after: Poll, what: str, d
 
 
 def _results(ctx: Context, asker: Asker, poll: Poll, rest: str) -> None:
-    if poll.question.hidden and poll.state is not State.CLOSED:
+    if poll.state is State.CANCELLED:
+        say(ctx, asker, "poll.cancelled")
+        return
+    if poll.state is State.SCHEDULED:
+        say(ctx, asker, "poll.refused.not_open")
+        return
+    if not results_visible(poll):
         say(ctx, asker, "poll.refused.hidden")
         return
     tally = tally_of(ctx, poll, ranked=True)
@@ -283,7 +289,7 @@ def _again(ctx: Context, asker: Asker, poll: Poll, rest: str) -> None:
 
 def _places(ctx: Context, poll: Poll) -> tuple[str, ...]:
     mine = {(one.platform, one.channel_id) for one in poll.channels}
-    return tuple(name for name, one in ctx.desk.named.items() if (one.platform, one.channel_id) in mine)
+    return tuple(name.lower() for name, one in ctx.desk.named.items() if (one.platform, one.channel_id) in mine)
 
 
 def _mine(ctx: Context, asker: Asker, poll: Poll, rest: str) -> None:

@@ -19,6 +19,8 @@ BAR = 10
 ROOM, TITLE_ROOM, OPTIONS_ROOM, BAR_ROOM = 3900, 620, 2200, 30
 """What a card, its question, its options and the bar of one may weigh (`domain.text.weigh`): 4096 is what the
 tightest platform takes. Options stand whole on their buttons."""
+_TAKEN_BACK = frozenset({Kind.SINGLE, Kind.MULTIPLE, Kind.RANKED})
+"""Kinds that are told how a vote is taken back, unless votes are final."""
 _SINGULAR = frozenset({Kind.SINGLE, Kind.QUIZ, Kind.CONSENT, Kind.OPEN, Kind.RATING})
 
 
@@ -127,8 +129,11 @@ def _standing(ctx: Context, poll: Poll, view: View, voters: int) -> list[str]:
 def about(ctx: Context, poll: Poll, view: View) -> list[str]:
     """How it is answered, who may, and who can see what."""
     texts, question, language = ctx.desk.texts, poll.question, view.language
-    lines = [texts.say(language, f"poll.how.{question.kind.value}", count=question.limit, stars=STARS)]
-    if question.fixed and question.kind is not Kind.QUIZ:
+    final = question.fixed and question.kind is not Kind.QUIZ
+    kind = question.kind.value
+    how = f"poll.once.{kind}" if final and question.kind in _TAKEN_BACK else f"poll.how.{kind}"
+    lines = [texts.say(language, how, count=question.limit, stars=STARS)]
+    if final:
         lines.append(texts.say(language, "poll.fixed"))
     limits = question.restrictions
     if limits.role:
