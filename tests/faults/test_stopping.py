@@ -14,6 +14,8 @@ PLATFORMS = ("telegram", "slack", "discord")
 ANSWERING = {"telegram": "/sendMessage", "slack": "chat.postMessage", "discord": "message_reference"}
 WISHES = {"review": {"undo_seconds": 0, "card_lines": False}}
 REPLIES = 2
+AHEAD = 0.5
+"""Seconds from writing down that a request is about to be made to its being made, also on a busy machine."""
 STATES = "SELECT reply_to, state FROM outbox WHERE kind = 'reply'"
 SENDING = "SELECT count(*) FROM outbox WHERE kind = 'reply' AND state = 'sending'"
 
@@ -36,6 +38,7 @@ async def approved_while(world: World, kind: str, **fault: float) -> list[str]:
         for card in cards:
             group.create_task(world.click(card, "approve"))
         await until("replies are being sent", lambda: world.count(SENDING))
+    await asyncio.sleep(AHEAD)
     return asked
 
 

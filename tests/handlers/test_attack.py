@@ -69,6 +69,9 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Any:
     handler, root = _Lines(), logging.getLogger()
     for name in logs.QUIET:
         monkeypatch.setattr(logging.getLogger(name), "level", logging.WARNING)
+    for name in ("herald", "herald.polls"):  # other tests may have made them quiet
+        monkeypatch.setattr(logging.getLogger(name), "level", logging.NOTSET)
+        monkeypatch.setattr(logging.getLogger(name), "disabled", False)
     before = root.level
     root.setLevel(logging.DEBUG)
     root.addHandler(handler)
