@@ -36,8 +36,13 @@ _GIVEN = {Kind.RATING: STARS, Kind.CONSENT: ABSTAIN}
 
 
 def tidy(text: str) -> str:
-    """A text in one line: runs of white space are one space, composed characters are one (NFC)."""
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    """A text in one line: runs of white space are one space, composed characters are one (NFC).
+
+    Controls and halves of characters, which nobody types and not every database and file can hold, are left out.
+    """
+    typed = unicodedata.normalize("NFC", text)
+    kept = "".join(one for one in typed if one.isspace() or unicodedata.category(one) not in {"Cc", "Cs"})
+    return " ".join(kept.split())
 
 
 def alike(text: str) -> str:

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 
 from bot.chat.events import ButtonPressed, CommandInvoked, FormSubmitted, ReplyHandle
 from bot.chat.messages import Button
+from bot.chat.moments import inert
 from bot.chat.ports import Capabilities
 from bot.domain.delivery import Urgency
 from bot.domain.places import Channel, Member
 from bot.domain.review import Rules
 from bot.domain.roles import Role
 from bot.domain.text import Units
+from bot.drafting.characters import visible
 from bot.engine.registry import Registry
 from bot.handlers.payloads import Signer, new_id
 from bot.locales import Catalogue, Value, choose
@@ -125,8 +127,8 @@ class Asker:
 
     @staticmethod
     def of(event: ButtonPressed | FormSubmitted | CommandInvoked) -> Asker:
-        """Whoever is behind this event."""
-        return Asker(event.member, event.member_name, event.channel, event.reply, event.locale)
+        """Whoever is behind this event. Their name stands beside our words: what cannot be seen of it is marked."""
+        return Asker(event.member, visible(inert(event.member_name)), event.channel, event.reply, event.locale)
 
 
 def language_of(ctx: Context, asker: Asker) -> str:

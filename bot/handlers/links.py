@@ -32,6 +32,8 @@ SECONDS = 600.0
 """How long a code is valid, and for how long a wrong one is held against whoever typed it."""
 TRIES = 5
 """So many wrong codes within that time, and no other is looked at: there are a million of them."""
+ALL_TRIES = 200
+"""So many wrong codes of all members together: somebody with many accounts is guessing, and nobody's is looked at."""
 WORD = "link"
 _CODE = re.compile("[0-9]{6}")
 _YES = frozenset({"yes", "y", "ok", "是", "确认", "同意", "好"})
@@ -56,10 +58,15 @@ def _link(ctx: Context, event: CommandInvoked) -> None:
         _show_code(ctx, asker)
     elif not _CODE.fullmatch(code):
         say(ctx, asker, "command.usage", usage="/link 123456")
-    elif ctx.work.links.misses(asker.member, ctx.now - SECONDS) >= TRIES:
+    elif _guessed(ctx, asker):
         say(ctx, asker, "link.blocked", minutes=round(SECONDS / 60))
     elif not _typed(ctx, asker, code, agreed):
         ctx.work.links.missed(asker.member, ctx.now)
+
+
+def _guessed(ctx: Context, asker: Asker) -> bool:
+    since, misses = ctx.now - SECONDS, ctx.work.links.misses
+    return misses(asker.member, since) >= TRIES or misses(None, since) >= ALL_TRIES
 
 
 def _confirmed(ctx: Context, event: ButtonPressed, button: Pressed) -> None:

@@ -47,23 +47,24 @@ def person_in(ctx: Context, poll: Poll, member: Member) -> str:
 
     A ballot that moved in the moment in which two members are linked would be known for theirs.
     """
-    return ctx.work.facts.get(_as(poll) + str(member)) or ctx.work.links.person_of(member)
+    return ctx.work.facts.get(as_prefix(poll) + str(member)) or ctx.work.links.person_of(member)
 
 
 def keep_persons(ctx: Context, poll: Poll, members: Iterable[Member]) -> None:
     """Before members are linked or parted: in this open anonymous poll they stay who they are."""
     for member in members:
-        if ctx.work.facts.get(_as(poll) + str(member)) is None:
-            ctx.work.facts.set(_as(poll) + str(member), ctx.work.links.person_of(member))
+        if ctx.work.facts.get(as_prefix(poll) + str(member)) is None:
+            ctx.work.facts.set(as_prefix(poll) + str(member), ctx.work.links.person_of(member))
 
 
 def forget_persons(ctx: Context, poll: Poll) -> None:
     """The poll is over."""
-    for name in ctx.work.facts.beginning(_as(poll)):
-        ctx.work.facts.forget(_as(poll) + name)
+    for name in ctx.work.facts.beginning(as_prefix(poll)):
+        ctx.work.facts.forget(as_prefix(poll) + name)
 
 
-def _as(poll: Poll) -> str:
+def as_prefix(poll: Poll) -> str:
+    """What the names of those facts about voters begin with that are forgotten when an anonymous poll is over."""
     return f"poll:{poll.name}:as:"
 
 

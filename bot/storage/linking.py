@@ -110,8 +110,10 @@ class Links:
         """A member typed a code that does not exist."""
         self._connection.execute(insert(link_tries).values(member=str(member), at=now))
 
-    def misses(self, member: Member, since: float) -> int:
-        """How often they did since then; what lies before is forgotten, for everybody."""
+    def misses(self, member: Member | None, since: float) -> int:
+        """How often they did since then, or all members together; what lies before is forgotten, for everybody."""
         self._connection.execute(sa.delete(link_tries).where(link_tries.c.at <= since))
-        query = sa.select(sa.func.count()).select_from(link_tries).where(link_tries.c.member == str(member))
+        query = sa.select(sa.func.count()).select_from(link_tries)
+        if member is not None:
+            query = query.where(link_tries.c.member == str(member))
         return int(self._connection.execute(query).scalar_one())

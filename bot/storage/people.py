@@ -82,6 +82,12 @@ class Prompts:
         )
         return int(self._connection.execute(query.returning(prompts.c.id)).scalar_one())
 
+    def waiting(self, channel: Channel, member: Member, since: float) -> int:
+        """How many prompts of this member's in this channel, planned since then, are not answered."""
+        mine = (prompts.c.platform == channel.platform, prompts.c.channel_id == channel.channel_id)
+        query = sa.select(sa.func.count()).select_from(prompts).where(*mine, prompts.c.member == str(member))
+        return int(self._connection.execute(query.where(prompts.c.created_at > since)).scalar_one())
+
     def posted(self, prompt_id: int, message_id: str) -> None:
         """The platform has taken it as this message."""
         self._connection.execute(sa.update(prompts).where(prompts.c.id == prompt_id).values(message_id=message_id))

@@ -25,6 +25,8 @@ from bot.locales.times import next_time, read_rule, read_time, said
 from bot.storage.outbox import Delivery, Order
 
 PREVIEW = "poll_preview"
+MAX_PROMPTS, PROMPTS_SECONDS = 3, 60.0
+"""Everybody in the room sees a prompt: nobody is sent more within this time without answering one."""
 KINDS = (Kind.SINGLE, Kind.MULTIPLE, Kind.RANKED, Kind.RATING, Kind.QUIZ, Kind.CONSENT, Kind.OPEN)
 """In the order of the form."""
 
@@ -263,6 +265,9 @@ def from_form(event: FormSubmitted) -> Asked | Refused:
 
 def ask_by_message(ctx: Context, asker: Asker, payload: str, key: str, reply_to: str | None, **args: Value) -> None:
     """Ask by message where forms do not open: the person answers by replying to it."""
+    if ctx.work.prompts.waiting(asker.channel, asker.member, ctx.now - PROMPTS_SECONDS) >= MAX_PROMPTS:
+        say(ctx, asker, "poll.form.waits")
+        return
     language = language_of(ctx, asker)
     number = ctx.work.prompts.add(asker.channel, asker.member, payload, "text", ctx.now)
     text = ctx.desk.texts.say(language, key, name=asker.name, **args)

@@ -99,6 +99,8 @@ def _confirm(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
     if not may_run(ctx, asker, poll):
         say(ctx, asker, "poll.not_yours")
         return
+    if not asking.may_ask(ctx, asker):  # its maker may have lost the right since
+        return
     at_once = poll.opens_at <= ctx.now
     poll_now = replace(poll, closes_at=ctx.now + poll.lasts) if at_once and poll.lasts else poll
     after = polling.confirm(poll_now, ctx.now)
@@ -154,7 +156,7 @@ def _follow(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
     asker, poll = Asker.of(event), ctx.work.polls.named(button.view)
     if poll is None:
         say(ctx, asker, "review.invalid_button")
-    elif asking.may_ask(ctx, asker):
+    else:
         _again(ctx, asker, poll, "")
 
 
@@ -274,6 +276,8 @@ def _export(ctx: Context, asker: Asker, poll: Poll, rest: str) -> None:
 
 def _again(ctx: Context, asker: Asker, poll: Poll, rest: str) -> None:
     """The same question once more, with other times and places where they are given."""
+    if not asking.may_ask(ctx, asker):
+        return
     asked = read(f'"?" "1" "2" {rest}')
     if isinstance(asked, Refused):
         asking.refuse(ctx, asker, asked)

@@ -7,6 +7,8 @@ import csv
 import io
 import json
 import logging
+import re
+import unicodedata
 from collections.abc import Collection, Mapping
 
 from bot.charts import chart
@@ -15,6 +17,7 @@ from bot.domain.delivery import Urgency
 from bot.domain.polls import Kind, Poll, State
 from bot.domain.tally import Tally, split
 from bot.domain.text import cut, fit
+from bot.drafting.characters import strip_invisible
 from bot.engine.registry import Act, Create, Nothing, Registry
 from bot.handlers.context import Context
 from bot.handlers.payloads import new_id
@@ -218,8 +221,14 @@ def table(poll: Poll, tally: Tally, ballots: list[tuple[str, tuple[int, ...]]]) 
     return out.getvalue().encode("utf-8-sig")
 
 
+_FORMULA = re.compile(r"(?:^|(?<=;))(?=\s*[=+\-@\u2212])")
+"""Where a spreadsheet may begin to compute; some take semicolons for the ends of cells, quoted or not."""
+
+
 def _cell(text: str) -> str:
-    return f"'{text}" if text[:1] in "=+-@\t\r" else text
+    """The text, marked as one where it looks like a formula (also in wide signs, or behind unseen ones)."""
+    plain = unicodedata.normalize("NFKC", strip_invisible(text))
+    return text if not _FORMULA.search(plain) else "'" + text.replace(";", ";'").replace("；", "；'")
 
 
 def summary(ctx: Context, poll: Poll, tally: Tally, language: str) -> str:

@@ -22,10 +22,12 @@ from bot.handlers.context import Asker, Context, language_of, say, tell
 from bot.handlers.polls import posting
 from bot.handlers.polls.asking import ask_by_message
 from bot.handlers.polls.panel import choice_label, safe
-from bot.handlers.secrecy import person_in, tell_sealed
+from bot.handlers.secrecy import as_prefix, person_in, tell_sealed
 from bot.storage.timers import Timer
 
 EARLY, EARLY_SECONDS, EARLY_TRIES = "poll_early", 2.0, 30
+MAX_ADDED = 3
+"""Options that one member may add to a poll, so that room is left for others'."""
 YOUNG = 7 * 86400.0
 """Seconds: accounts younger than this are told to the host."""
 
@@ -124,7 +126,7 @@ def answer(ctx: Context, asker: Asker, poll: Poll, outcome: tuple[int, ...] | Re
     """Tell a voter privately what became of it."""
     language = language_of(ctx, asker)
     if isinstance(outcome, Refused):
-        args = dict(outcome.args)
+        args = {name: safe(value) if isinstance(value, str) else value for name, value in outcome.args.items()}
         text = ctx.desk.texts.say(language, f"poll.refused.{outcome.why}", **args)
     elif not outcome:
         text = ctx.desk.texts.say(language, "poll.vote.taken_back")
@@ -282,6 +284,21 @@ def add_errors(ctx: Context, event: FormSubmitted, button: Pressed) -> dict[str,
     return {"text": ctx.desk.texts.say(language, f"poll.refused.{found.why}", **dict(found.args))}
 
 
+def _one_more(ctx: Context, poll: Poll, member: Member) -> Refused | None:
+    """Count an option that somebody adds; why not, where they have added enough.
+
+    In an anonymous poll it is counted under a token, which is forgotten with the poll's key and leads to no ballot.
+    """
+    if not poll.question.anonymous:
+        added = sum(one.by == str(member) for one in poll.question.options)
+    else:
+        name = f"{as_prefix(poll)}added:{voter_of(ctx, poll, member, 'added')}"
+        added = int(ctx.work.facts.get(name) or 0)
+        if added < MAX_ADDED:
+            ctx.work.facts.set(name, str(added + 1))
+    return Refused("many_added", {"limit": MAX_ADDED}) if added >= MAX_ADDED else None
+
+
 def add_submitted(ctx: Context, event: FormSubmitted, button: Pressed) -> None:
     """A new option: shown at once, or put before the team."""
     asker, poll = Asker.of(event), ctx.work.polls.named(button.view)
@@ -291,6 +308,8 @@ def add_submitted(ctx: Context, event: FormSubmitted, button: Pressed) -> None:
     refused = polling.voting(poll, ctx.work.heard_at) or _barred(ctx, poll, event)
     by = "" if poll.question.anonymous else str(event.member)
     after = refused or polling.add(poll, event.values.get("text", ""), by, ctx.work.heard_at)
+    if not isinstance(after, Refused):
+        after = _one_more(ctx, poll, event.member) or after
     if isinstance(after, Refused):
         answer(ctx, asker, poll, after)
         return
