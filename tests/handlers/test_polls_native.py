@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from engine.platforms import Call, Recorder, do_it
 from engine.world import until
 
 from bot.chat.messages import NativePoll
 from bot.chat.ports import Refused
+from bot.domain.places import Channel
 
+from .house import channel
 from .polltable import Polls
 
 
@@ -107,3 +110,31 @@ async def test_a_native_poll_that_ends_by_itself_is_not_asked_to_end(polls: Poll
     await polls.house.advance(3600)
     ended = {name for name, one in polls.house.platforms.items() if any(call.what == "end_poll" for call in one.done)}
     assert ended == {"discord"}
+
+
+async def test_votes_that_were_missed_are_read_again_also_where_a_host_closes_it(polls: Polls) -> None:
+    number = await polls.ask('native "Tea?" "Green" "Black" ends 1h', "discord")
+    message = polls.posted(NativePoll, "discord")[0][0]
+    polls.house.platforms["discord"].native[message] = {"lin": (0,), "mei": (1,)}
+    await polls.close(number, "discord")
+    assert polls.counts(polls.result("discord")) == [1, 1]
+    assert (await polls.poll(number)).closed_at < (await polls.poll(number)).closes_at
+    await polls.close(number, "discord")
+    assert polls.house.notices("ana", "discord")[-1] == polls.house.told("poll.refused.closed")
+
+
+async def test_the_votes_of_several_rooms_are_read_again_at_the_same_time(
+    polls: Polls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(polls.house.desk.named, dict)
+    polls.house.desk.named["discord/tea"] = channel("discord", "tea")
+    await polls.ask('native "Tea?" "Green" "Black" ends 1h in discord/tea discord/community', "discord")
+    both = asyncio.Barrier(2)
+
+    async def votes(at: Channel, message_id: str, options: int) -> dict[str, tuple[int, ...]]:
+        await both.wait()
+        return {at.channel_id: (0,)}
+
+    monkeypatch.setattr(polls.house.platforms["discord"], "votes", votes)
+    await polls.house.advance(3600)
+    assert polls.counts(polls.result("discord")) == [2, 0]

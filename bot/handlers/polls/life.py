@@ -29,6 +29,7 @@ from bot.handlers.secrecy import SHRED
 from bot.locales import LANGUAGES, Catalogue, Value
 from bot.locales.times import next_time, said
 from bot.storage.keys import Keys
+from bot.storage.poll_posts import PollPost
 from bot.storage.store import Store
 from bot.storage.timers import Timer
 from bot.storage.work import Work
@@ -71,10 +72,14 @@ class Clerk:
         return lambda ctx: open_now(ctx, timer.key)
 
     async def closes(self, timer: Timer) -> Effect:
-        """No vote is taken any more. Native votes that were missed are read again first."""
-        poll = await self._poll(timer.key)
+        """No vote is taken any more. Native votes that were missed are read again first.
+
+        The timer is called as the poll is, with a bar and a name behind it where a host closes it before its time.
+        """
+        name, early, by = timer.key.partition("|")
+        poll = await self._poll(name)
         missed = await self._votes(poll) if poll is not None and poll.state is State.OPEN else []
-        return lambda ctx: _close(ctx, timer, missed)
+        return lambda ctx: _close_early(ctx, name, by, missed) if early else _close(ctx, name, missed)
 
     async def counts(self, timer: Timer) -> Effect:
         """The result is made and shown."""
@@ -130,22 +135,22 @@ class Clerk:
     async def _votes(self, poll: Poll) -> list[tuple[int, PollVoted]]:
         """The present votes of native posts whose platform can tell them, with the post's number."""
         posts = await self.store.read(lambda connection: Work(connection, 0.0).poll_posts.of(poll.id))
-        found: list[tuple[int, PollVoted]] = []
-        for post in posts:
-            platform: object = self.platforms.get(post.channel.platform)
-            if not (post.native and post.message_id and isinstance(platform, ReadsVotes)):
-                continue
-            try:
-                async with asyncio.timeout(REREAD_SECONDS):
-                    votes = await platform.votes(post.channel, post.message_id, len(poll.question.shown))
-            except (SendError, TimeoutError) as error:
-                log.warning("votes of poll %d could not be read again: %s", poll.id, error)
-                continue
-            tenant = post.channel.tenant or await self._tenant(poll, post.channel)
-            for user, options in votes.items():
-                member = Member(post.channel.platform, tenant, user)
-                found.append((post.id, PollVoted("", member, options)))
-        return found
+        found = await asyncio.gather(*(self._votes_in(poll, post) for post in posts))
+        return [vote for votes in found for vote in votes]
+
+    async def _votes_in(self, poll: Poll, post: PollPost) -> list[tuple[int, PollVoted]]:
+        platform: object = self.platforms.get(post.channel.platform)
+        if not (post.native and post.message_id and isinstance(platform, ReadsVotes)):
+            return []
+        try:
+            async with asyncio.timeout(REREAD_SECONDS):
+                votes = await platform.votes(post.channel, post.message_id, len(poll.question.shown))
+        except (SendError, TimeoutError) as error:
+            log.warning("votes of poll %d could not be read again: %s", poll.id, error)
+            return []
+        tenant = post.channel.tenant or await self._tenant(poll, post.channel)
+        name = post.channel.platform
+        return [(post.id, PollVoted("", Member(name, tenant, user), options)) for user, options in votes.items()]
 
     async def _tenant(self, poll: Poll, channel: Channel) -> str:
         """Which tenant a room that settings name by its id alone belongs to, by who was heard there."""
@@ -205,8 +210,8 @@ def _next(ctx: Context, poll: Poll) -> None:
     schedule(ctx, fresh)
 
 
-def _close(ctx: Context, timer: Timer, missed: list[tuple[int, PollVoted]]) -> None:
-    poll = ctx.work.polls.named(timer.key)
+def _close(ctx: Context, name: str, missed: list[tuple[int, PollVoted]]) -> None:
+    poll = ctx.work.polls.named(name)
     if poll is None or poll.state is not State.OPEN:
         return
     if poll.closes_at > ctx.now:  # it was extended meanwhile
@@ -225,6 +230,24 @@ def _take_missed(ctx: Context, poll: Poll, missed: list[tuple[int, PollVoted]]) 
         post, voter = ctx.work.poll_posts.get(number), voting.voter_of(ctx, poll, event.member)
         if post is not None and voter is not None and not ctx.work.ballots.get(poll.id, voter):
             voting.take_native(ctx, poll, voter, event, post.channel)
+
+
+def close_early(ctx: Context, poll: Poll, by: str) -> Refused | None:
+    """Close it before its time; at once, or as soon as the votes of native polls are read. Why not, if so."""
+    if not any(post.native for post in ctx.work.poll_posts.of(poll.id)):
+        return close_now(ctx, poll, by)
+    closed = polling.close(poll, ctx.now)
+    if isinstance(closed, Refused):
+        return closed
+    ctx.work.timers.set(CLOSES, f"{poll.name}|{by}", ctx.now)
+    return None
+
+
+def _close_early(ctx: Context, name: str, by: str, missed: list[tuple[int, PollVoted]]) -> None:
+    poll = ctx.work.polls.named(name)
+    if poll is not None and poll.state is State.OPEN:
+        _take_missed(ctx, poll, missed)
+        close_now(ctx, poll, by)
 
 
 def close_now(ctx: Context, poll: Poll, by: str) -> Refused | None:

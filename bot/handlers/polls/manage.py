@@ -195,7 +195,7 @@ def _list(ctx: Context, asker: Asker, rest: str) -> None:
 
 
 def _close(ctx: Context, asker: Asker, poll: Poll, rest: str) -> None:
-    refused = life.close_now(ctx, poll, asker.name)
+    refused = life.close_early(ctx, poll, asker.name)
     if refused:
         asking.refuse(ctx, asker, refused)
     else:
