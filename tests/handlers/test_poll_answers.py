@@ -170,3 +170,23 @@ async def test_a_follow_up_finds_rooms_however_they_are_written(polls: Polls) ->
     await polls.house.command("poll", f"again {number}")
     poll = await polls.newest()
     assert poll.id != number and poll.channels == (room,)
+
+
+async def test_an_option_of_a_member_can_be_taken_out_by_the_team_only(polls: Polls) -> None:
+    number = await polls.ask('open "Where?" "Hangzhou" "Chengdu"')
+    opened = await polls.press("add", "lin")
+    assert isinstance(opened, OpenForm)
+    await polls.submit(opened.form.payload, {"text": "Nowhere, you fools"}, who="lin")
+    await polls.live()
+    await polls.vote(3, "lin")
+    await polls.house.command("poll", f"drop {number} 3", who="lin")
+    assert polls.house.notices("lin")[-1] == polls.house.told("poll.not_yours")
+    for option, why in (("1", "own_option"), ("9", "no_option"), ("x", "no_option")):
+        await polls.house.command("poll", f"drop {number} {option}")
+        assert polls.house.notices("ana")[-1] == polls.house.told(f"poll.refused.{why}")
+    await polls.house.command("poll", f"移除 {number} #3")
+    assert polls.house.notices("ana")[-1] == polls.house.told("poll.done.keep_out", number=3)
+    await polls.live()
+    card = polls.card()
+    assert len(card.details) == 2 and any("#3" in line for line in card.status)
+    assert not any("fools" in line for line in (*card.details, *card.status))

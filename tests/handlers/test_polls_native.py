@@ -115,7 +115,7 @@ async def test_a_native_poll_that_ends_by_itself_is_not_asked_to_end(polls: Poll
 async def test_votes_that_were_missed_are_read_again_also_where_a_host_closes_it(polls: Polls) -> None:
     number = await polls.ask('native "Tea?" "Green" "Black" ends 1h', "discord")
     message = polls.posted(NativePoll, "discord")[0][0]
-    polls.house.platforms["discord"].native[message] = {"lin": (0,), "mei": (1,)}
+    polls.house.platforms["discord"].native[message] = {"lin": (0,), "mei": (1,)}  # type: ignore[attr-defined]
     await polls.close(number, "discord")
     assert polls.counts(polls.result("discord")) == [1, 1]
     assert (await polls.poll(number)).closed_at < (await polls.poll(number)).closes_at

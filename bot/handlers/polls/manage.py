@@ -134,21 +134,28 @@ def _discard(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
 def _judged(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
     """The team lets a member's option in, or keeps it out."""
     asker, poll = Asker.of(event), ctx.work.polls.named(button.view)
-    if poll is None or not button.argument.isdecimal():
+    if poll is None:
         say(ctx, asker, "review.invalid_button")
-        return
-    if not may_run(ctx, asker, poll):
+    elif not may_run(ctx, asker, poll):
         say(ctx, asker, "poll.not_yours")
-        return
-    step = polling.let_in if button.word == "let_in" else polling.keep_out
-    after = step(poll, int(button.argument), ctx.now)
+    else:
+        _judge(ctx, asker, poll, button.word, button.argument)
+
+
+def _judge(ctx: Context, asker: Asker, poll: Poll, word: str, option: str) -> None:
+    number = int(option) if option.isdecimal() and len(option) <= 9 else 0
+    step = polling.let_in if word == "let_in" else polling.keep_out
+    after = step(poll, number, ctx.now)
     if isinstance(after, Refused):
         asking.refuse(ctx, asker, after)
         return
-    ctx.work.polls.swap(poll, after)
-    ctx.work.polls.log(poll.id, ctx.now, asker.name, button.word, button.argument)
-    posting.changed(ctx, after)
-    say(ctx, asker, f"poll.done.{button.word}", number=int(button.argument))
+    _changed(ctx, asker, poll, after, word, str(number))
+    say(ctx, asker, f"poll.done.{word}", number=number)
+
+
+def _drop(ctx: Context, asker: Asker, poll: Poll, rest: str) -> None:
+    """`drop 3 4`: an option that a member added is taken out."""
+    _judge(ctx, asker, poll, "keep_out", rest.lstrip("#"))
 
 
 def _follow(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
@@ -333,11 +340,12 @@ def _history(ctx: Context, asker: Asker, poll: Poll, rest: str) -> None:
 VERBS: Mapping[str, Verb] = {
     "close": _close, "cancel": _cancel, "extend": _extend, "edit": _edit, "results": _results, "export": _export,
     "again": _again, "mine": _mine, "receipt": _receipt, "repost": _repost, "history": _history, "reveal": _results,
+    "drop": _drop,
 }  # fmt: skip
 FOR_ALL = frozenset({"results", "reveal", "mine", "receipt"})
 """What needs no right: hidden results stay hidden for all."""
 _WORDS = {
     "列表": "list", "结束": "close", "关闭": "close", "取消": "cancel", "延长": "extend", "更正": "edit",
     "结果": "results", "公布": "reveal", "导出": "export", "再来": "again", "我的": "mine", "凭证": "receipt",
-    "重发": "repost", "记录": "history", "起草": "draft",
+    "重发": "repost", "记录": "history", "起草": "draft", "移除": "drop",
 }  # fmt: skip
