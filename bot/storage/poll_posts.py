@@ -10,9 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, bindparam
 
 from bot.domain.places import Channel
+from bot.domain.polls import State
 from bot.storage.dialects import insert
 from bot.storage.hot import Hot
-from bot.storage.tables import poll_posts
+from bot.storage.tables import poll_posts, polls
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +69,10 @@ class PollPosts:
         self._connection.execute(sa.update(poll_posts).where(poll_posts.c.id == post_id).values(native=False))
 
     def coming(self, platform: str) -> bool:
-        """Whether a native poll may be on this platform whose name is not known yet."""
-        query = sa.select(poll_posts.c.id).where(
-            poll_posts.c.platform == platform, poll_posts.c.native.is_(True), poll_posts.c.message_id.is_(None)
-        )
+        """Whether a native poll may be on this platform that is open, and whose name is not known yet."""
+        unnamed = (poll_posts.c.platform == platform, poll_posts.c.native.is_(True), poll_posts.c.message_id.is_(None))
+        opened = sa.select(polls.c.id).where(polls.c.state == State.OPEN.value)
+        query = sa.select(poll_posts.c.id).where(*unnamed, poll_posts.c.poll_id.in_(opened))
         return self._connection.execute(query.limit(1)).one_or_none() is not None
 
     def native(self, platform: str, poll: str) -> PollPost | None:

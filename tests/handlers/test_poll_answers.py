@@ -138,6 +138,8 @@ async def test_only_votes_that_count_are_reported(polls: Polls) -> None:
     await polls.close(number)
     (line,) = {line for line in polls.lines() if "⚠️" in line}
     assert "mei" in line and "lin" not in line
+    await polls.house.command("poll", f"history {number}")
+    assert line in polls.house.notices("ana")[-1]
 
 
 async def test_results_are_told_of_polls_that_have_some(polls: Polls) -> None:

@@ -220,6 +220,18 @@ async def test_a_native_poll_may_be_called_as_its_message(bench: Bench) -> None:
     assert found.id == native
 
 
+async def test_a_native_poll_is_waited_for_as_long_as_it_is_open(bench: Bench) -> None:
+    one = await kept(bench, poll(state=State.OPEN))
+    native = await bench.write(lambda work: work.poll_posts.add(one.id, ROOM, True))
+    assert await bench.read(lambda work: work.poll_posts.coming("slack"))
+    assert not await bench.read(lambda work: work.poll_posts.coming("discord"))
+    await bench.write(lambda work: work.polls.swap(one, replace(one, state=State.CLOSED)))
+    assert not await bench.read(lambda work: work.poll_posts.coming("slack"))
+    other = await kept(bench, poll("p.two", state=State.OPEN))
+    await bench.write(lambda work: work.poll_posts.add(other.id, ROOM, False))
+    assert native and not await bench.read(lambda work: work.poll_posts.coming("slack"))
+
+
 async def test_the_log_keeps_its_order(bench: Bench) -> None:
     for at, who, what in ((NOW + 5, "slack:T1:U1", "open"), (NOW, "", "close")):
         await bench.write(lambda work, at=at, who=who, what=what: work.polls.log(1, at, who, what))
