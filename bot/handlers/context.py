@@ -25,6 +25,8 @@ from bot.storage.keys import Keys
 from bot.storage.outbox import Order
 from bot.storage.work import Work
 
+MAX_PASSING = 5
+"""Passing answers that may wait for one member."""
 Place = tuple[str, str]
 """A channel as settings name it: platform and channel id, which is unique on its platform."""
 
@@ -144,8 +146,10 @@ def zone_of(ctx: Context, asker: Asker) -> str:
 
 def tell(ctx: Context, asker: Asker, text: str, *, toast: bool = False, passing: bool = False) -> None:
     """Answer one person privately. A `toast` is shown only where it leaves nothing behind; what is `passing` is dropped
-    where it would come too late to be the direct answer to a press."""
+    where it would come too late to be the direct answer to a press, and while newer ones wait: somebody who presses a
+    thousand times a second is told one after the other, so that it holds up nobody else."""
     key = new_id()
+    lane = f"passing:{asker.member}" if passing else key
     extra = {
         "member": str(asker.member),
         "hint": ctx.desk.texts.say(language_of(ctx, asker), "notice.hint", name=asker.name),
@@ -153,7 +157,8 @@ def tell(ctx: Context, asker: Asker, text: str, *, toast: bool = False, passing:
         "passing": passing,
         "reply": dict(asker.reply),
     }
-    ctx.work.outbox.add(Order(key, "notice", key, asker.channel, Urgency.ANSWER, text=text, extra=extra))
+    most = MAX_PASSING if passing else 0
+    ctx.work.outbox.add(Order(key, "notice", lane, asker.channel, Urgency.ANSWER, text=text, extra=extra, most=most))
 
 
 def offer(ctx: Context, asker: Asker, text: str, buttons: tuple[Button, ...]) -> None:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import re
 
 import pytest
+import sqlalchemy as sa
+from engine.world import until
 from sqlalchemy import Connection
 
-from bot.chat.events import ButtonPressed, CommandInvoked
+from bot.chat.events import ButtonPressed, CommandInvoked, ReplyHandle
 from bot.chat.messages import Card, FieldErrors, Notice, Prompt
+from bot.domain.places import Channel
 from bot.domain.polls import Option, Poll, Question, State
 from bot.domain.tally import count
 from bot.domain.text import fit, weigh
 from bot.handlers import links
+from bot.handlers.context import MAX_PASSING
 from bot.handlers.polls import asking, results, voting
 from bot.integrations.discord import render as discord
 from bot.integrations.slack import render as slack
 from bot.integrations.telegram import render as telegram
+from bot.storage.tables import outbox
 from bot.storage.work import Work
 
 from .house import House, channel, member
@@ -242,3 +248,42 @@ async def test_a_cancelled_preview_and_a_closed_poll_take_nothing_more(polls: Po
     refused = await polls.submit(add, {"text": "Late"}, who="lin")
     assert refused == FieldErrors({"text": polls.house.told("poll.refused.closed")})
     assert len((await polls.poll(number)).question.options) == 2
+
+
+async def test_a_flood_of_presses_fills_no_outbox_and_holds_up_nobody(polls: Polls) -> None:
+    """Attack 53: of the answers that cannot be given in time the newest are kept, and only one goes at a time."""
+    await polls.ask('"Tea?" "Green" "Black"')
+    house, payload = polls.house, polls.offered("vote:1")
+    gate = asyncio.Event()
+    notify = house.platforms["slack"].notify
+
+    async def slow(notice: Notice, at: Channel, reply: ReplyHandle) -> None:
+        if notice.member == member("slack", "lin"):
+            await gate.wait()
+        await notify(notice, at, reply)
+
+    house.platforms["slack"].notify = slow  # type: ignore[method-assign]
+    here = channel("slack", "community")
+    for at in range(61):
+        await house.hear(
+            ButtonPressed(here, member("slack", "lin"), "Lin", "m", payload, {"handle": str(at)}), settled=False
+        )
+    await house.hear(ButtonPressed(here, member("slack", "mei"), "Mei", "m", payload, {"handle": "h"}), settled=False)
+
+    async def mei_knows() -> bool:
+        return bool(house.notices("mei"))
+
+    await until(mei_knows)
+    assert not house.notices("lin")
+    rows = await house.store.read(
+        lambda connection: connection.execute(
+            sa.select(outbox.c.state, sa.func.count()).where(outbox.c.lane == "passing:slack:T1:lin").group_by("state")
+        ).all()
+    )
+    waiting = {str(state): int(number) for state, number in rows}
+    assert waiting.pop("sending") == 1 and waiting.pop("pending") <= MAX_PASSING
+    assert waiting.pop("cancelled") >= 61 - 2 - MAX_PASSING and not waiting
+    gate.set()
+    await house.settle()
+    assert house.notices("lin")[-1] == house.told("poll.vote.counted", choice="Green")
+    assert await house.read(lambda work: work.ballots.voters(1)) == 2
