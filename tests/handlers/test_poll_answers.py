@@ -192,3 +192,14 @@ async def test_an_option_of_a_member_can_be_taken_out_by_the_team_only(polls: Po
     card = polls.card()
     assert len(card.details) == 2 and any("#3" in line for line in card.status)
     assert not any("fools" in line for line in (*card.details, *card.status))
+
+
+async def test_what_is_said_of_a_poll_asked_again_holds_or_is_refused(polls: Polls) -> None:
+    number = await polls.ask('"Tea?" "Green" "Black"')
+    await polls.house.command("poll", f"again {number} anonymous hidden ends 2h")
+    poll = await polls.newest()
+    assert poll.id == number + 1 and poll.question.anonymous and poll.question.hidden and poll.name.startswith("a.")
+    for flag in ("ranked", "limit 2", '"White"', "member 7d"):
+        await polls.house.command("poll", f"again {number} {flag}")
+        assert "/poll again" in polls.house.notices("ana")[-1]
+        assert (await polls.newest()).id == number + 1

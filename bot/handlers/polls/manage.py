@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from bot.chat.events import ButtonPressed, CommandInvoked, FormSubmitted
 from bot.domain import polling
-from bot.domain.poll_words import read
-from bot.domain.polls import OptionState, Poll, Refused, State
+from bot.domain.poll_words import Asked, read
+from bot.domain.polls import Poll, Refused, State
 from bot.domain.roles import Action, may
 from bot.domain.spans import seconds
 from bot.engine.registry import Control, Pressed, Registry
@@ -281,19 +281,37 @@ def _export(ctx: Context, asker: Asker, poll: Poll, rest: str) -> None:
         say(ctx, asker, "poll.done.exported", number=poll.id)
 
 
+_BARE = Asked("?", ("1", "2"))
+"""A poll that stands for another one, while what is to be changed of that is read."""
+
+
+def _bare(asked: Asked) -> Asked:
+    """What was read, without all that can be said of a poll that is asked again."""
+    timeless = replace(asked, ends="", starts="", every="", places=(), remind=True)
+    return replace(timeless, anonymous=False, hidden=False, fixed=False, native=False)
+
+
 def _again(ctx: Context, asker: Asker, poll: Poll, rest: str) -> None:
-    """The same question once more, with other times and places where they are given."""
+    """The same question once more, with the times, places and plain flags that are given; others are refused."""
     if not asking.may_ask(ctx, asker):
         return
     asked = read(f'"?" "1" "2" {rest}')
     if isinstance(asked, Refused):
         asking.refuse(ctx, asker, asked)
         return
-    shown = tuple(
-        replace(one, number=at, by="")
-        for at, one in enumerate((o for o in poll.question.options if o.state is OptionState.SHOWN), 1)
+    if _bare(asked) != _BARE:
+        say(ctx, asker, "command.usage", usage=f"/poll again {poll.id} [ends ...] [starts ...] [in #...] [hidden] ...")
+        return
+    question = poll.question
+    shown = tuple(replace(one, number=at, by="") for at, one in enumerate(question.shown, 1))
+    template = replace(
+        question,
+        options=shown,
+        anonymous=question.anonymous or asked.anonymous,
+        hidden=question.hidden or asked.hidden,
+        fixed=question.fixed or asked.fixed,
+        native=question.native or asked.native,
     )
-    template = replace(poll.question, options=shown)
     here = asked if asked.places else replace(asked, places=_places(ctx, poll))
     asking.make(ctx, asker, here, template)
 
