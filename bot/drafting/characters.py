@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -48,6 +49,12 @@ def visible(text: str) -> str:
     if not marked:
         return text
     return "".join(f"⟦U+{ord(one):04X}⟧" if at in marked else one for at, one in enumerate(text))
+
+
+def escaped(text: str) -> str:
+    """JSON with each of them as JSON writes it in ASCII: the same value, and a reader sees what is there."""
+    marked = set(invisible(text))
+    return "".join(json.dumps(one)[1:-1] if at in marked else one for at, one in enumerate(text))
 
 
 def _shows_nothing(character: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import json
 import re
 
 import pytest
@@ -12,12 +13,14 @@ import sqlalchemy as sa
 from engine.world import until
 from sqlalchemy import Connection
 
+from bot.chat import moments
 from bot.chat.events import ButtonPressed, CommandInvoked, ReplyHandle
 from bot.chat.messages import Card, FieldErrors, Notice, Prompt
 from bot.domain.places import Channel
 from bot.domain.polls import Option, Poll, Question, State
 from bot.domain.tally import count
 from bot.domain.text import fit, weigh
+from bot.drafting.characters import invisible
 from bot.handlers import links
 from bot.handlers.context import MAX_PASSING
 from bot.handlers.polls import asking, results, voting
@@ -287,3 +290,14 @@ async def test_a_flood_of_presses_fills_no_outbox_and_holds_up_nobody(polls: Pol
     await house.settle()
     assert house.notices("lin")[-1] == house.told("poll.vote.counted", choice="Green")
     assert await house.read(lambda work: work.ballots.voters(1)) == 2
+
+
+async def test_a_receipt_is_told_with_everything_that_is_in_it(polls: Polls) -> None:
+    """Nothing in it is taken for a mark of ours, or turns it around: who copies it has the same receipt."""
+    number = await polls.ask('"Tea?" "\ue0f01700000000|now\ue0f1 green" "Bl\u200back"')
+    await polls.close(number)
+    await polls.house.command("poll", f"receipt {number}", who="lin")
+    told = polls.house.notices("lin")[-1]
+    assert not set(invisible(told)) and len(moments.split(told)) == 1
+    assert json.loads(told) == json.loads(await polls.house.read(lambda work: work.polls.receipt(number)) or "")
+    assert "\\ue0f01700000000" in told

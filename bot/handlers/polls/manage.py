@@ -11,6 +11,7 @@ from bot.domain.poll_words import Asked, read
 from bot.domain.polls import Poll, Refused, State
 from bot.domain.roles import Action, may
 from bot.domain.spans import seconds
+from bot.drafting.characters import escaped
 from bot.engine.registry import Control, Pressed, Registry
 from bot.handlers.context import Asker, Context, language_of, say, tell, zone_of
 from bot.handlers.payloads import new_id
@@ -330,7 +331,7 @@ def _receipt(ctx: Context, asker: Asker, poll: Poll, rest: str) -> None:
     if record is None:
         say(ctx, asker, "poll.receipt.none")
     else:
-        tell(ctx, asker, record)
+        tell(ctx, asker, escaped(record))
 
 
 def _repost(ctx: Context, asker: Asker, poll: Poll, rest: str) -> None:
