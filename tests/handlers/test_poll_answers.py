@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
+
+from sqlalchemy import Connection
 
 from bot.chat.events import FormSubmitted
 from bot.chat.messages import OpenForm
 from bot.domain.polls import State
+from bot.handlers.context import Context
+from bot.handlers.polls import posting
+from bot.storage.work import Work
 
 from .house import channel, member
 from .polltable import Polls
@@ -203,3 +210,22 @@ async def test_what_is_said_of_a_poll_asked_again_holds_or_is_refused(polls: Pol
         await polls.house.command("poll", f"again {number} {flag}")
         assert "/poll again" in polls.house.notices("ana")[-1]
         assert (await polls.newest()).id == number + 1
+
+
+async def test_the_team_hears_where_a_poll_never_appeared(polls: Polls) -> None:
+    house, late = polls.house, "discord discord-community"
+    for end, told in (("cancel", 0), ("close", 1)):
+        number = await polls.ask('"Tea?" "Green" "Black"', "discord")
+        await house.command("poll", f"{end} {number}")
+
+        def unit(connection: Connection, number: int = number) -> None:
+            """As if the platform had been out of reach for all that time."""
+            work = Work(connection, house.clock.at)
+            (post,) = work.poll_posts.of(number)
+            work.poll_posts.gone(post.id)
+            posting.repost(cast(Context, SimpleNamespace(work=work)), post)
+
+        await house.store.write(unit)
+        await house.settle()
+        line = house.told("poll.post.late", number=number, where=late)
+        assert polls.lines().count(line) == told

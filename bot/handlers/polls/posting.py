@@ -56,7 +56,12 @@ def _order(ctx: Context, kind: str, post: int, channel: Channel, urgency: Urgenc
 
 def _prepare(ctx: Context, row: Delivery) -> Act:
     post, poll = _of(ctx, row.text)
-    if post is None or poll is None or poll.state is not State.OPEN or post.message_id:
+    if post is None or poll is None or post.message_id:
+        return Nothing()
+    if poll.state is not State.OPEN:
+        if poll.state is State.CLOSED:  # its platform was out of reach for all that time
+            where = f"{post.channel.platform} {post.channel.channel_id}"
+            tell_team(ctx, "poll.post.late", {"number": poll.id, "where": where})
         return Nothing()
     if post.native:
         return Create(panel.native(ctx, poll, post.channel), post.channel)
