@@ -198,7 +198,7 @@ _NAMES = [word for words in [*_PLAIN.values(), *_TIMES.values(), *_VALUED.values
 _PLACE = re.compile(
     r"[#@][^\s,、;。]{1,100}|<#[^>\s]{1,100}>|(?:slack|discord|telegram)/[^\s,、;。]{1,100}", re.IGNORECASE
 )
-_LEADING = re.compile(r"(?:in|on|and|在|和|到)\s*:?\s*(?=[#@]|<#|(?:slack|discord|telegram)/)", re.IGNORECASE)
+_LEADING = re.compile(r"(?:in|on|and|在|和|到)\s*(?::\s*)?(?=[#@]|<#|(?:slack|discord|telegram)/)", re.IGNORECASE)
 _GAP = re.compile(r"[\s,、;。|+]*")
 _WORD = re.compile(r"[^\s,、;。]+")
 

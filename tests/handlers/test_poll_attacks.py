@@ -17,7 +17,8 @@ from bot.chat import moments
 from bot.chat.events import ButtonPressed, CommandInvoked, ReplyHandle
 from bot.chat.messages import Card, FieldErrors, Notice, Prompt
 from bot.domain.places import Channel
-from bot.domain.polls import Option, Poll, Question, State
+from bot.domain.poll_words import Asked, read
+from bot.domain.polls import Option, Poll, Question, Refused, State
 from bot.domain.tally import count
 from bot.domain.text import fit, weigh
 from bot.drafting.characters import invisible
@@ -301,3 +302,11 @@ async def test_a_receipt_is_told_with_everything_that_is_in_it(polls: Polls) -> 
     assert not set(invisible(told)) and len(moments.split(told)) == 1
     assert json.loads(told) == json.loads(await polls.house.read(lambda work: work.polls.receipt(number)) or "")
     assert "\\ue0f01700000000" in told
+
+
+@pytest.mark.parametrize("part", ["in", "in:", "limit", "up", "ends", "member", "role", "#", "<#", "'a", "一", "“"])
+def test_nothing_that_is_typed_takes_long_to_read(part: str) -> None:
+    """Two hundred of the longest take less than a second; where words are tried again for each space, some minutes."""
+    for _ in range(100):
+        assert isinstance(read(f'"Q" "A" "B" {part}'.ljust(5990) + "x"), Refused | Asked)
+        assert isinstance(read(('"Q" "A" "B" ' + part * 5990)[:5999]), Refused | Asked)
