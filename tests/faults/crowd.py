@@ -221,7 +221,7 @@ class Crowd:
         self.journal.read()
         if comment.message_id not in self.doubtful:
             rows = self.world.rows(STATE, comment.message_id)
-            self.doubtful[comment.message_id] = ", ".join(str(state) for (state,) in rows)
+            self.doubtful[comment.message_id] = ", ".join(str(row[0]) for row in rows)
         return "arrived" if self.journal.replies.get(comment.message_id) else "again"
 
     async def _press(self, message: str, action: str) -> None:
