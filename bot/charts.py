@@ -193,7 +193,7 @@ class _Drawing:
             self._bar(position, y, longest, height)
             y += BAR
         out = io.BytesIO()
-        self._canvas.print_png(out, metadata={"Software": None})  # type: ignore[no-untyped-call]
+        self._canvas.print_png(out, metadata={"Software": None})  # type: ignore[no-untyped-call]  # matplotlib ships no types for it
         # Figure, canvas and texts hold themselves and the picture (5 MB for each 1,000 pixels of height) until the next
         # collection, which may be long after: so they let go of it now.
         for artist in (*self._figure.get_children(), self._canvas):

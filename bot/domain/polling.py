@@ -149,7 +149,7 @@ def close(poll: Poll, now: float) -> Poll | Refused:
     """No vote counts from now on: its end has come, or a host closes it early."""
     if poll.state is not State.OPEN:
         return Refused("not_open") if poll.state is State.SCHEDULED else _stands(poll)
-    return replace(poll, state=State.CLOSED, closed_at=now, revealed=poll.revealed or not poll.question.hidden)
+    return replace(poll, state=State.CLOSED, closed_at=now)
 
 
 def cancel(poll: Poll, now: float) -> Poll | Refused:
@@ -250,13 +250,6 @@ def keep_out(poll: Poll, number: int, now: float) -> Poll | Refused:
     edits = (*poll.edits, f"#{number} ✕") if option.state is OptionState.SHOWN else poll.edits
     after = _revised(poll, _with(poll.question, replace(option, state=OptionState.REFUSED)))
     return replace(after, edits=edits)
-
-
-def reveal(poll: Poll, now: float) -> Poll | Refused:
-    """Results that were hidden are shown, after the end. `now` is when."""
-    if poll.state is not State.CLOSED:
-        return Refused("cancelled") if poll.state is State.CANCELLED else Refused("not_closed")
-    return Refused("nothing_hidden") if poll.revealed else replace(poll, revealed=True)
 
 
 def _stands(poll: Poll) -> Refused:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
 
 from bot.domain.places import Channel, Member
 
@@ -158,8 +157,6 @@ class Poll:
     """Grows with every change of the question, of an option, or of the times; writers compare it."""
     edits: tuple[str, ...] = ()
     """Corrections made after the first vote, as they are shown on the poll."""
-    revealed: bool = False
-    """A host has shown a hidden poll's results after its end, or it never hid any."""
 
     @property
     def discarded(self) -> bool:
@@ -200,14 +197,12 @@ REFUSALS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("already", ()),
     ("closed", ()),
     ("cancelled", ()),
-    ("not_closed", ()),
     # changes of an open poll
     ("unchanged", ()),
     ("many_edits", ("limit",)),
     ("not_addable", ()),
     ("set_options", ()),
     ("own_option", ()),
-    ("nothing_hidden", ()),
     # votes
     ("no_option", ()),
     ("option_waiting", ()),
@@ -223,6 +218,3 @@ REFUSALS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("unknown_account_age", ("days",)),
 )
 """Every `why` that the rules of polls (`polling`, `ballots`) give, with its arguments."""
-
-Step = Literal["confirm", "open", "close", "cancel", "extend", "correct", "add", "let_in", "keep_out", "reveal"]
-"""What can be done to a poll."""

@@ -74,6 +74,7 @@ class Access:
             log.warning("roles on %s cannot be read: %s", member.platform, type(error).__name__)
             return False
         except Exception as error:
+            # Without a trace: it would quote what must not be written down.
             log.error("roles on %s cannot be read: %s", member.platform, without_words(error))  # noqa: TRY400
             return False
         if len(self._seen) > 10_000:

@@ -124,6 +124,7 @@ class Claims(Generic[C]):
             if work.is_over(error):  # it is no fault of the row: everything begins again
                 raise
             if kind.private:
+                # Without a trace: it would quote what must not be written down.
                 log.error("delivery %d (%s) cannot be made: %s", row.id, row.kind, without_words(error))  # noqa: TRY400
             else:
                 log.exception("delivery %d (%s) cannot be made", row.id, row.kind)

@@ -166,6 +166,7 @@ class Courier(Generic[C]):
             await self._record(one, error)
         except Exception as error:
             if self._core.registry.kinds[row.kind].private:
+                # Without a trace: it would quote what must not be written down.
                 log.error("delivery %d (%s): %s", row.id, row.kind, without_words(error))  # noqa: TRY400
             else:
                 log.exception("delivery %d (%s)", row.id, row.kind)

@@ -115,6 +115,7 @@ class Door:
             log.warning("no immediate answer in time: %s", type(event).__name__)
         except Exception as error:
             if self._seals.covers(event):
+                # Without a trace: it would quote what must not be written down.
                 log.error("no immediate answer: %s\n%s", type(event).__name__, without_words(error))  # noqa: TRY400
             else:
                 log.exception("no immediate answer: %s", type(event).__name__)

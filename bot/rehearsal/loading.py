@@ -169,7 +169,7 @@ class _Reader:
         if kind in MODELS:
             step = self._model(MODELS[kind], body, path, kind)
             self._check_votes(step, path)
-            return step  # type: ignore[return-value]
+            return step  # type: ignore[return-value]  # every model of MODELS is a step
         if kind in _VERBS:
             return self._model(Service, {"verb": kind, "service": body}, path, kind)  # type: ignore[return-value]
         special: dict[str, Callable[[Json, Where], Step | None]] = {
@@ -216,7 +216,7 @@ class _Reader:
 
     def _advance(self, body: Json, path: Where) -> Advance | None:
         if isinstance(body, dict) and "to" in body:
-            return self._model(Advance, body, path, "advance")  # type: ignore[return-value]
+            return self._model(Advance, body, path, "advance")  # type: ignore[return-value]  # of the type that is given
         value = body["seconds"] if isinstance(body, dict) and body.keys() == {"seconds"} else body
         try:
             return Advance(seconds=parse_duration(value))

@@ -28,7 +28,6 @@ polls = Table(
     Column("series_zone", String),
     Column("revision", Integer, nullable=False),
     Column("edits", Text, nullable=False),
-    Column("revealed", Boolean, nullable=False),
     Column("receipt", Text),
 )
 Index("polls_state", polls.c.state, polls.c.id)

@@ -191,7 +191,6 @@ def as_row(poll: Poll) -> dict[str, object]:
         "series_zone": poll.series.zone if poll.series else None,
         "revision": poll.revision,
         "edits": _json(poll.edits),
-        "revealed": poll.revealed,
     }
 
 
@@ -215,7 +214,6 @@ def as_stored(row: tuple[Any, ...]) -> Poll:
         "remind": bool(r["remind"]),
         "series": Series(rule, zone) if rule is not None and zone is not None else None,
         "edits": tuple(json.loads(r["edits"])),
-        "revealed": bool(r["revealed"]),
     }
     return Poll(**r)
 

@@ -68,7 +68,6 @@ STEPS: dict[str, Callable[[Poll], Poll | Refused]] = {
     "add": lambda one: polling.add(one, "kiwi", "slack:T1:U2", NOW),
     "let_in": lambda one: polling.let_in(one, 2, NOW),
     "keep_out": lambda one: polling.keep_out(one, 2, NOW),
-    "reveal": lambda one: polling.reveal(one, NOW),
 }
 FROM: dict[str, dict[State, str]] = {
     "confirm": {S.SCHEDULED: "already", S.OPEN: "already", S.CLOSED: "closed", S.CANCELLED: "cancelled"},
@@ -80,7 +79,6 @@ FROM: dict[str, dict[State, str]] = {
     "add": {S.PREVIEW: "unconfirmed", S.SCHEDULED: "not_open", S.CLOSED: "closed", S.CANCELLED: "cancelled"},
     "let_in": {S.PREVIEW: "unconfirmed", S.SCHEDULED: "not_open", S.CLOSED: "closed", S.CANCELLED: "cancelled"},
     "keep_out": {S.PREVIEW: "unconfirmed", S.SCHEDULED: "not_open", S.CLOSED: "closed", S.CANCELLED: "cancelled"},
-    "reveal": {S.PREVIEW: "not_closed", S.SCHEDULED: "not_closed", S.OPEN: "not_closed", S.CANCELLED: "cancelled"},
 }
 TO = {"confirm": S.SCHEDULED, "open": S.OPEN, "close": S.CLOSED, "cancel": S.CANCELLED}
 
@@ -195,18 +193,6 @@ def test_the_month_begins_when_it_was_opened() -> None:
 def test_what_has_no_end_or_is_at_its_end_cannot_be_extended() -> None:
     assert why(polling.extend(poll(closes_at=0.0), NOW + HOUR, NOW)) == "endless"
     assert why(polling.extend(poll(), NOW + 2 * HOUR, NOW + HOUR)) == "closed"
-
-
-@pytest.mark.parametrize("hidden", [True, False])
-def test_hidden_results_stay_so_until_they_are_revealed(hidden: bool) -> None:
-    closed = done(polling.close(poll(asked=Question("?", options("a", "b"), hidden=hidden)), NOW))
-    assert closed.revealed is not hidden
-    outcome = polling.reveal(closed, NOW)
-    if hidden:
-        assert done(outcome).revealed
-        assert why(polling.reveal(done(outcome), NOW)) == "nothing_hidden"
-    else:
-        assert why(outcome) == "nothing_hidden"
 
 
 # --- corrections ---------------------------------------------------------------------------------------------------

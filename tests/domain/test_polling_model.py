@@ -143,10 +143,6 @@ class Life(RuleBasedStateMachine):
         if self.taken(polling.keep_out(self.poll, number, self.now), good):
             self.states[number] = REFUSED
 
-    @rule()
-    def reveal(self) -> None:
-        self.taken(polling.reveal(self.poll, self.now), self.state is S.CLOSED and not self.poll.revealed)
-
     @rule(presses=st.lists(st.tuples(voters, numbers), min_size=1, max_size=4))
     def vote(self, presses: list[tuple[str, int]]) -> None:
         for who, number in presses:
@@ -177,7 +173,6 @@ class Life(RuleBasedStateMachine):
         assert [(one.number, one.text, one.state) for one in poll.question.options] == [
             (number, self.words[number], state) for number, state in self.states.items()
         ]
-        assert not (poll.revealed and self.hidden) or self.state is S.CLOSED
 
     @invariant()
     def no_words_change_behind_a_voters_back(self) -> None:

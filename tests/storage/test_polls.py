@@ -64,7 +64,6 @@ FULL = poll(
     series=Series("FREQ=WEEKLY;BYDAY=MO", "Asia/Shanghai"),
     revision=7,
     edits=("“Mint” was “Mind”.", "second"),
-    revealed=True,
 )
 
 
@@ -115,7 +114,6 @@ _polls = st.builds(
     series=st.none() | st.builds(Series, _words, _words),
     revision=st.integers(0, 1000),
     edits=st.lists(_words, max_size=3).map(tuple),
-    revealed=st.booleans(),
 )
 
 

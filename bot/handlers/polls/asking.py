@@ -69,10 +69,11 @@ def build(ctx: Context, asker: Asker, asked: Asked, template: Question | None = 
     """The poll, with times and places found."""
     zone, language = zone_of(ctx, asker), language_of(ctx, asker)
     question = template or _question(ctx, asked, language)
-    refused = polling.check(question)
+    if (refused := polling.check(question)) is not None:
+        return refused
     channels = _channels(ctx, asker, asked.places)
-    if refused or isinstance(channels, Refused):
-        return refused or channels  # type: ignore[return-value]  # one of them is a Refused
+    if isinstance(channels, Refused):
+        return channels
     starts = read_time(asked.starts, ctx.now, zone, language) if asked.starts else 0.0
     rule = read_rule(asked.every, ctx.now, zone) if asked.every else None
     if starts is None or (asked.every and rule is None):

@@ -92,15 +92,21 @@ def may_run(ctx: Context, asker: Asker, poll: Poll) -> bool:
     return asker.member == poll.host or may(ctx.roles, Action.POLL)
 
 
-def _confirm(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
-    asker, poll = Asker.of(event), ctx.work.polls.named(button.view)
+def _run_by(ctx: Context, asker: Asker, button: Pressed) -> Poll | None:
+    """The poll of a button, if this person may change it; tells them if not."""
+    poll = ctx.work.polls.named(button.view)
     if poll is None:
         say(ctx, asker, "review.invalid_button")
-        return
-    if not may_run(ctx, asker, poll):
+    elif not may_run(ctx, asker, poll):
         say(ctx, asker, "poll.not_yours")
-        return
-    if not asking.may_ask(ctx, asker):  # its maker may have lost the right since
+        return None
+    return poll
+
+
+def _confirm(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
+    asker = Asker.of(event)
+    poll = _run_by(ctx, asker, button)
+    if poll is None or not asking.may_ask(ctx, asker):  # its maker may have lost the right since
         return
     at_once = poll.opens_at <= ctx.now
     poll_now = replace(poll, closes_at=ctx.now + poll.lasts) if at_once and poll.lasts else poll
@@ -119,12 +125,11 @@ def _confirm(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
 
 
 def _discard(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
-    asker, poll = Asker.of(event), ctx.work.polls.named(button.view)
+    asker = Asker.of(event)
+    poll = _run_by(ctx, asker, button)
     if poll is None:
-        say(ctx, asker, "review.invalid_button")
-    elif not may_run(ctx, asker, poll):
-        say(ctx, asker, "poll.not_yours")
-    elif poll.state is not State.PREVIEW:
+        return
+    if poll.state is not State.PREVIEW:
         say(ctx, asker, "poll.refused.not_preview")
     elif refused := life.cancel(ctx, poll, asker.name):
         asking.refuse(ctx, asker, refused)
@@ -134,12 +139,9 @@ def _discard(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
 
 def _judged(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
     """The team lets a member's option in, or keeps it out."""
-    asker, poll = Asker.of(event), ctx.work.polls.named(button.view)
-    if poll is None:
-        say(ctx, asker, "review.invalid_button")
-    elif not may_run(ctx, asker, poll):
-        say(ctx, asker, "poll.not_yours")
-    else:
+    asker = Asker.of(event)
+    poll = _run_by(ctx, asker, button)
+    if poll is not None:
         _judge(ctx, asker, poll, button.word, button.argument)
 
 

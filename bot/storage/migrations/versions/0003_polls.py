@@ -44,7 +44,6 @@ def _polls() -> None:
         sa.Column("series_zone", sa.String(), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("edits", sa.Text(), nullable=False),
-        sa.Column("revealed", sa.Boolean(), nullable=False),
         sa.Column("receipt", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("name"),
