@@ -54,6 +54,8 @@ class Card:
     buttons: tuple[Button, ...] = ()
     tone: Tone = "waiting"
     stacked: bool = False
+    picture: str = ""
+    """The https address of a picture that the platform fetches and shows with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,9 @@ class Notice:
     passing: bool = False
     """Worth saying only as the direct answer to a press: where that is not possible any more it is dropped, and nobody
     else learns that there was something to say."""
+    direct: bool = False
+    """A message of its own in a conversation with this one person, which stays there; nothing else will do. Where the
+    platform lets us reach nobody unasked (Telegram: who never wrote to the bot), `notify` raises Refused."""
 
 
 @dataclass(frozen=True, slots=True)
