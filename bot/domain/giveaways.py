@@ -87,7 +87,7 @@ class Bonus:
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """Who may enter, and with how many tickets. All of it is named on the card and looked at again before the freeze."""
+    """Who may enter, and with how many tickets. All of it is named on the card, and checked again before the freeze."""
 
     roles: tuple[str, ...] = ()
     """Any one of these is enough. A role of Herald's (`viewer` ...), or a platform's own (`discord:G1:role:R1`)."""
@@ -293,6 +293,7 @@ class Refused:
 
 RULES = (
     "bot", "gone", "staff", "block", "allow", "role", "unknown_role", "member_since", "unknown_member_since",
-    "account_age", "unknown_account_age", "messages", "poll", "boosted", "unknown_boosted", "linked", "cooldown", "twice",
+    "account_age", "unknown_account_age", "messages", "poll", "boosted", "unknown_boosted", "linked", "cooldown",
+    "twice",
 )  # fmt: skip
-"""Every `why` that keeps somebody out, in the order in which they are looked at; `twice` is a second linked account."""
+"""Every `why` that keeps somebody out, in the order in which they are looked at (`twice`: a second linked account)."""
