@@ -164,7 +164,7 @@ class Registry(Generic[C]):
     def __init__(self) -> None:
         self.events: dict[type[Any], Callable[[C, Any], None]] = {}
         self.commands: dict[str, Command[C]] = {}
-        self.controls: dict[str, Control[C]] = {}
+        self._controls: dict[tuple[str, str], Control[C]] = {}
         self.kinds: dict[str, Kind[C]] = {}
         self.timers: dict[str, Callable[[Timer], Awaitable[Callable[[C], None]]]] = {}
 
@@ -201,11 +201,16 @@ class Registry(Generic[C]):
         found = self.commands.get(name)
         return found or next((c for c in self.commands.values() if name in c.aliases), None)
 
-    def control(self, word: str, control: Control[C]) -> None:
-        """Handle the buttons and forms of this word."""
-        if word in self.controls:
+    def control(self, word: str, control: Control[C], prefix: str = "") -> None:
+        """Handle the buttons and forms of this word; with a `prefix` (`w.`) only those of views that begin so."""
+        if (prefix, word) in self._controls:
             raise ValueError(f"the word {word} is taken")
-        self.controls[word] = control
+        self._controls[prefix, word] = control
+
+    def find_control(self, view: str, word: str) -> Control[C] | None:
+        """What handles this word of this view: one word may mean different things of different things."""
+        head, dot, _ = view.partition(".")
+        return self._controls.get((head + dot if dot else "", word)) or self._controls.get(("", word))
 
     def outgoing(
         self,

@@ -21,7 +21,7 @@ from bot.engine.router import carried
 from bot.handlers import interactions
 from bot.handlers.commands import UMBRELLA
 from bot.handlers.context import Context
-from bot.handlers.payloads import word_of
+from bot.handlers.payloads import view_and_word
 from bot.storage.store import Store
 from bot.storage.work import Work
 
@@ -52,7 +52,7 @@ class Immediate:
 
     def _may_open(self, event: ButtonPressed) -> bool:
         """Whether buttons of this kind open forms at all: for a vote neither roles nor the store are asked."""
-        control = self._registry.controls.get(word_of(event.payload))
+        control = self._registry.find_control(*view_and_word(event.payload))
         return control is not None and control.form is not None
 
     async def answer(self, event: Interaction, now: float) -> Answer:

@@ -16,7 +16,7 @@ def register(registry: Registry[Context]) -> None:
 def find(ctx: Context, event: ButtonPressed | FormSubmitted) -> tuple[Pressed, Control[Context]] | None:
     """What a payload asks for and who does it; None where we did not make it, or not for this channel."""
     pressed_button = ctx.desk.signer.read(event.payload, event.channel)
-    control = ctx.registry.controls.get(pressed_button.word) if pressed_button else None
+    control = ctx.registry.find_control(pressed_button.view, pressed_button.word) if pressed_button else None
     return (pressed_button, control) if pressed_button and control else None
 
 

@@ -23,12 +23,12 @@ def new_id() -> str:
     return secrets.token_urlsafe(16)
 
 
-def word_of(payload: str) -> str:
-    """The word of a payload, unverified; empty where it has none."""
+def view_and_word(payload: str) -> tuple[str, str]:
+    """The view and the word of a payload, unverified; empty where it has none."""
     match payload.split("|"):
-        case [version, _, what, _] if version == VERSION:
-            return what.partition(":")[0]
-    return ""
+        case [version, view, what, _] if version == VERSION:
+            return view, what.partition(":")[0]
+    return "", ""
 
 
 class Signer:

@@ -42,7 +42,11 @@ def test_an_event_and_a_word_have_one_handler() -> None:
     with pytest.raises(ValueError, match="the word vote is taken"):
         registry.control("vote", Control(lambda *_: None))
     assert registry.events == {MessageDeleted: handler}
-    assert registry.controls == {"vote": control}
+    assert registry.find_control("a.x", "vote") is control
+    registry.control("vote", other := Control[object](lambda *_: None), prefix="w.")
+    assert registry.find_control("w.x", "vote") is other
+    assert registry.find_control("p.x", "vote") is registry.find_control("x", "vote") is control
+    assert registry.find_control("w.x", "none") is None
 
 
 def test_what_goes_out_may_be_repeated_and_quoted_unless_told_otherwise() -> None:
