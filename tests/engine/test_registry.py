@@ -43,7 +43,8 @@ def test_an_event_and_a_word_have_one_handler() -> None:
         registry.control("vote", Control(lambda *_: None))
     assert registry.events == {MessageDeleted: handler}
     assert registry.find_control("a.x", "vote") is control
-    registry.control("vote", other := Control[object](lambda *_: None), prefix="w.")
+    other: Control[object] = Control(lambda *_: None)
+    registry.control("vote", other, prefix="w.")
     assert registry.find_control("w.x", "vote") is other
     assert registry.find_control("p.x", "vote") is registry.find_control("x", "vote") is control
     assert registry.find_control("w.x", "none") is None
