@@ -23,6 +23,7 @@ from bot.settings_sections import (
     Delivery,
     Discord,
     Drafting,
+    Giveaways,
     Http,
     Knowledge,
     OpenAI,
@@ -44,6 +45,7 @@ __all__ = [
     "Delivery",
     "Discord",
     "Drafting",
+    "Giveaways",
     "Http",
     "Knowledge",
     "OpenAI",
@@ -97,6 +99,7 @@ class Settings(Section):
     http: Http = Http()
     processes: Processes = Processes()
     polls: Polls = Polls()
+    giveaways: Giveaways = Giveaways()
     timezone: str = "UTC"
     """The community's zone (IANA), for people and rooms that have none of their own."""
     database_url: SecretStr = SecretStr("")

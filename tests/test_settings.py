@@ -272,3 +272,72 @@ def test_the_keys_of_polls_lie_with_the_data_or_where_it_is_said(tmp_path: Path)
 )
 def test_what_polls_cannot_be_set_to_is_a_fault(tmp_path: Path, line: str) -> None:
     assert len(faults({}, write(tmp_path, f"[polls]\n{line}"))) == 1
+
+
+def test_giveaways_use_the_public_beacon_unless_it_is_said_otherwise(tmp_path: Path) -> None:
+    giveaways = load({}, write(tmp_path, "")).giveaways
+    assert giveaways.beacon == "drand"
+    assert len({url.split("/")[2] for url in giveaways.beacon_urls}) == 3
+    assert (giveaways.beacon_chain, giveaways.beacon_genesis, giveaways.beacon_period) == (
+        "52db9ba70e0cc0f6eaf7803dd07447a1f5477735fd3f661792ba94600c84e971", 1692803367, 3)  # fmt: skip
+    assert len(giveaways.key) == 192
+
+
+@pytest.mark.parametrize(
+    ("lines", "key"),
+    [
+        ("", "83cf0f28"),
+        ('beacon_key = ""', ""),
+        (f'beacon_chain = "{"A" * 64}"', ""),
+        (f'beacon_chain = "{"a" * 64}"\nbeacon_key = "{"AB" * 96}"', "abababab"),
+    ],
+)
+def test_the_key_belongs_to_the_chain(tmp_path: Path, lines: str, key: str) -> None:
+    giveaways = load({}, write(tmp_path, f"[giveaways]\n{lines}")).giveaways
+    assert giveaways.key[:8] == key
+    assert giveaways.beacon_chain == giveaways.beacon_chain.lower()
+
+
+@pytest.mark.parametrize(
+    "url", ["https://a.example/sub/", "http://127.0.0.1:8080", "http://[::1]:1", "http://localhost"]
+)
+def test_mirrors_are_encrypted_or_on_this_machine(tmp_path: Path, url: str) -> None:
+    settings = load({"HERALD_GIVEAWAYS__BEACON_URLS": json.dumps([url])}, write(tmp_path, ""))
+    assert settings.giveaways.beacon_urls == (url.rstrip("/"),)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('open_to = "team"', "'staff' or 'everyone'"),
+        ('staff = "included"', "'excluded' or 'disclosed'"),
+        ('beacon = "bitcoin"', "'drand' or 'none'"),
+        ("beacon_urls = []", "at least 1"),
+        ('beacon_urls = ["http://a.example"]', "no address"),
+        ('beacon_urls = ["ftp://a.example"]', "no address"),
+        ('beacon_urls = ["https://"]', "no address"),
+        ('beacon_urls = ["https://a.example:x"]', "no address"),
+        ('beacon_urls = ["https://[::1"]', "no address"),
+        ('beacon_urls = ["https://me:pass@a.example"]', "no address"),
+        ('beacon_urls = ["https://a.example?x=1"]', "no address"),
+        ('beacon_urls = ["https://a.example", "https://A.example/"]', "twice"),
+        ('beacon_chain = "quicknet"', "64 hexadecimal"),
+        ('beacon_key = "83cf"', "192 hexadecimal"),
+        ("beacon_period = 0", "greater than or equal to 1"),
+        ("beacon_genesis = -1", "greater than or equal to 0"),
+        ('law = ["cn", "atlantis"]', "no note on 'atlantis'; known are: cn"),
+        ("alternates = 10001", "less than or equal to 10000"),
+        ("alternates = -1", "greater than or equal to 0"),
+        ("claim_hours = -1", "greater than or equal to 0"),
+        ("default_hours = 0", "greater than 0"),
+        ("retention_days = 0", "greater than 0"),
+        ("address_days = 0", "greater than 0"),
+        ("past_winner_days = -1", "greater than or equal to 0"),
+        (f'organiser = "{"x" * 201}"', "at most 200"),
+        ("beacon_delay_seconds = 1", "no such setting"),
+    ],
+)
+def test_what_giveaways_cannot_be_set_to_is_a_fault(tmp_path: Path, line: str, told: str) -> None:
+    (found,) = faults({}, write(tmp_path, f"[giveaways]\n{line}"))
+    assert f"giveaways.{line.partition(' ')[0]}" in found
+    assert told in found
