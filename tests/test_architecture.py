@@ -30,7 +30,7 @@ MODULES = {
     *("charts", "settings", "settings_sections"),
 }
 PLATFORMS = {"slack", "discord", "telegram"}
-SANDBOX_PARTS = PLATFORMS | {"openai", "page"}
+SANDBOX_PARTS = PLATFORMS | {"drand", "openai", "page"}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

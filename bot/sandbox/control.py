@@ -12,7 +12,8 @@ text that the path or the decoded body of a call must hold; without it calls tha
 A `swallow_reply` is carried out at once, and never answered; with `late`, only so many seconds after its client has
 left, as a request that was held up on the way. A `429` of Discord with `html` comes from Cloudflare. A `disconnect`
 with `match` acts on one connection: of Slack by its number from 1, of Discord (`deaf` too) by its shard. Deliveries
-over HTTP are hit by faults that name them: see `hooks.py`.
+over HTTP are hit by faults that name them: see `hooks.py`. The platforms `openai` and `drand` take faults too;
+`wrong` and `corrupt` are drand's own (see there).
 
 `POST /control/endpoint` is the platform's web page where an app's owner types in the address that Slack (`kind` is
 `events`, `interactivity` or `commands`; all without it) or Discord posts to; Telegram is told by `setWebhook`.
@@ -36,14 +37,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, get_args
 
 from aiohttp import web
 
 from bot.sandbox import crowds
-from bot.sandbox.frame import ControlError, Fault, FaultKind, Frame, Json, Platform
+from bot.sandbox.frame import ControlError, Fault, FaultKind, Frame, Json, Platform, Service
 from bot.sandbox.openai import OpenAIServer
 
 Call = dict[str, Json]
@@ -144,6 +145,8 @@ def read_fault(call: Mapping[str, Json]) -> Fault:
     kind, seconds, times = call["kind"], call.get("seconds"), call.get("times")
     if kind not in get_args(FaultKind):
         raise ControlError(f"no fault {kind!r}; there are {', '.join(get_args(FaultKind))}")
+    if kind in ("wrong", "corrupt") and call["platform"] != "drand":
+        raise ControlError(f"{kind} is for drand, whose rounds can be other than they should be")
     if times is not None and times != int(times):
         raise ControlError("times is a whole number; 0 takes back what was asked for before")
     if kind == "deaf":
@@ -173,10 +176,13 @@ class Encoded(str):
 class Control:
     """The handlers of `/control/...` over the platforms that are running."""
 
-    def __init__(self, frame: Frame, platforms: Mapping[str, Platform], openai: OpenAIServer) -> None:
+    def __init__(
+        self, frame: Frame, platforms: Mapping[str, Platform], openai: OpenAIServer, services: Sequence[Service]
+    ) -> None:
         self._frame = frame
         self._platforms = platforms
         self._openai = openai
+        self._services = {service.name: service for service in services}
 
     def routes(self) -> list[web.RouteDef]:
         """All routes under `/control/`."""
@@ -208,9 +214,8 @@ class Control:
     def environment(self) -> dict[str, str]:
         """What a bot needs to come here, as `HERALD_...` environment variables."""
         env: dict[str, str] = {}
-        for platform in self._platforms.values():
-            env |= platform.environment()
-        env |= self._openai.environment()
+        for server in (*self._platforms.values(), *self._services.values()):
+            env |= server.environment()
         return env | {"HERALD_CHANNELS": json.dumps(self.channels())}
 
     def channels(self) -> dict[str, str | int]:
@@ -283,7 +288,7 @@ class Control:
 
     async def _fault(self, call: Call) -> Json:
         fault = read_fault(call)
-        server = self._openai if call["platform"] == self._openai.name else self._platform(call)
+        server = self._services.get(call["platform"]) or self._platform(call)
         if fault.times != 0:
             await server.fault(fault)
             return {}

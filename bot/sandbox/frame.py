@@ -24,7 +24,9 @@ from aiohttp import web
 Json = Any
 """A decoded JSON value: what a platform's wire carries is whatever the other side wrote."""
 
-FaultKind = Literal["429", "500", "slow", "swallow_reply", "reset", "disconnect", "deaf", "invalid_session"]
+FaultKind = Literal[
+    "429", "500", "slow", "swallow_reply", "reset", "disconnect", "deaf", "invalid_session", "wrong", "corrupt"
+]
 
 
 KEPT_CHARACTERS = 16_000_000
@@ -278,6 +280,25 @@ class Frame:
     base: str = ""
     """`http://127.0.0.1:PORT`, set before any request arrives."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Service(Protocol):
+    """A local server that is no place for people: it only answers requests."""
+
+    name: str
+    faults: Faults
+
+    def routes(self) -> list[web.RouteDef]:
+        """Its HTTP routes."""
+
+    def environment(self) -> dict[str, str]:
+        """`HERALD_...` variables that point a bot here."""
+
+    async def fault(self, fault: Fault) -> None:
+        """Take on a fault. Raises `ControlError` for one that it does not have."""
+
+    async def close(self) -> None:
+        """End what is open."""
 
 
 class Platform(Protocol):

@@ -14,7 +14,8 @@ from aiohttp.typedefs import Handler
 
 from bot.sandbox.control import Control
 from bot.sandbox.discord import DiscordServer
-from bot.sandbox.frame import Clock, Frame, Journal, Platform
+from bot.sandbox.drand import DrandServer
+from bot.sandbox.frame import Clock, Frame, Journal, Platform, Service
 from bot.sandbox.openai import OpenAIServer
 from bot.sandbox.page import page_routes
 from bot.sandbox.slack import SlackServer
@@ -52,7 +53,7 @@ class RunningSandbox:
     """`http://127.0.0.1:PORT`."""
     frame: Frame
     platforms: dict[str, Platform]
-    openai: OpenAIServer
+    services: tuple[Service, ...]
     control: Control
     _runner: web.AppRunner
 
@@ -66,7 +67,8 @@ class RunningSandbox:
         for platform in self.platforms.values():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(platform.close(), STOP_SECONDS / 2)
-        await self.openai.close()
+        for service in self.services:
+            await service.close()
         await self._runner.cleanup()
         self.frame.journal.close()
 
@@ -83,17 +85,18 @@ async def start(
     frame = Frame(clock=clock, journal=Journal(clock, journal_path), limits=limits)
     platforms: dict[str, Platform] = {name: _CLASSES[name](frame) for name in PLATFORMS if name in only}
     openai = OpenAIServer(frame)
-    control = Control(frame, platforms, openai)
+    services: tuple[Service, ...] = (openai, DrandServer(frame))
+    control = Control(frame, platforms, openai, services)
     app = web.Application(middlewares=[loopback_only], client_max_size=BODY_BYTES)
-    app.add_routes([*control.routes(), *page_routes(), *openai.routes()])
-    for platform in platforms.values():
-        app.add_routes(platform.routes())
+    app.add_routes([*control.routes(), *page_routes()])
+    for server in (*services, *platforms.values()):
+        app.add_routes(server.routes())
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS / 2)
     await runner.setup()
     site = web.TCPSite(runner, HOST, port)
     await site.start()
     frame.base = f"http://{HOST}:{runner.addresses[0][1]}"
-    return RunningSandbox(frame.base, frame, platforms, openai, control, runner)
+    return RunningSandbox(frame.base, frame, platforms, services, control, runner)
 
 
 async def serve(port: int = 0, journal_path: Path | None = None, limits: bool = True) -> None:
