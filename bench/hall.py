@@ -122,7 +122,7 @@ class Fake:
         """Edits a minute in the room, in so many seconds from then on (monotonic)."""
         return sum(1 for at in self.edits if begun <= at < begun + seconds) * 60 / seconds
 
-    async def notify(self, notice: Notice, at: Channel, reply: ReplyHandle) -> None:
+    async def notify(self, notice: Notice, at: Channel, reply: ReplyHandle, key: str = "") -> None:
         """The voter is told."""
         self._told(int(reply["press"]), notice)
 

@@ -102,6 +102,8 @@ class ButtonPressed:
     """When the member joined the tenant, where the event itself says so."""
     created_at: float | None = None
     """When the account was made, where its id says so."""
+    boosting: bool | None = None
+    """Whether the member boosts the tenant, where the event itself says so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeVar, runtime_checkable
+from typing import Final, Literal, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -51,6 +51,14 @@ class Capabilities:
     """Live events name all platform roles of whoever caused them."""
     polls: PollLimits | None = None
     """Its own polls, whose votes it tells us; None where it has none."""
+    max_file: int = 10 * 1024 * 1024
+    """The largest Document, in bytes; a larger one is Refused with code TOO_LARGE."""
+    boosts: bool = False
+    """Who boosts the tenant can be told."""
+    tells_joined: bool = False
+    """Events or standings say since when somebody is a member."""
+    tells_created: bool = False
+    """They say when an account was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +114,14 @@ class Sink(Protocol):
 
     async def recall(self, name: str) -> str | None:
         """The fact that was kept under this name, or None. Raises StoreUnavailable."""
+
+
+UNREACHABLE: Final = "unreachable"
+"""The code of Refused by `notify` where somebody takes no message in private: a direct notice cannot reach them."""
+TOO_LONG: Final = "too_long"
+"""The code of Refused for a text that one message does not hold."""
+TOO_LARGE: Final = "too_large"
+"""The code of Refused for a file beyond `Capabilities.max_file`."""
 
 
 class SendError(Exception):
@@ -277,8 +293,12 @@ class HearsHttp(Protocol):
 class Notifies(Protocol):
     """Platforms where one person can be told something."""
 
-    async def notify(self, notice: Notice, at: Channel, reply: ReplyHandle) -> None:
-        """Tell it as privately as the platform allows. Raises as `send`."""
+    async def notify(self, notice: Notice, at: Channel, reply: ReplyHandle, key: str = "") -> None:
+        """Tell it as privately as the platform allows. Raises as `send`.
+
+        `key` is the delivery id; where a platform takes keys, a direct notice comes once however often it is sent.
+        A direct notice raises Refused with code UNREACHABLE for who cannot be reached, and TOO_LONG.
+        """
 
 
 @runtime_checkable
@@ -290,6 +310,14 @@ class ReadsRoles(Protocol):
 
         `role` is a Discord role id, a Slack user group id, or `administrator@<chat id>` on Telegram.
         """
+
+
+@runtime_checkable
+class Links(Protocol):
+    """Platforms whose messages have an address."""
+
+    async def link(self, at: Channel, message_id: str) -> str | None:
+        """The https address of a message, for anybody who may see it; None where it has none. Raises SendError."""
 
 
 @runtime_checkable
@@ -310,10 +338,14 @@ class ChecksSetup(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SetupFault:
-    """Something that must be mended: catalogue keys with their arguments (`doctor.<key>`, `doctor.<key>.fix`)."""
+    """Something that must be mended: catalogue keys with their arguments (`doctor.<key>`, `doctor.<key>.fix`).
+
+    A `hint` need not be: everything works without, only not as well.
+    """
 
     key: str
     args: Mapping[str, str]
+    hint: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ async def perform(platform: Platform, act: Act, key: str) -> str:
         await other.end_poll(act.at, act.message_id)
         return act.message_id
     if isinstance(act, Tell) and _notifies(other):
-        await other.notify(act.notice, act.at, act.reply)
+        await other.notify(act.notice, act.at, act.reply, key)
         return ""
     raise Refused(f"{platform.name} cannot do this", "unsupported")
 

@@ -72,7 +72,7 @@ class Recorder:
     async def end_poll(self, at: Channel, message_id: str) -> None:
         await self._take(Call("end_poll", at, None, "", message_id))
 
-    async def notify(self, notice: Notice, at: Channel, reply: ReplyHandle) -> None:
+    async def notify(self, notice: Notice, at: Channel, reply: ReplyHandle, key: str = "") -> None:
         await self._take(Call("notify", at, notice, "", ""))
 
     async def holds(self, member: Member, role: str) -> bool:

@@ -199,6 +199,7 @@ def _button(d: Json, channel: Channel, member: Member, name: str) -> ButtonPress
         locale=text(d, "locale") or None,
         joined_at=seconds(mapping(d, "member"), "joined_at"),
         created_at=seconds_of(member.user_id),
+        boosting=boosting(mapping(d, "member")),
     )
 
 
@@ -254,6 +255,11 @@ def _channel(frame: Json, d: Json, user: str | None) -> Channel | None:
     inside = mapping(d, "channel")
     parent = snowflake(inside, "parent_id") if number(inside, "type") in THREADS else snowflake(frame, "parent")
     return Channel(PLATFORM, tenant, place, parent_id=parent)
+
+
+def boosting(member: Json) -> bool | None:
+    """Whether a member of a guild boosts it; None where it is not said."""
+    return member["premium_since"] is not None if "premium_since" in member else None
 
 
 def _name(member: Json, user: Json) -> str:

@@ -82,7 +82,14 @@ class DiscordPlatform:
     def capabilities(self) -> Capabilities:
         """What Discord can do."""
         return Capabilities(
-            max_reply=render.CONTENT, max_draft=render.MAX_DRAFT, carries_roles=True, polls=render.POLLS
+            max_reply=render.CONTENT,
+            max_draft=render.MAX_DRAFT,
+            carries_roles=True,
+            polls=render.POLLS,
+            max_file=render.MAX_FILE,
+            boosts=True,
+            tells_joined=True,
+            tells_created=True,
         )
 
     def parse(self, raw: str) -> Event | None:
@@ -175,7 +182,7 @@ class DiscordPlatform:
             raise Refused("the poll was deleted soon after it was sent", GONE)
         return await polls.votes(self._api, at.channel_id, message_id, options)
 
-    async def notify(self, notice: Notice, at: Channel, reply: ReplyHandle) -> None:
+    async def notify(self, notice: Notice, at: Channel, reply: ReplyHandle, key: str = "") -> None:
         """As `Notifies.notify`: by the interaction's token, else directly, else the hint in the channel."""
         await self._answers.notify(notice, at, reply)
 

@@ -35,6 +35,8 @@ DESCRIPTION = 4_096
 TITLE = 256
 MESSAGE_EMBEDS = 6_000
 """The most characters that all embeds of a message hold together."""
+MAX_FILE = 10 * 1024 * 1024
+"""Bytes of a file in a server without boosts (reference, "Uploading Files")."""
 ROW, ROWS = 5, 5
 LABEL, FIELD_LABEL, FIELD_HELP, MODAL_TITLE = 80, 45, 100, 45
 FIELD_VALUE, CHOICES, CHOICE, FIELDS = 4_000, 25, 100, 5

@@ -17,6 +17,8 @@ from bot.integrations.slack.api import Api
 from bot.integrations.slack.parse import at as lies_at
 from bot.integrations.slack.parse import items, string
 
+MAX_FILE = 1_000_000_000
+"""Bytes (slack.com, "Add files to Slack": 1 GB)."""
 _LAST_PART = 0.5
 """What of the deadline is kept for the last call."""
 

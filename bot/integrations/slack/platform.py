@@ -48,7 +48,7 @@ class SlackPlatform:
     @property
     def capabilities(self) -> Capabilities:
         """What Slack can do."""
-        return Capabilities(max_reply=render.MAX_REPLY, max_draft=render.MAX_DRAFT)
+        return Capabilities(max_reply=render.MAX_REPLY, max_draft=render.MAX_DRAFT, max_file=files.MAX_FILE)
 
     def parse(self, raw: str) -> Event | None:
         """Read a stored raw event again; None where it cannot be read or is of no use."""
@@ -118,7 +118,7 @@ class SlackPlatform:
             if error.code != GONE:
                 raise
 
-    async def notify(self, notice: Notice, at: Channel, reply: ReplyHandle) -> None:
+    async def notify(self, notice: Notice, at: Channel, reply: ReplyHandle, key: str = "") -> None:
         """Tell one person. Raises as `send`."""
         await notices.notify(self._api, notice, at, reply)
 

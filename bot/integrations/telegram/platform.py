@@ -11,7 +11,7 @@ from bot.chat.events import Event, ReplyHandle
 from bot.chat.messages import NativePoll, Notice, Outgoing
 from bot.chat.ports import Capabilities, CommandSpec, Hook, Refused, SetupFault, Sink, Unclear
 from bot.domain.places import Channel, Member
-from bot.integrations.telegram import native, notices, outgoing, render, setup
+from bot.integrations.telegram import files, native, notices, outgoing, render, setup
 from bot.integrations.telegram.client import Client
 from bot.integrations.telegram.clocks import Clocks
 from bot.integrations.telegram.errors import Migrated
@@ -91,6 +91,8 @@ class TelegramPlatform:
             private=False,
             delete=True,
             polls=native.LIMITS,
+            max_file=files.MAX_FILE,
+            boosts=True,
         )
 
     def parse(self, raw: str) -> Event | None:
@@ -171,7 +173,7 @@ class TelegramPlatform:
             if refused.code != "gone":
                 raise
 
-    async def notify(self, notice: Notice, at: Channel, reply: ReplyHandle) -> None:
+    async def notify(self, notice: Notice, at: Channel, reply: ReplyHandle, key: str = "") -> None:
         """Tell one person: by the callback answer, else a private message, else the hint in the chat."""
         there = replace(at, channel_id=self._moves.chat(at))
         if there != at and split(reply.get("message_id", ""))[1] is None:
