@@ -15,10 +15,12 @@ from bot.domain.roles import Action, may
 from bot.domain.spans import seconds
 from bot.domain.text import fit
 from bot.engine.registry import Act, Create, Nothing
+from bot.handlers import rooms
 from bot.handlers.context import Asker, Context, language_of, offer, say, zone_of
 from bot.handlers.payloads import new_id
 from bot.handlers.polls import panel
 from bot.handlers.polls.naming import new_name
+from bot.handlers.rooms import NoRoom
 from bot.handlers.wording import shown
 from bot.locales import Value
 from bot.locales.times import next_time, read_rule, read_time, said
@@ -71,9 +73,9 @@ def build(ctx: Context, asker: Asker, asked: Asked, template: Question | None = 
     question = template or _question(ctx, asked, language)
     if (refused := polling.check(question)) is not None:
         return refused
-    channels = _channels(ctx, asker, asked.places)
-    if isinstance(channels, Refused):
-        return channels
+    channels = rooms.meant(ctx, asker, asked.places)
+    if isinstance(channels, NoRoom):
+        return Refused(channels.why, channels.args)
     starts = read_time(asked.starts, ctx.now, zone, language) if asked.starts else 0.0
     rule = read_rule(asked.every, ctx.now, zone) if asked.every else None
     if starts is None or (asked.every and rule is None):
@@ -127,33 +129,6 @@ def _question(ctx: Context, asked: Asked, language: str) -> Question:
     )
 
 
-def _channels(ctx: Context, asker: Asker, places: tuple[str, ...]) -> tuple[Channel, ...] | Refused:
-    """Where it is asked: the named rooms; else the room in which it was typed, or all watched ones from the team's."""
-    here = asker.channel.home
-    team = {(one.platform, one.channel_id) for one in ctx.desk.cards}
-    rooms = {name: one for name, one in ctx.desk.named.items() if (one.platform, one.channel_id) not in team}
-    if not places:
-        if (here.platform, here.channel_id) not in team:
-            return (here,)
-        watched = [one for one in rooms.values() if (one.platform, one.channel_id) in ctx.desk.watched]
-        return tuple(watched) or Refused("nowhere")
-    found: dict[Channel, None] = {}
-    for place in places:
-        hits = [one for name, one in rooms.items() if _called(ctx, name, one, place)]
-        if not hits:
-            return Refused("no_such_place", {"place": place, "places": ", ".join(sorted(rooms))})
-        found |= dict.fromkeys(hits)
-    return tuple(found)
-
-
-def _called(ctx: Context, name: str, room: Channel, place: str) -> bool:
-    """`#general` is a room of that name on any platform, `@telegram` all watched ones there, `telegram/general` one."""
-    platform, _, short = name.lower().partition("/")
-    if place.startswith("@"):
-        return platform == place[1:] and (room.platform, room.channel_id) in ctx.desk.watched
-    return place.lstrip("#") in {short, name.lower()}
-
-
 def preview(ctx: Context, asker: Asker, poll: Poll) -> None:
     """Show a poll to its maker, with a button that makes it public."""
     language = language_of(ctx, asker)
@@ -191,19 +166,19 @@ def _preview_lines(ctx: Context, poll: Poll, view: panel.View) -> list[str]:
     lines.append(texts.say(view.language, "poll.closes", time=said(poll.closes_at, view.zone, view.language)))
     if poll.series is not None:
         lines.append(texts.say(view.language, "poll.preview.again"))
-    rooms = [_room_line(ctx, poll, channel, view.language) for channel in poll.channels]
-    return [*lines, *fit(rooms, panel.room_beside(panel.safe(poll.question.text), *lines))]
+    where = [_room_line(ctx, poll, channel, view.language) for channel in poll.channels]
+    return [*lines, *fit(where, panel.room_beside(panel.safe(poll.question.text), *lines))]
 
 
 def _room_line(ctx: Context, poll: Poll, channel: Channel, language: str) -> str:
     """Where it will be, and how: with buttons, or as the platform's own poll."""
-    place = (channel.platform, channel.channel_id)
-    names = [name for name, one in ctx.desk.named.items() if (one.platform, one.channel_id) == place]
     opened = replace(poll, opened_at=poll.opens_at or ctx.now)
     how = "buttons"
     if poll.question.native:
         how = "native" if panel.fits_native(ctx, opened, channel) else "no_native"
-    return ctx.desk.texts.say(language, f"poll.room.{how}", where=names[0] if names else channel.platform)
+    return ctx.desk.texts.say(
+        language, f"poll.room.{how}", where=rooms.name_of(ctx, channel.platform, channel.channel_id)
+    )
 
 
 def prepare_preview(ctx: Context, row: Delivery) -> Act:

@@ -22,6 +22,7 @@ from bot.domain.places import Channel, Member
 from bot.domain.polls import Poll, Refused, State
 from bot.domain.tally import Tally, count, receipt
 from bot.engine.registry import Registry
+from bot.handlers import public
 from bot.handlers.context import Context
 from bot.handlers.polls import posting, results, voting
 from bot.handlers.polls.naming import new_name
@@ -125,7 +126,7 @@ class Clerk:
         )
         content = await asyncio.to_thread(lambda: results.table(poll, count(poll.question, groups), listed))
         document = Document(f"poll-{poll.id}.csv", "text/csv", content, f"#{poll.id} {results.short(poll)}")
-        return lambda ctx: posting.send_file(
+        return lambda ctx: public.send_file(
             ctx, Channel(platform, "", channel_id), document, f"poll_export:{timer.key}"
         )
 
@@ -178,7 +179,7 @@ def open_now(ctx: Context, name: str) -> None:
     if isinstance(opened, Refused):
         log.warning("poll %d cannot be opened any more: %s", poll.id, opened.why)
         cancel(ctx, poll, "")
-        posting.tell_team(ctx, "poll.not_opened", {"number": poll.id})
+        public.tell_team(ctx, posting.NOTES, "poll.not_opened", {"number": poll.id})
         return
     ctx.work.polls.swap(poll, opened)
     ctx.work.polls.log(poll.id, ctx.now, "", "open")
@@ -291,7 +292,7 @@ def _remind(ctx: Context, name: str) -> None:
         time = said(poll.closes_at, ctx.desk.timezone, language)
         key = "poll.remind.of" if active else "poll.remind.plain"
         values: dict[str, Value] = {"question": results.short(poll), "time": time, "count": voters, "active": active}
-        posting.tell_room(ctx, poll, channel, key, values)
+        public.tell_room(ctx, f"poll:{poll.id}", channel, key, values)
 
 
 def cancel(ctx: Context, poll: Poll, by: str) -> Refused | None:

@@ -6,24 +6,22 @@ or put to the team.
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping
-
-from bot.chat.messages import Button, Card, Document, Line, Outgoing
+from bot.chat.messages import Button, Card, Outgoing
 from bot.domain.delivery import Urgency
 from bot.domain.places import Channel
 from bot.domain.polls import Option, Poll, State
-from bot.domain.text import cut
 from bot.engine.live import Live
 from bot.engine.registry import Act, Create, Doubtful, EndPoll, Lost, Nothing, Outcome, Registry, Sent
+from bot.handlers import public
 from bot.handlers.context import Context
 from bot.handlers.payloads import new_id
 from bot.handlers.polls import panel
-from bot.locales import Value
 from bot.storage.outbox import Delivery, Order
 from bot.storage.poll_posts import PollPost
 
-POST, ENDS, LINE, NOTE, TEAM, FILE = "poll_post", "poll_end", "poll_line", "poll_note", "poll_team", "poll_file"
+POST, ENDS, TEAM = "poll_post", "poll_end", "poll_team"
+NOTES = "polls"
+"""The lane of what the team is told of polls."""
 
 
 def register(registry: Registry[Context]) -> None:
@@ -31,10 +29,7 @@ def register(registry: Registry[Context]) -> None:
     LIVE.register(registry)
     registry.outgoing(POST, _prepare, _outcome, once=True)
     registry.outgoing(ENDS, _prepare_end)
-    registry.outgoing(LINE, _prepare_line, unclear, once=True)
-    registry.outgoing(NOTE, _prepare_line)
     registry.outgoing(TEAM, _prepare_team)
-    registry.outgoing(FILE, _prepare_file, unclear, once=True)
 
 
 def post_all(ctx: Context, poll: Poll) -> None:
@@ -61,7 +56,7 @@ def _prepare(ctx: Context, row: Delivery) -> Act:
     if poll.state is not State.OPEN:
         if poll.state is State.CLOSED:  # its platform was out of reach for all that time
             where = f"{post.channel.platform} {post.channel.channel_id}"
-            tell_team(ctx, "poll.post.late", {"number": poll.id, "where": where})
+            public.tell_team(ctx, NOTES, "poll.post.late", {"number": poll.id, "where": where})
         return Nothing()
     if post.native:
         return Create(panel.native(ctx, poll, post.channel), post.channel)
@@ -89,7 +84,9 @@ def _outcome(ctx: Context, row: Delivery, outcome: Outcome) -> None:
     elif isinstance(outcome, Lost | Doubtful):
         where = f"{post.channel.platform} {post.channel.channel_id}"
         key = "poll.post.doubtful" if isinstance(outcome, Doubtful) else "poll.post.lost"
-        tell_team(ctx, key, {"number": poll.id, "where": where, "reason": outcome.reason, "post": post.id})
+        public.tell_team(
+            ctx, NOTES, key, {"number": poll.id, "where": where, "reason": outcome.reason, "post": post.id}
+        )
 
 
 def changed(ctx: Context, poll: Poll) -> None:
@@ -123,7 +120,7 @@ def _lost(ctx: Context, name: str, why: Lost) -> None:
     if post is not None and poll is not None and poll.state is State.OPEN:
         ctx.work.poll_posts.gone(post.id)
         where = f"{post.channel.platform} {post.channel.channel_id}"
-        tell_team(ctx, "poll.post.gone", {"number": poll.id, "where": where, "post": post.id})
+        public.tell_team(ctx, NOTES, "poll.post.gone", {"number": poll.id, "where": where, "post": post.id})
 
 
 LIVE: Live[Context] = Live("poll", _render, _lost)
@@ -138,31 +135,6 @@ def _of(ctx: Context, number: str) -> tuple[PollPost | None, Poll | None]:
 def _prepare_end(ctx: Context, row: Delivery) -> Act:
     post, _ = _of(ctx, row.text)
     return EndPoll(post.channel, post.message_id) if post and post.message_id else Nothing()
-
-
-def tell_room(ctx: Context, poll: Poll, channel: Channel, key: str, values: Mapping[str, Value]) -> None:
-    """A line into one of a poll's channels, in its language."""
-    text = ctx.desk.texts.say(ctx.desk.language(channel), key, **values)
-    ctx.work.outbox.add(Order(new_id(), LINE, f"poll:{poll.id}:{channel}", channel, Urgency.ALERT, text=text))
-
-
-def tell_team(ctx: Context, key: str, values: Mapping[str, Value]) -> None:
-    """A line into every review channel."""
-    for channel in ctx.desk.review:
-        text = ctx.desk.texts.say(ctx.desk.language(channel), key, **values)
-        ctx.work.outbox.add(Order(new_id(), NOTE, f"polls:{channel}", channel, Urgency.ALERT, text=text))
-
-
-def unclear(ctx: Context, row: Delivery, outcome: Outcome) -> None:
-    """What the team hears of a public message that did not, or perhaps not, arrive."""
-    if isinstance(outcome, Lost | Doubtful):
-        key = "poll.message.doubtful" if isinstance(outcome, Doubtful) else "poll.message.lost"
-        where = f"{row.to.platform} {row.to.channel_id}"
-        tell_team(ctx, key, {"where": where, "reason": outcome.reason, "text": panel.safe(cut(row.text, 100))})
-
-
-def _prepare_line(ctx: Context, row: Delivery) -> Act:
-    return Create(Line(row.text), row.to)
 
 
 def ask_team(ctx: Context, poll: Poll, option: Option) -> None:
@@ -190,18 +162,3 @@ def _prepare_team(ctx: Context, row: Delivery) -> Act:
         buttons=(button("let_in"), button("keep_out")),
     )
     return Create(card, row.to)
-
-
-def send_file(ctx: Context, to: Channel, document: Document, lane: str) -> None:
-    """Queue a file."""
-    extra = {
-        "name": document.name,
-        "type": document.media_type,
-        "data": base64.b64encode(document.content).decode(),
-    }
-    ctx.work.outbox.add(Order(new_id(), FILE, lane, to, Urgency.LIVE, text=document.text, extra=extra))
-
-
-def _prepare_file(ctx: Context, row: Delivery) -> Act:
-    data = base64.b64decode(str(row.extra["data"]))
-    return Create(Document(str(row.extra["name"]), str(row.extra["type"]), data, row.text), row.to)

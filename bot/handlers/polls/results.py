@@ -19,6 +19,7 @@ from bot.domain.tally import Tally, split
 from bot.domain.text import cut, fit
 from bot.drafting.characters import strip_invisible
 from bot.engine.registry import Act, Create, Nothing, Registry
+from bot.handlers import public, rooms
 from bot.handlers.context import Context
 from bot.handlers.payloads import new_id
 from bot.handlers.polls import panel, posting
@@ -33,7 +34,7 @@ log = logging.getLogger("herald.polls")
 
 def register(registry: Registry[Context]) -> None:
     """Declare results as outgoing messages."""
-    registry.outgoing(RESULT, _prepare, posting.unclear, once=True)
+    registry.outgoing(RESULT, _prepare, public.unclear, once=True)
 
 
 def short(poll: Poll) -> str:
@@ -82,7 +83,7 @@ def show(ctx: Context, poll: Poll, charts: Mapping[str, bytes]) -> None:
         if (picture := charts.get(language)) is not None:
             text = ctx.desk.texts.say(language, "poll.chart", question=short(poll))
             document = Document(f"poll-{poll.id}.png", "image/png", picture, text)
-            posting.send_file(ctx, channel, document, f"poll_result:{poll.id}:{channel}")
+            public.send_file(ctx, channel, document, f"poll_result:{poll.id}:{channel}")
 
 
 def _prepare(ctx: Context, row: Delivery) -> Act:
@@ -182,17 +183,16 @@ def ranked_lines(texts: Catalogue, poll: Poll, tally: Tally, language: str) -> l
 
 def _place_line(ctx: Context, poll: Poll, voters: int, place: str, votes: Mapping[int, int], language: str) -> str:
     platform, _, channel_id = place.partition(":")
-    names = [name for name, one in ctx.desk.named.items() if (one.platform, one.channel_id) == (platform, channel_id)]
     counts = ", ".join(
         f"{cut(panel.choice_label(poll, one), 30)} {votes.get(one.number, 0)}" for one in poll.question.shown
     )
-    where = names[0] if names else platform
+    where = rooms.name_of(ctx, platform, channel_id)
     return ctx.desk.texts.say(language, "poll.place", where=where, count=voters, counts=counts)
 
 
 def _report(ctx: Context, poll: Poll) -> None:
     for key, values in signs(ctx, poll):
-        posting.tell_team(ctx, key, values)
+        public.tell_team(ctx, posting.NOTES, key, values)
 
 
 def signs(ctx: Context, poll: Poll) -> list[tuple[str, dict[str, Value]]]:
