@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bot.chat.beacons import Beacon
 from bot.chat.events import ButtonPressed, CommandInvoked, FormSubmitted, ReplyHandle
 from bot.chat.messages import Button
 from bot.chat.moments import inert
@@ -29,6 +30,28 @@ MAX_PASSING = 5
 """Passing answers that may wait for one member."""
 Place = tuple[str, str]
 """A channel as settings name it: platform and channel id, which is unique on its platform."""
+
+
+@dataclass(frozen=True, slots=True)
+class GiveawayRules:
+    """What holds for giveaways that say nothing else."""
+
+    open_to_all: bool = False
+    """Whether everybody may make them, or the team only."""
+    hours: float = 48.0
+    alternates: int = 10
+    claim_seconds: float = 48 * 3600.0
+    cooldown_seconds: float = 0.0
+    staff: bool = False
+    """Whether the team may enter."""
+    organiser: str = ""
+    law: tuple[str, ...] = ()
+    retention_seconds: float = 90 * 86400.0
+    address_seconds: float = 30 * 86400.0
+    offline: bool = False
+    """No public beacon unless somebody asks for one."""
+    beacon: Beacon | None = None
+    """The public beacon, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +85,7 @@ class Desk:
     """Whether everybody may make polls, or the team only."""
     poll_hours: float = 24.0
     """How long a poll runs that was given no end."""
+    giveaways: GiveawayRules = field(default_factory=GiveawayRules)
     active_seconds: float = 30 * 86400.0
     """Who wrote something within this time is an active member."""
 
