@@ -257,7 +257,7 @@ async def test_a_stopped_workers_late_answer_changes_nothing(path: Path) -> None
     row = await first.order("card")
     async with asyncio.timeout(30):
         await held.arrived.wait()
-    first.store.awake = asyncio.Event()  # suspended, not dead
+    await first.store.halt()  # suspended, not dead
     second = await make_engine(path, platform=first.platform, clock=first.clock)
     await second.recover()
     other = Held()
@@ -272,7 +272,7 @@ async def test_a_stopped_workers_late_answer_changes_nothing(path: Path) -> None
         return len(first.platform.done) == 1
 
     await until(answered)
-    first.store.awake.set()
+    first.store.resume()
     await first.stop()
     after = await second.row(row)
     assert (after.state, after.token, after.message_id) == (before.state, before.token, None)

@@ -344,12 +344,12 @@ async def test_an_answer_that_comes_after_all_ends_the_doubt(path: Path) -> None
     row = await first.order()
     async with asyncio.timeout(30):
         await held.arrived.wait()
-    first.store.awake = asyncio.Event()
+    await first.store.halt()
     second = await make_engine(path, platform=first.platform, clock=first.clock)
     await second.recover()
     assert (await second.row(row)).state is S.UNCERTAIN
     held.go.set()
-    first.store.awake.set()
+    first.store.resume()
     sent = await second.until(row, S.SENT)
     assert sent.message_id == first.platform.done[0].message_id
     for engine in (first, second):

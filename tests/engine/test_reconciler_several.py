@@ -22,7 +22,7 @@ async def test_a_suspended_looker_changes_nothing_once_another_has_looked(path: 
     first.clock.at += QUIET
     async with asyncio.timeout(30):
         await held.arrived.wait()
-    first.store.awake = asyncio.Event()
+    await first.store.halt()
     second = await make_engine(path, platform=platform, clock=first.clock)
     second.start()
     first.clock.at = (await second.row(row)).look_at or 0
@@ -37,7 +37,7 @@ async def test_a_suspended_looker_changes_nothing_once_another_has_looked(path: 
     await second.until(row, S.UNCERTAIN)
     before = await second.row(row)
     held.go.set()  # "it is not there", from long ago
-    first.store.awake.set()
+    first.store.resume()
 
     async def answered() -> bool:
         return not looking()

@@ -32,8 +32,7 @@ async def two(path: Path, platform: Recorder | None = None) -> AsyncIterator[tup
         yield first, second
     finally:
         for engine in (first, second):
-            if engine.store.awake is not None:
-                engine.store.awake.set()
+            engine.store.resume()
             await engine.stop()
             await engine.store.close()
 
@@ -46,7 +45,7 @@ async def left_in_sending(engine: Engine, kind: str = "reply") -> tuple[int, Hel
     row = await engine.order(kind)
     async with asyncio.timeout(DEADLINE):
         await held.arrived.wait()
-    engine.store.awake = asyncio.Event()
+    await engine.store.halt()
     return row, held
 
 
@@ -83,7 +82,7 @@ async def test_what_was_being_sent_is_in_doubt_and_never_simply_sent_again(path:
         assert (await second.row(row)).state is S.UNCERTAIN
         assert [type(became) for _, became in second.told] == [Doubtful]
         held.go.set()
-        first.store.awake.set()  # type: ignore[union-attr]
+        first.store.resume()
         await second.until(row, S.SENT)  # its answer came after all, and nobody had decided
         assert len(second.platform.done) == 1
 

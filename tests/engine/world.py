@@ -111,6 +111,11 @@ class MortalStore(SqliteStore):
         """From now on it does nothing, until `resume`."""
         self.awake = asyncio.Event()
 
+    async def halt(self) -> None:
+        """Suspend it between two units: what it had handed to the writer's thread has happened by then."""
+        self.suspend()
+        await super().write(lambda _: None)
+
     def resume(self) -> None:
         """It goes on as if no time had passed."""
         if self.awake is not None:

@@ -41,7 +41,6 @@ from bot.engine.core import Core
 from bot.engine.courier import Courier
 from bot.engine.inbox import Door
 from bot.engine.limiter import Limiter
-from bot.engine.reconciler import Reconciler
 from bot.engine.router import Router
 from bot.engine.settling import Settling
 from bot.engine.timers import TimerLoop
@@ -61,7 +60,7 @@ from bot.storage.people import LINK
 from bot.storage.tables import comments, decisions, drafts, inbox, outbox
 from bot.storage.work import Work
 
-from .idle import moving
+from .idle import Looker, moving
 
 T = TypeVar("T")
 ANSWER = "Our tea is back on Friday."
@@ -117,6 +116,7 @@ class House:
     texts: Spoken
     door: Door
     errors: list[str]
+    lookers: list[Looker] = field(default_factory=list)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -262,6 +262,7 @@ class House:
         await until(self._idle)
 
     async def _idle(self) -> bool:
+        """Looked at in the writer: whoever committed something before has heard of it when we hear of this."""
         now = self.clock.at
 
         def unit(connection: Connection) -> bool:
@@ -271,7 +272,7 @@ class House:
             held = "reply" if work.facts.get("paused") else ""
             return not any(moving(connection, now, held))
 
-        return await self.store.read(unit)
+        return await self.store.write(unit) and not any(looker.looking for looker in self.lookers)
 
     async def failed_events(self) -> int:
         return await self.store.read(
@@ -367,7 +368,8 @@ async def living(
     limiters = {name: Limiter(None, clock.monotonic, clock.now, name) for name in platforms}
     runs = [router.run(), TimerLoop(core).run()]
     runs += [Courier(core, one, limiters[name], settling, _held).run() for name, one in platforms.items()]
-    runs += [Reconciler(core, one, settling).run() for one in platforms.values()]
+    house.lookers = [Looker(core, one, settling) for one in platforms.values()]
+    runs += [looker.run() for looker in house.lookers]
     house.tasks = [asyncio.create_task(run) for run in runs]
     try:
         yield house

@@ -5,8 +5,23 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from bot.storage.outbox import SKIP_SECONDS
+from bot.engine.reconciler import Reconciler
+from bot.handlers.context import Context
+from bot.storage.outbox import SKIP_SECONDS, Delivery
 from bot.storage.tables import outbox
+
+
+class Looker(Reconciler[Context]):
+    """One that tells whether it is in the middle of a look-up: its row looks as if its time had not come."""
+
+    looking = 0
+
+    async def _look(self, row: Delivery) -> None:
+        self.looking += 1
+        try:
+            await super()._look(row)
+        finally:
+            self.looking -= 1
 
 
 def moving(connection: Connection, now: float, held: str) -> list[int]:

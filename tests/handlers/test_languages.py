@@ -214,6 +214,7 @@ UNSAID = {
 ELSEWHERE = (
     "link.",
     "poll.",
+    "public.",
     "button.poll",
     "triage.",
     "doctor.",
