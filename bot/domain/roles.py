@@ -38,11 +38,14 @@ class Action(StrEnum):
     SNOOZE = "snooze"
     ESCALATE = "escalate"
     POLL = "poll"
+    GIVEAWAY = "giveaway"
     PAUSE = "pause"
     RESUME = "resume"
 
 
-_DRAFTING = frozenset({Action.VIEW, Action.CLAIM, Action.EDIT, Action.REDO, Action.ESCALATE, Action.POLL})
+_DRAFTING = frozenset(
+    {Action.VIEW, Action.CLAIM, Action.EDIT, Action.REDO, Action.ESCALATE, Action.POLL, Action.GIVEAWAY}
+)
 
 RIGHTS: Mapping[Role, frozenset[Action]] = {
     Role.VIEWER: frozenset({Action.VIEW}),

@@ -21,7 +21,10 @@ def test_without_a_role_nothing_is_allowed(action: Action) -> None:
     ("role", "allowed"),
     [
         (Role.VIEWER, {Action.VIEW}),
-        (Role.DRAFTER, {Action.VIEW, Action.CLAIM, Action.EDIT, Action.REDO, Action.ESCALATE, Action.POLL}),
+        (
+            Role.DRAFTER,
+            {Action.VIEW, Action.CLAIM, Action.EDIT, Action.REDO, Action.ESCALATE, Action.POLL, Action.GIVEAWAY},
+        ),
         (Role.APPROVER, set(Action)),
         (Role.ADMIN, set(Action)),
     ],
