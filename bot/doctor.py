@@ -15,7 +15,7 @@ from bot import logs
 from bot.chat.ports import ChecksSetup, SendError, SetupFault, StoreUnavailable
 from bot.locales import Catalogue, choose
 from bot.operations.databases import Database
-from bot.outside import redis_fault
+from bot.outside import make_beacon, redis_fault
 from bot.running import FAULTS, complain, say, secrets_of
 from bot.settings import Settings, load
 from bot.storage.keys import Keys
@@ -60,6 +60,7 @@ async def _check(app: application.App, settings: Settings) -> list[SetupFault]:
     for name, platform in app.platforms.items():
         faults += await _platform(name, platform, settings, names)
         await platform.close()
+    faults += await _beacon(settings)
     model: object = app.model
     if app.model is not None and hasattr(model, "check"):
         faults += await model.check()
@@ -121,6 +122,17 @@ def _keys(keys: Keys, folder: Path) -> list[SetupFault]:
     except StoreUnavailable as error:
         return [SetupFault("keys", {"folder": str(folder), "reason": str(error.__cause__ or error)})]
     return [SetupFault("keys_open", {"folder": str(folder)})] if is_open else []
+
+
+async def _beacon(settings: Settings) -> list[SetupFault]:
+    """Whether draws would get their randomness: two mirrors answer, and the same."""
+    beacon = make_beacon(settings)
+    if beacon is None:
+        return []
+    try:
+        return await beacon.check(time.time())
+    finally:
+        await beacon.close()
 
 
 async def _clock(settings: Settings, platforms: tuple[str, ...]) -> list[SetupFault]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from bot.chat.ports import Model, PaceUnavailable, Platform, SharedPace, Wakeup
 from bot.settings import Settings, SettingsFault
+
+if TYPE_CHECKING:
+    from bot.integrations.drand import Drand
 
 
 def make_platform(name: str, settings: Settings, now: Callable[[], float] = time.time) -> Platform:
@@ -81,6 +85,20 @@ def make_model(settings: Settings) -> Model | None:
 
     key = settings.openai.api_key.get_secret_value()
     return OpenAIModel(OpenAISettings(settings.openai.model, settings.openai.base_url, key or None))
+
+
+def make_beacon(settings: Settings) -> Drand | None:
+    """The public randomness of draws, unless giveaways do without. Raises SettingsFault."""
+    said = settings.giveaways
+    if said.beacon != "drand":
+        return None
+    from bot.integrations.drand import Drand, DrandConfig
+
+    config = DrandConfig(said.beacon_urls, said.beacon_chain, said.key, said.beacon_genesis, said.beacon_period)
+    try:
+        return Drand(config)
+    except ValueError as error:
+        raise SettingsFault([f"giveaways.beacon_key: {error}"]) from None
 
 
 def make_wakeup(settings: Settings, topics: frozenset[str]) -> Wakeup | None:

@@ -26,7 +26,7 @@ EN, ZH = (TEXTS.keys(language) for language in LANGUAGES)
 GROUPS = {key.partition(".")[0] for key in EN}
 KEY = re.compile(rf"(?:{'|'.join(sorted(GROUPS))})\.[a-z_{{}}]+(?:\.[a-z_{{}}]+)*")
 FILES = (".md", ".toml", ".db", ".key", ".lock", ".jsonl")
-PLATFORM_KEY = re.compile(r"(?:slack|discord|telegram|model|clock)\.[a-z_]+")
+PLATFORM_KEY = re.compile(r"(?:slack|discord|telegram|model|clock|beacon)\.[a-z_]+")
 
 
 @cache
