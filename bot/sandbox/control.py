@@ -19,6 +19,8 @@ over HTTP are hit by faults that name them: see `hooks.py`. The platforms `opena
 `events`, `interactivity` or `commands`; all without it) or Discord posts to; Telegram is told by `setWebhook`.
 `POST /control/manifest` is where an app's manifest is pasted (Slack): from then on other commands are not its own, and
 events that it does not name are not pushed.
+`POST /control/intents` is the page where Discord's privileged intents are switched on, those of `intents` and no
+others: `members`, `presences`, `message_content`. All are on until somebody calls it.
 `POST /control/populate` makes places to write to: private chats that their members have started on Telegram, channels
 on Slack and Discord. `POST /control/say_many` is many `say`s of one platform in one call: `says` lists their fields.
 `POST /control/crowd` makes `count` members named after `prefix`, of whom nothing is told. `POST /control/click_many`
@@ -27,6 +29,9 @@ and `vote_many` are many people's clicks (`clicks`: `{"member", "button"}`) or n
 A `click` that is `forged` sends its `button` as data, whatever stands under the message: on Telegram clients can do so
 (Bot API, `CallbackQuery`), and may not have heard yet that a button is gone. Slack and Discord let nobody do it.
 `GET /control/info` also tells the enforced rate limits, under `limits`.
+A member's `created` is when their account was made, `boosting` whether they boost the place, `blocked` whether they
+take no private messages from the bot; Slack knows none of these, Telegram no times. `GET /control/file` gives what is
+in a file that `GET /control/channel` names, by its `id` there: as `text`, or `base64` where it is none.
 
 `GET /control/channel` takes `after=` too, a message's id: only what stands below that message is answered
 (everything where it is not there any more), so that a look at a channel of thousands costs little.
@@ -35,6 +40,7 @@ A `click` that is `forged` sends its `button` as data, whatever stands under the
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -76,7 +82,10 @@ _FIELDS: dict[str, dict[str, str]] = {
     "react": {**_MESSAGE, "emoji": ID, "remove": FLAG},
     "edit": {**_MESSAGE, "text": TEXT},
     "delete": _MESSAGE,
-    "member": {**_PERSON, "name": TEXT, "roles": ITEMS, "joined_at": ANY, "is_bot": FLAG, "left": FLAG},
+    "member": {
+        **_PERSON, "name": TEXT, "roles": ITEMS, "joined_at": ANY, "created": ANY, "is_bot": FLAG, "left": FLAG,
+        "boosting": FLAG, "blocked": FLAG,
+    },
     "raw": {"platform": ID, "tenant": ID, "event": ANY},
     "fault": {
         "platform": ID, "tenant": ID, "kind": ID, "times": NUMBER, "seconds": NUMBER, "match": TEXT, "late": NUMBER,
@@ -84,20 +93,25 @@ _FIELDS: dict[str, dict[str, str]] = {
     },
     "endpoint": {"platform": ID, "tenant": ID, "url": TEXT, "kind": ID},
     "manifest": {"platform": ID, "tenant": ID, "manifest": FIELDS},
+    "intents": {"platform": ID, "tenant": ID, "intents": ITEMS},
     "populate": {"platform": ID, "tenant": ID, "count": NUMBER, "prefix": ID},
     "say_many": {"platform": ID, "tenant": ID, "says": ITEMS},
-    "crowd": {"platform": ID, "tenant": ID, "prefix": ID, "count": NUMBER, "roles": ITEMS, "joined_at": ANY},
+    "crowd": {
+        "platform": ID, "tenant": ID, "prefix": ID, "count": NUMBER, "roles": ITEMS, "joined_at": ANY, "created": ANY,
+    },
     "click_many": {"platform": ID, "tenant": ID, "channel": ID, "message_id": ID, "clicks": ITEMS, "at_once": NUMBER},
     "vote_many": {"platform": ID, "tenant": ID, "channel": ID, "message_id": ID, "votes": ITEMS, "at_once": NUMBER},
     "model": {"tenant": ID, "match": TEXT, "reply": ANY, "status": NUMBER, "delay": NUMBER},
     "advance": {"tenant": ID, "seconds": NUMBER},
     "channel": {"platform": ID, "channel": ID, "member": ID, "after": ID, "tenant": ID},
     "journal": {"after": ID, "tenant": ID},
+    "file": {"platform": ID, "tenant": ID, "id": ID},
     "info": {"tenant": ID},
 }  # fmt: skip
 _OPTIONAL = {
     "tenant", "reply_to", "attachment", "remove", "name", "roles", "joined_at", "is_bot", "left",
     "times", "seconds", "match", "reply", "status", "delay", "after", "late", "prefix", "html", "at_once", "forged",
+    "created", "boosting", "blocked",
 }  # fmt: skip
 
 _OPTIONAL_THERE = {("channel", "member"), ("endpoint", "kind")}
@@ -195,6 +209,7 @@ class Control:
             "advance": self._advance,
             "endpoint": self._endpoint,
             "manifest": self._manifest,
+            "intents": self._intents,
             "populate": self._populate,
             "say_many": self._say_many,
             "crowd": lambda call: crowds.gather_crowd(self._platform(call), call),
@@ -207,6 +222,7 @@ class Control:
             "info": self._info,
             "channel": self._channel,
             "journal": self._journal,
+            "file": self._file,
         }
         posts = [web.post(f"/control/{name}", _endpoint(name, act)) for name, act in acts.items()]
         return posts + [web.get(f"/control/{name}", _endpoint(name, look)) for name, look in looks.items()]
@@ -257,6 +273,20 @@ class Control:
         if take is None:
             raise ControlError(f"{call['platform']} has no manifests: the bot registers its commands itself")
         return take(call["manifest"])
+
+    async def _intents(self, call: Call) -> Json:
+        choose = getattr(self._platform(call), "intents", None)
+        if choose is None:
+            raise ControlError(f"{call['platform']} has no intents")
+        return choose(call["intents"])
+
+    async def _file(self, call: Call) -> Json:
+        found = self._platform(call).file(call["id"], call.get("tenant"))
+        shown = {"name": found.name, "type": found.media_type, "size": len(found.data)}
+        try:
+            return shown | {"text": found.data.decode("utf-8")}
+        except UnicodeDecodeError:
+            return shown | {"base64": base64.b64encode(found.data).decode()}
 
     async def _populate(self, call: Call) -> Json:
         count, prefix = crowds.whole(call, "count", _MOST), call.get("prefix", "crowd")

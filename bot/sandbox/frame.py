@@ -226,6 +226,15 @@ class Faults:
 
 
 @dataclass(frozen=True)
+class Content:
+    """What is in a file that somebody sent."""
+
+    name: str
+    media_type: str
+    data: bytes
+
+
+@dataclass(frozen=True)
 class Seen:
     """One message as a given member sees it in a channel (the control interface's message)."""
 
@@ -239,7 +248,7 @@ class Seen:
     """`{"question", "options": [{"text", "votes"}], "closed", "multiple", "total"}`; `votes` are null while hidden."""
     form: Json = None
     files: Json = None
-    """`[{"name", "type", "size"}]`: what hangs on it; a picture without a name has the one that it was sent with."""
+    """`[{"id", "name", "type", "size"}]`: what hangs on it; a picture without a name has the one it was sent with."""
 
     @cached_property
     def encoded(self) -> str:
@@ -362,6 +371,9 @@ class Platform(Protocol):
 
     def seen(self, channel: str, member: str | None, tenant: str | None) -> list[Seen]:
         """What that member sees in the channel now, oldest first: threads included, others' private notices not."""
+
+    def file(self, identity: str, tenant: str | None) -> Content:
+        """The file of that id, as `Seen.files` has it."""
 
     async def fault(self, fault: Fault) -> None:
         """Take on a fault; `disconnect`, `deaf` and `invalid_session` act on open connections at once."""

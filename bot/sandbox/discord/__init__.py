@@ -22,7 +22,8 @@ from bot.sandbox.discord.limits import PUBLISHED
 from bot.sandbox.discord.model import Flag, Message, Poll
 from bot.sandbox.discord.people import People, visible_text
 from bot.sandbox.discord.rest import Rest
-from bot.sandbox.frame import ControlError, Fault, Faults, Frame, Json, Seen, SeenCache
+from bot.sandbox.discord.world import PRIVILEGED
+from bot.sandbox.frame import Content, ControlError, Fault, Faults, Frame, Json, Seen, SeenCache
 from bot.sandbox.hooks import Hooks
 
 _TICK_SECONDS = 0.5
@@ -84,6 +85,13 @@ class DiscordServer:
     def channels(self) -> dict[str, str | int]:
         """The ids of the default guild's channels by short name."""
         return dict(self._world.default.channels)
+
+    def intents(self, names: list[Json]) -> Json:
+        """Switch these privileged intents on for the application, and the others off; whoever is connected stays so."""
+        if unknown := [name for name in names if name not in PRIVILEGED]:
+            raise ControlError(f"no privileged intent {unknown[0]!r}; there are {', '.join(PRIVILEGED)}")
+        self._world.intents = frozenset(str(name) for name in names)
+        return {"intents": sorted(self._world.intents)}
 
     def populate(self, count: int, prefix: str, tenant: str | None) -> list[str]:
         """Text channels, at most 500 in each guild, as on Discord: further guilds are named after the prefix."""
@@ -164,6 +172,13 @@ class DiscordServer:
                 found.append(Seen(opened.id, bot, text, private_to=viewer.name, form=forms.shown(opened)))
         return found
 
+    def file(self, identity: str, tenant: str | None) -> Content:
+        """An attachment."""
+        found = self._world.attachments.get(identity)
+        if found is None:
+            raise ControlError(f"there is no attachment {identity}")
+        return Content(found.filename, found.content_type, found.data)
+
     async def fault(self, fault: Fault) -> None:
         """Misbehave: `disconnect` (close 4000, resumable), `deaf` and `invalid_session` act on the open connections;
         with a `match`, the first two on the shard of that number."""
@@ -204,12 +219,13 @@ def _message_seen(message: Message) -> Seen:
         for _, c in parts.walk(message.components)
         if c["type"] == parts.BUTTON
     ]
+    private_to = message.private_to or message.channel.recipient
     return Seen(
         message.id,
         message.author.name,
         visible_text(message),
         reply_to=message.reference["message_id"] if message.reference and message.kind == 19 else None,
-        private_to=message.private_to.name if message.private_to else None,
+        private_to=private_to.name if private_to else None,
         buttons=tuple(buttons),
         poll=_poll_seen(message.poll) if message.poll else None,
         files=[_file_seen(attachment) for attachment in message.attachments] or None,
@@ -217,7 +233,8 @@ def _message_seen(message: Message) -> Seen:
 
 
 def _file_seen(attachment: dict[str, Json]) -> dict[str, Json]:
-    return {"name": attachment["filename"], "type": attachment["content_type"], "size": attachment["size"]}
+    about = {"id": attachment["id"], "name": attachment["filename"]}
+    return about | {"type": attachment["content_type"], "size": attachment["size"]}
 
 
 def _poll_seen(poll: Poll) -> Json:

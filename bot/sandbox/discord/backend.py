@@ -205,7 +205,7 @@ class Backend:
 
     def remove_member(self, guild: Guild, member: Member) -> None:
         """A member leaves the guild."""
-        member.left, member.roles = True, []
+        member.left, member.roles, member.premium_since = True, [], None
         self.hub.dispatch("GUILD_MEMBER_REMOVE", {"guild_id": guild.id, "user": views.user(member.user)})
 
     def pin(self, message: Message, *, pinned: bool) -> None:

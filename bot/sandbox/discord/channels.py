@@ -79,6 +79,8 @@ def create_message(call: Call) -> Reply:
     """Create Message. With `enforce_nonce` a nonce of the past few minutes answers the message that it made, and
     10008 when that has been deleted."""
     channel, body, backend = call.channel(), call.body or {}, call.backend
+    if channel.recipient and (channel.recipient.blocks_bot or not call.world.shares_guild(channel.recipient)):
+        raise ApiError(403, 50007, "Cannot send messages to this user")
     nonce = body.get("nonce")
     if body.get("enforce_nonce") and nonce is not None and (before := backend.sent_before(call.world.bot, nonce)):
         message = before.channel.messages.get(before.message_id)

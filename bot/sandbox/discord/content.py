@@ -206,7 +206,7 @@ def attach(world: World, base: str, channel: Channel, uploads: list[Upload], des
         found = re.fullmatch(r"files?\[(\d+)\]", upload.name)
         entry = by_id.get(found[1] if found else str(number), {})
         attachment_id, filename = world.snowflake(), entry.get("filename") or upload.filename
-        world.attachments[attachment_id] = Attachment(upload.data, upload.content_type)
+        world.attachments[attachment_id] = Attachment(upload.data, upload.content_type, filename)
         url = f"{base}/discord/attachments/{channel.id}/{attachment_id}/{filename}"
         shown = {"id": attachment_id, "filename": filename, "size": len(upload.data), "url": url, "proxy_url": url}
         shown["content_type"] = upload.content_type

@@ -18,7 +18,7 @@ from aiohttp import WSMsgType, web
 
 from bot.sandbox.discord import views
 from bot.sandbox.discord.limits import SESSIONS_PER_DAY
-from bot.sandbox.discord.sessions import Hub, Intent, Link, Session
+from bot.sandbox.discord.sessions import PRIVILEGED_BITS, Hub, Intent, Link, Session
 from bot.sandbox.discord.world import World
 from bot.sandbox.frame import Frame, Json
 
@@ -170,6 +170,8 @@ class Conversation:
         intents, shard = data.get("intents"), data.get("shard")
         if type(intents) is not int or intents & ~Intent.KNOWN or intents < 0:
             raise GatewayClose(4013, "Invalid intent(s).")
+        if any(intents & bit for name, bit in PRIVILEGED_BITS.items() if name not in self._world.intents):
+            raise GatewayClose(4014, "Disallowed intent(s).")
         if not isinstance(data.get("properties"), dict):
             raise GatewayClose(4002, "Error while decoding payload.")
         if shard is not None and not _valid_shard(shard):
@@ -202,7 +204,7 @@ class Conversation:
             "session_id": session.id,
             "session_type": "normal",
             "resume_gateway_url": self._url,
-            "application": {"id": self._world.application_id, "flags": views.APPLICATION_FLAGS},
+            "application": {"id": self._world.application_id, "flags": views.application_flags(self._world)},
             "user_settings": {},
             "relationships": [],
             "private_channels": [],

@@ -140,7 +140,9 @@ def get_member(call: Call) -> Reply:
 
 @handles("GET", _GUILD + "/members")
 def list_members(call: Call) -> Reply:
-    """List Guild Members: by id, `limit` (1) of them `after` an id."""
+    """List Guild Members: by id, `limit` (1) of them `after` an id; only with the privileged intent for members."""
+    if "members" not in call.world.intents:
+        raise missing_access()
     after, limit = call.query.get("after", 0), call.query.get("limit", 1)
     return 200, [views.member(m) for m in _members(call) if int(m.user.id) > after][:limit]
 

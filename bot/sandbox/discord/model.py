@@ -100,6 +100,8 @@ class User:
     display: str | None = None
     bot: bool = False
     locale: str = "en-US"
+    blocks_bot: bool = False
+    """Whether the account takes no direct messages from the bot."""
 
 
 @dataclass
@@ -121,6 +123,8 @@ class Member:
     joined_at: float
     roles: list[str] = field(default_factory=list)
     left: bool = False
+    premium_since: float | None = None
+    """Since when they boost the guild."""
 
 
 @dataclass

@@ -64,8 +64,14 @@ class People:
         return [channel, *(c for c in self._world.channels.values() if c.parent is channel)]
 
     def change_member(self, name: str, fields: Said, tenant: str | None) -> dict[str, Json]:
-        """Add or change a member: `name`, `roles` (names), `joined_at` (seconds or ISO), `is_bot`, `left`, `locale`."""
+        """Add or change a member: `name`, `roles` (names), `joined_at` and `created` (seconds or ISO), `is_bot`,
+        `left`, `boosting`, `blocked`, `locale`. When an account was made stands in its id, and so cannot change later.
+        """
         guild = self._backend.guild(tenant)
+        if fields.get("created") is not None:
+            if self._world.known(name) is not None:
+                raise ControlError(f"{name} has an account already, and its id says since when")
+            self._world.user_since(name, _seconds(fields["created"]))
         new = self._world.user(name).id not in guild.members
         member = self._world.member(guild, name)
         rejoined = member.left and fields.get("left") is False
@@ -86,6 +92,9 @@ class People:
         user.locale = fields.get("locale") or user.locale
         if fields.get("joined_at") is not None:
             member.joined_at = _seconds(fields["joined_at"])
+        user.blocks_bot = bool(fields.get("blocked", user.blocks_bot))
+        if fields.get("boosting") is not None:
+            member.premium_since = (member.premium_since or self._backend.now()) if fields["boosting"] else None
         if fields.get("roles") is not None:
             member.roles = [self._backend.role(guild, str(role)).id for role in fields["roles"]]
 

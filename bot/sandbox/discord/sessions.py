@@ -38,6 +38,13 @@ class Intent:
     KNOWN = (1 << 17) - 1 | 1 << 20 | 1 << 21 | 1 << 24 | 1 << 25
 
 
+PRIVILEGED_BITS = {
+    "members": Intent.GUILD_MEMBERS,
+    "presences": Intent.GUILD_PRESENCES,
+    "message_content": Intent.MESSAGE_CONTENT,
+}
+"""The intents that a session may only ask for if they are switched on for the application."""
+
 _NEEDED = (
     # prefix of the event's name, intent in a guild, intent in a direct conversation; the first that fits counts
     ("MESSAGE_REACTION", Intent.GUILD_MESSAGE_REACTIONS, Intent.DIRECT_MESSAGE_REACTIONS),

@@ -14,13 +14,12 @@ from bot.sandbox.discord.model import (
     User,
     iso,
 )
-from bot.sandbox.discord.world import World
+from bot.sandbox.discord.world import PRIVILEGED, World
 from bot.sandbox.frame import Json
 
 Object = dict[str, Json]
 
-APPLICATION_FLAGS = 1 << 13 | 1 << 15 | 1 << 19 | 1 << 23
-"""Presence, members and message content intents (limited), and registered commands."""
+_HAS_COMMANDS = 1 << 23
 
 
 def user(who: User) -> Object:
@@ -58,7 +57,7 @@ def member(who: Member, *, with_user: bool = True) -> Object:
         "joined_at": iso(who.joined_at),
         "nick": None,
         "pending": False,
-        "premium_since": None,
+        "premium_since": None if who.premium_since is None else iso(who.premium_since),
         "roles": list(who.roles),
         "mute": False,
         "deaf": False,
@@ -177,8 +176,14 @@ def gateway_guild(world: World, it: Guild, *, everybody: bool) -> Object:
     }
 
 
+def application_flags(world: World) -> int:
+    """Which privileged intents are switched on, and that there are commands."""
+    return _HAS_COMMANDS | sum(PRIVILEGED[name] for name in world.intents)
+
+
 def application(world: World) -> Object:
     """A `PrivateApplicationResponse`."""
+    flags = application_flags(world)
     return {
         "id": world.application_id,
         "name": world.bot.name,
@@ -189,8 +194,8 @@ def application(world: World) -> Object:
         "bot_public": False,
         "bot_require_code_grant": False,
         "verify_key": world.public_key,
-        "flags": APPLICATION_FLAGS,
-        "flags_new": str(APPLICATION_FLAGS),
+        "flags": flags,
+        "flags_new": str(flags),
         "redirect_uris": [],
         "interactions_endpoint_url": world.interactions_url or None,
         "role_connections_verification_url": None,

@@ -23,6 +23,8 @@ from bot.sandbox.frame import KEPT_MESSAGES, Clock
 
 CHANNELS = ("community", "review", "general")
 DEFAULT_TENANT = "Community"
+PRIVILEGED = {"presences": 1 << 13, "members": 1 << 15, "message_content": 1 << 19}
+"""The privileged intents, with the flag of an application that has each (limited, as bots in few guilds have it)."""
 _YEAR = 365 * 86_400.0
 
 
@@ -32,6 +34,7 @@ class Attachment:
 
     data: bytes
     content_type: str
+    filename: str
 
 
 @dataclass
@@ -46,6 +49,8 @@ class World:
     polls: list[tuple[Message, Poll]] = field(default_factory=list)
     interactions_url: str = ""
     """Where interactions are posted to; "": they are dispatched over the gateway."""
+    intents: frozenset[str] = frozenset(PRIVILEGED)
+    """The privileged intents that are switched on for the application."""
     public_key: str = "0" * 64
     """With which the application verifies what is posted to it."""
     _last_id: int = 0
@@ -110,14 +115,25 @@ class World:
             self.channels[channel_id], guild.channels[name] = made, channel_id
         return self.channels[channel_id]
 
+    def known(self, name: str) -> User | None:
+        """The user of that name or id."""
+        return self.users.get(name) or self._by_name.get(name)
+
     def user(self, name: str) -> User:
         """The user of that name or id; made when there is none."""
-        if name in self.users:
-            return self.users[name]
-        if name in self._by_name:
-            return self._by_name[name]
+        if (found := self.known(name)) is not None:
+            return found
         is_id = name.isdecimal() and len(name) >= 15
-        user = User(name if is_id else named_snowflake("user", name), f"user-{name[-4:]}" if is_id else name)
+        return self._add(User(name if is_id else named_snowflake("user", name), f"user-{name[-4:]}" if is_id else name))
+
+    def user_since(self, name: str, created: float) -> User:
+        """A new user whose account was made at that moment (UTC seconds), which only the id tells."""
+        identity = snowflake_at(created)
+        while str(identity) in self.users:
+            identity += 1
+        return self._add(User(str(identity), name))
+
+    def _add(self, user: User) -> User:
         self.users[user.id] = self._by_name[user.name] = user
         return user
 
@@ -127,6 +143,10 @@ class World:
         if user.id not in guild.members:
             guild.members[user.id] = Member(user, self.clock.now() - _YEAR)
         return guild.members[user.id]
+
+    def shares_guild(self, user: User) -> bool:
+        """Whether bot and user are in a guild together."""
+        return any(user.id in g.members and not g.members[user.id].left for g in self.guilds.values())
 
     def role(self, guild: Guild, name: str) -> tuple[Role, bool]:
         """The role of that name or id and whether it is new. Roles named admin or owner may do everything."""

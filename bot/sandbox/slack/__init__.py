@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from bot.sandbox.frame import ControlError, Fault, Faults, Frame, Json, Seen
+from bot.sandbox.frame import Content, ControlError, Fault, Faults, Frame, Json, Seen
 from bot.sandbox.slack import connections, files, responses
 from bot.sandbox.slack.api import WebApi
 from bot.sandbox.slack.arguments import Arguments
@@ -136,6 +136,14 @@ class SlackServer:
     def seen(self, channel: str, member: str | None, tenant: str | None) -> list[Seen]:
         """The channel's messages as a member reads them, and their open modal last."""
         return self._looks.seen(self.core.place(channel, tenant, member), member)
+
+    def file(self, identity: str, tenant: str | None) -> Content:
+        """A file whose bytes were uploaded."""
+        workspace = self.core.workspace(tenant)
+        if identity not in workspace.file_contents:
+            raise ControlError(f"there is no file {identity} in workspace {workspace.id}")
+        about = workspace.files[identity]
+        return Content(about["name"], about["mimetype"], workspace.file_contents[identity])
 
     async def fault(self, fault: Fault) -> None:
         """Take on a fault. A `disconnect` with seconds warns first and closes that much later; its `match` may be the

@@ -9,6 +9,7 @@ import itertools
 import json
 from collections.abc import Iterator
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from bot.sandbox.frame import Json
 
@@ -70,7 +71,7 @@ def message_errors(blocks: list[Json]) -> list[str]:
     total = sum(len(block["text"]) for block in blocks if block["type"] == "markdown")
     if total > MARKDOWN_TOTAL:
         errors.append(f"markdown text must be at most {MARKDOWN_TOTAL} characters in all [json-pointer:/blocks]")
-    return errors
+    return errors or list(_picture_errors(blocks))
 
 
 def view_errors(view: dict[str, Json]) -> list[str]:
@@ -83,6 +84,32 @@ def view_errors(view: dict[str, Json]) -> list[str]:
     if len(json.dumps(view, ensure_ascii=False).encode()) > VIEW_BYTES:
         errors.append("view is larger than 250 kB [json-pointer:/view]")
     return errors + list(_blocks_errors(view["blocks"], "/view/blocks", VIEW_BLOCKS))
+
+
+def _picture_errors(blocks: list[Json]) -> Iterator[str]:
+    """Slack fetches every picture before it takes the message, from outside, and refuses it where it cannot. Nothing is
+    fetched here: addresses of this computer and of hosts under `.invalid` (RFC 6761) cannot be had, all others can."""
+    for number, block in enumerate(blocks):
+        inside = ((f"/{part}", block.get(part)) for part in ("accessory", "element"))
+        listed = ((f"/elements/{index}", one) for index, one in enumerate(block.get("elements") or ()))
+        for where, one in (("", block), *inside, *listed):
+            if isinstance(one, dict) and one.get("type") == "image" and not _can_be_had(one.get("image_url")):
+                yield f"downloading image failed [json-pointer:/blocks/{number}{where}/image_url]"
+
+
+def _can_be_had(address: Json) -> bool:
+    if address is None:
+        return True  # a file of Slack's own
+    try:
+        parts = urlsplit(str(address))
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and "." in host and not host.startswith("127.") and _top(host) != "invalid"
+
+
+def _top(host: str) -> str:
+    return host.rstrip(".").rpartition(".")[2].lower()
 
 
 def complete(blocks: list[Json]) -> list[Json]:

@@ -36,12 +36,14 @@ class Looks:
     def _seen(self, place: Place, message: Message) -> Seen:
         reader, names = place.reader(), place.workspace.name_of
         pressable = buttons.presses(message.blocks or [])
+        direct = next((who for who in place.channel.members if who != place.workspace.bot.id), None)
+        private_to = message.private_to or (direct if place.channel.kind == "im" else None)
         return Seen(
             id=message.ts,
             author=message.username or names(message.user) or message.user,
             text=self._core.read(place, message),
             reply_to=message.thread_ts,
-            private_to=names(message.private_to) if message.private_to else None,
+            private_to=names(private_to) if private_to else None,
             buttons=tuple({"id": press.id, "label": reader.text(press.label)} for press in pressable),
             files=[_file(file) for file in message.files] if message.files else None,
         )
@@ -61,4 +63,10 @@ class Looks:
 
 def _file(file: dict[str, Json]) -> dict[str, Json]:
     """A file as the control interface tells it; people read its title, and its name when they save it."""
-    return {"name": file["name"], "title": file["title"], "type": file["mimetype"], "size": file["size"]}
+    return {
+        "id": file["id"],
+        "name": file["name"],
+        "title": file["title"],
+        "type": file["mimetype"],
+        "size": file["size"],
+    }

@@ -31,7 +31,12 @@ class People:
         self._core = core
 
     def member(self, member: str, fields: Call, tenant: str | None) -> dict[str, str]:
-        """Add or change a member; joining and leaving are told to the app. Raises ControlError."""
+        """Add or change a member; joining and leaving are told to the app. Raises ControlError.
+
+        Slack tells nobody when an account was made, and has no boosts; nobody there can block an app's bot.
+        """
+        if fields.get("blocked"):
+            raise ControlError("on Slack nobody can block an app's bot")
         workspace = self._core.workspace(tenant)
         known = workspace.find_member(member)
         person = known or workspace.add_member(member)

@@ -45,6 +45,7 @@ class Looks:
             message.author.first_name,
             message.text if poll is None else "\n".join(line for line in (poll.description, poll.question) if line),
             reply_to=str(message.reply_to.id) if message.reply_to and not message.reply_to.deleted else None,
+            private_to=message.chat.title if message.chat.type == "private" else None,
             buttons=buttons,
             poll=_poll_seen(poll) if poll is not None else None,
             form=form_of(message, user) if user else None,
@@ -55,7 +56,9 @@ class Looks:
         """The document or picture; Telegram keeps no name of a picture, so that it is the one it was sent with."""
         found = message.body.get("document") or (message.body.get("photo") or [None])[0]
         stored = self._world.files.get(found["file_id"]) if found else None
-        return [{"name": stored.name, "type": stored.mime, "size": len(stored.data)}] if stored else None
+        return (
+            [{"id": stored.id, "name": stored.name, "type": stored.mime, "size": len(stored.data)}] if stored else None
+        )
 
 
 def _poll_seen(poll: polls.Poll) -> Json:

@@ -19,8 +19,11 @@ GROUPS = {"community": -1001000000101, "review": -1001000000102, "general": -100
 PRIVATE = {"private", "dm"}
 """Words for a member's own chat with the bot, wherever a channel is named."""
 _FIRST_USER = 5000000001
+BOOST_SECONDS = 30 * 86400
+"""How long a boost lasts unless Premium is prolonged; whoever boosts here prolongs it until told otherwise."""
 _ADMIN_ROLES = {"administrator", "admin"}
 _OWNER_ROLES = {"creator", "owner"}
+_BANNED_ROLES = {"kicked", "banned"}
 _ADMIN_RIGHTS = (
     "can_manage_chat", "can_delete_messages", "can_manage_video_chats", "can_restrict_members", "can_promote_members",
     "can_change_info", "can_invite_users", "can_post_stories", "can_edit_stories", "can_delete_stories",
@@ -118,6 +121,8 @@ class Chat:
     description: str = ""
     status: dict[int, str] = field(default_factory=dict)
     """Each user's `ChatMember.status`."""
+    boosts: dict[int, int] = field(default_factory=dict)
+    """Who boosts the chat, and since when (UTC seconds)."""
     messages: dict[int, Message] = field(default_factory=dict)
     timeline: Timeline = field(default_factory=deque)
     pinned: list[int] = field(default_factory=list)
@@ -262,6 +267,13 @@ class World:
         self.files[file_id] = stored
         return stored
 
+    def boost(self, chat: Chat, user: User) -> Json:
+        """The user's boost of a chat as Bot API `ChatBoost`."""
+        added = chat.boosts[user.id]
+        identity = hashlib.sha256(f"boost {chat.id} {user.id} {added}".encode()).hexdigest()[:32]
+        about = {"boost_id": identity, "add_date": added, "expiration_date": added + BOOST_SECONDS}
+        return {**about, "source": {"source": "premium", "user": user.api()}}
+
     def member(self, chat: Chat, user: User) -> Json:
         """As Bot API `ChatMember`."""
         status = chat.status.get(user.id, "left")
@@ -278,6 +290,8 @@ class World:
 def status_for(roles: list[Json]) -> str:
     """The chat status that control roles mean; roles that Telegram does not have are Herald's business, not ours."""
     words = {str(role).lower() for role in roles}
+    if words & _BANNED_ROLES:
+        return "kicked"
     if words & _OWNER_ROLES:
         return "creator"
     return "administrator" if words & _ADMIN_ROLES else "member"

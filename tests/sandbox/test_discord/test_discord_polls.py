@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from bot.sandbox.discord.sessions import Intent
-from bot.sandbox.frame import ControlError
+from bot.sandbox.frame import ControlError, Seen
 
 from .conftest import ALL_INTENTS, Local, Socket, meanwhile
 from .test_discord_faults import POLL, vote
@@ -100,8 +100,8 @@ async def test_files_of_messages_and_answers_are_seen(local: Local) -> None:
 
     sent = await local.rest("POST", f"/channels/{local.community}/messages", data=upload('{"content": "Here"}'))
     assert sent.status == 200
-    expected = [{"name": "votes.csv", "type": "text/csv", "size": 4}]
-    assert local.server.seen("community", None, None)[-1].files == expected
+    expected = [("votes.csv", "text/csv", 4)]
+    assert _files(local.server.seen("community", None, None)[-1]) == expected
     async with local.session() as socket:
 
         async def bot() -> None:
@@ -113,7 +113,11 @@ async def test_files_of_messages_and_answers_are_seen(local: Local) -> None:
         press = {"channel": "review", "member": "ana", "message_id": await card(local), "button": "approve"}
         await meanwhile(local.server.click(press), bot)
     private = local.server.seen("review", "ana", None)[-1]
-    assert (private.text, private.private_to, private.files) == ("Yours", "ana", expected)
+    assert (private.text, private.private_to, _files(private)) == ("Yours", "ana", expected)
+
+
+def _files(message: Seen) -> list[tuple[str, str, int]]:
+    return [(file["name"], file["type"], file["size"]) for file in message.files]
 
 
 async def test_a_localised_name_is_the_registered_command(local: Local) -> None:

@@ -32,8 +32,9 @@ async def test_an_upload_in_three_steps_becomes_a_message(slack: Any) -> None:
     answer = await slack.call("files.completeUploadExternal", **done, initial_comment="Here it is")
     (shown,) = slack.server.seen("community", None, None)
     assert shown.text == "Here it is\nresult.png"
-    assert shown.files == [{"name": "result-7.png", "title": "result.png", "type": "image/png", "size": 5}]
     (file,) = answer["files"]
+    about = {"name": "result-7.png", "title": "result.png", "type": "image/png", "size": 5}
+    assert shown.files == [{"id": file["id"], **about}]
     assert (file["channels"], file["shares"]) == ([], {})
     told = (await slack.call("files.info", file=file["id"]))["file"]
     assert told["channels"] == [slack.channels["community"]]

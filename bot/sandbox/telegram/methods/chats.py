@@ -49,6 +49,18 @@ def get_chat_member(api: Api, params: Params) -> Json:
     return api.world.member(chat, user)
 
 
+@method("getUserChatBoosts")
+def get_user_chat_boosts(api: Api, params: Params) -> Json:
+    """What a user boosts a chat with; only for administrators of it."""
+    chat = _group(api, params)
+    if chat.status.get(BOT_ID) != "administrator":
+        raise bad("CHAT_ADMIN_REQUIRED")
+    user = api.world.users.get(params["user_id"])
+    if user is None:
+        raise bad("invalid user_id specified")
+    return {"boosts": [api.world.boost(chat, user)] if user.id in chat.boosts else []}
+
+
 @method("getChatAdministrators")
 def get_chat_administrators(api: Api, params: Params) -> Json:
     """The administrators that are people; bots only if asked for, except this one."""
