@@ -1,7 +1,8 @@
 """The end of an anonymous poll's key: destroyed as soon as nothing of the poll is under way, and in any case soon.
 
 The unit that ends a poll sets the timer `secrecy.SHRED`, so that no crash can leave a key for ever; the sweep at each
-start finds those whose poll never came to be, and guests' keys that are old.
+start finds those whose poll never came to be, guests' keys that are old, and keys of giveaways that are over and of
+which nothing sealed is left.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from collections.abc import Callable
 from sqlalchemy import Connection
 
 from bot.domain.failpoints import Point, reach
+from bot.domain.giveaways import State as GiveawayState
 from bot.domain.polls import Poll, State
 from bot.engine.clock import Clock
 from bot.engine.registry import Registry
 from bot.handlers.context import Context
 from bot.handlers.secrecy import SHRED, forget_persons, lane
-from bot.storage.keys import Keys
+from bot.storage.keys import Keys, is_giveaway
 from bot.storage.store import Store
 from bot.storage.timers import Timer
 from bot.storage.work import Work
@@ -35,12 +37,13 @@ AGAIN = 0.5
 STRAY = 3600.0
 """Seconds after which a key whose poll is nowhere is a stray one: the unit that made it never came to its end."""
 _OVER = frozenset({State.CLOSED, State.CANCELLED})
+_DONE = frozenset({GiveawayState.DRAWN, GiveawayState.CANCELLED})
 
 log = logging.getLogger("herald.secrecy")
 
 
 class Shredder:
-    """Destroys keys. Nothing that it does touches the key of a poll that may still be voted in."""
+    """Destroys keys. Nothing that it does touches the key of a poll that may still be voted in, or of a prize."""
 
     def __init__(self, store: Store, clock: Clock, keys: Keys) -> None:
         self._store = store
@@ -85,6 +88,9 @@ class Shredder:
             work.timers.set(SWEEP, "", work.now + SWEEP_SECONDS)
             stray = []
             for name in names:
+                if is_giveaway(name):
+                    stray += [name] if name in old and _is_idle(work, name) else []
+                    continue
                 poll = work.polls.named(name)
                 if poll is not None and poll.state in _OVER:
                     work.timers.set(SHRED, name, work.now)
@@ -113,6 +119,12 @@ def is_quiet(work: Work, poll: Poll) -> bool:
     """Whether nothing waits that may be about this poll: no event from before its end, no answer to a voter."""
     oldest = work.inbox.oldest()
     return (oldest is None or oldest > poll.closed_at) and not work.outbox.any_open(lane(poll.name))
+
+
+def _is_idle(work: Work, name: str) -> bool:
+    """Whether a giveaway's key opens nothing, and nothing will be sealed with it any more."""
+    giveaway = work.giveaways.named(name)
+    return giveaway is None or (giveaway.state in _DONE and not work.wins.needs_key(giveaway.id))
 
 
 def _nothing(_: Context) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,18 @@ class StoredComment:
         return review.Comment(self.id, self.text, self.deleted, self.answered_by, self.answered_text)
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A comment as contests ask for it; `id` tells apart what was sent in the same moment (`sent_at`, UTC seconds)."""
+
+    id: int
+    author: Member
+    author_name: str
+    message_id: str
+    text: str
+    sent_at: float
+
+
 _VALUES = (
     "platform tenant channel_id thread_id parent_id message_id author_id author_name text attachments url reply_to "
     "language needs_reply reason flags sent_at received_at"
@@ -84,6 +96,17 @@ _ADOPT = (
     .where(_MINE, comments.c.early)
     .values({name: bindparam(name) for name in _ADOPTED} | {"early": False})
     .returning(comments.c.id)
+)
+_WRITTEN = Hot(
+    sa.select(sa.func.count())
+    .select_from(comments)
+    .where(
+        comments.c.platform == bindparam("of_platform"),
+        comments.c.author_id == bindparam("of_author"),
+        comments.c.sent_at >= bindparam("since"),
+        comments.c.early.is_(False),
+        comments.c.deleted_at.is_(None),
+    )
 )
 
 
@@ -216,6 +239,41 @@ class Comments:
         )
         found: float | None = self._connection.execute(query).scalar()
         return found
+
+    def written(self, members: Collection[str], since: float) -> int:
+        """How many messages of these members (addresses) were heard in watched channels since then (UTC seconds).
+
+        Deleted ones do not count. Of everybody but bots and the team each message is kept, also what asks for no reply.
+        """
+        count = 0
+        for member in map(Member.parse, set(members)):
+            values = {"of_platform": member.platform, "of_author": member.user_id, "since": since}
+            count += _WRITTEN.value(self._connection, values)
+        return count
+
+    def commenters(
+        self, channel: Channel, since: float, until: float, after: tuple[float, int] = (0.0, 0), count: int = 1000
+    ) -> list[Written]:
+        """At most `count` comments in a channel from `since` up to, and without, `until` (UTC seconds), oldest first.
+
+        With a thread only those in it, without one also those in its threads. What was deleted is left out. The next
+        page is what lies behind the last one's `(sent_at, id)`.
+        """
+        c = comments.c
+        query = sa.select(c.id, c.platform, c.tenant, c.author_id, c.author_name, c.message_id, c.text, c.sent_at)
+        query = query.where(
+            c.platform == channel.platform,
+            c.channel_id == channel.channel_id,
+            c.sent_at >= max(since, after[0]),
+            c.sent_at < until,
+            sa.or_(c.sent_at > after[0], c.id > after[1]),
+            c.early.is_(False),
+            c.deleted_at.is_(None),
+        )
+        if channel.thread_id is not None:
+            query = query.where(c.thread_id == channel.thread_id)
+        rows = self._connection.execute(query.order_by(c.sent_at, c.id).limit(count))
+        return [Written(row[0], Member(*row[1:4]), *row[4:]) for row in rows]
 
     def authors(self, places: Sequence[tuple[str, str]], since: float) -> int:
         """How many members wrote in these channels (platform and id) since then."""

@@ -1,8 +1,11 @@
-"""The keys of anonymous polls: a small file each, outside the database and its backups, destroyed after the closing.
+"""The keys of anonymous polls and of giveaways: a small file each, outside the database and its backups.
+
+Each is destroyed when it is over: a poll's soon after the closing, a giveaway's when no code and no address is left.
 
 A ballot stands in the database under a token that only the key can make again from a voter; what people clicked and
 were told stands there sealed. So whoever has the database, all its backups and the logs, but not the key, cannot tell
 who voted, and once the key is gone nobody can. Sealed texts are padded, since their length would tell on long names.
+A giveaway's key seals the codes that winners get, and where prizes are sent to.
 """
 
 from __future__ import annotations
@@ -38,12 +41,13 @@ GUEST_SECONDS = 6 * 3600.0
 """For how long one guest key is used."""
 
 _NAME = re.compile(r"a\.[A-Za-z0-9_-]{1,14}")
+_GIVEAWAY = re.compile(r"w\.[A-Za-z0-9_-]{1,14}")
 _GUEST = re.compile(r"g\.\d{1,14}")
 _KEY, _GONE, _PART = ".key", ".gone", ".part"
 
 
 class Key:
-    """The key of one anonymous poll. Any thread may use it."""
+    """The key of one anonymous poll or of one giveaway. Any thread may use it."""
 
     def __init__(self, name: str, secret: bytes) -> None:
         self.name = name
@@ -87,9 +91,12 @@ class Keys:
         self._lock = threading.Lock()
 
     def make(self, name: str) -> Key:
-        """The key of this poll, made now where there is none. Raises ValueError for a name of no anonymous poll."""
-        if not is_anonymous(name):
-            raise ValueError(f"{name!r} is no anonymous poll")
+        """The key of this poll or giveaway, made now where there is none.
+
+        Raises ValueError for a name of no anonymous poll and no giveaway.
+        """
+        if not is_anonymous(name) and not is_giveaway(name):
+            raise ValueError(f"{name!r} is no anonymous poll and no giveaway")
         return self._make(name)
 
     def guest(self) -> Key:
@@ -121,7 +128,7 @@ class Keys:
         _sync_folder(self._folder)
 
     def find(self, name: str) -> Key | None:
-        """The key of this poll; None if it was destroyed, or never was here."""
+        """The key of this poll or giveaway; None if it was destroyed, or never was here."""
         if not _is_key(name):
             return None
         now = time.monotonic()
@@ -145,7 +152,7 @@ class Keys:
                 return None
 
     def destroy(self, name: str) -> None:
-        """Overwrite and remove the key of this poll; a poll without one is fine. If it fails, do it again."""
+        """Overwrite and remove this key; where there is none that is fine. If it fails, do it again."""
         if not _is_key(name):
             return
         gone = self._folder / (name + _GONE)
@@ -160,10 +167,10 @@ class Keys:
                 _sync_folder(self._folder)
 
     def names(self, older_than: float = 0.0) -> list[str]:
-        """The polls that have a key; with `older_than` only those whose key is so many seconds old."""
+        """The polls and giveaways that have a key; with `older_than` only those whose key is so many seconds old."""
         newest = time.time() - older_than
         with _told(self._folder):
-            return sorted(path.stem for path in self._files("a.*" + _KEY) if _made_at(path) <= newest)
+            return sorted(path.stem for path in self._files("[aw].*" + _KEY) if _made_at(path) <= newest)
 
     def check(self) -> bool:
         """Try to make and destroy a key; whether others on this machine may look into the folder."""
@@ -199,8 +206,13 @@ def is_anonymous(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
+def is_giveaway(name: str) -> bool:
+    """Whether a giveaway may have this name."""
+    return _GIVEAWAY.fullmatch(name) is not None
+
+
 def _is_key(name: str) -> bool:
-    return is_anonymous(name) or _GUEST.fullmatch(name) is not None
+    return is_anonymous(name) or is_giveaway(name) or _GUEST.fullmatch(name) is not None
 
 
 def _era() -> int:

@@ -21,7 +21,7 @@ from bot.storage.faults import reason
 from bot.storage.links import Deadlines, run_alone, without_secrets
 from bot.storage.tables import metadata
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration; `migrations/versions` holds it."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 

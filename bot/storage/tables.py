@@ -17,6 +17,22 @@ from sqlalchemy import (
 )
 
 from bot.storage.columns import metadata, number, place
+from bot.storage.giveaway_tables import (
+    giveaway_draws,
+    giveaway_entries,
+    giveaway_freezes,
+    giveaway_log,
+    giveaway_posts,
+    giveaway_rerolls,
+    giveaway_seeds,
+    giveaway_signals,
+    giveaway_templates,
+    giveaway_wins,
+    giveaway_witnesses,
+    giveaways,
+    prize_addresses,
+    prize_codes,
+)
 from bot.storage.poll_tables import (
     ballots,
     link_codes,
@@ -38,6 +54,18 @@ __all__ = [
     "decisions",
     "drafts",
     "facts",
+    "giveaway_draws",
+    "giveaway_entries",
+    "giveaway_freezes",
+    "giveaway_log",
+    "giveaway_posts",
+    "giveaway_rerolls",
+    "giveaway_seeds",
+    "giveaway_signals",
+    "giveaway_templates",
+    "giveaway_wins",
+    "giveaway_witnesses",
+    "giveaways",
     "inbox",
     "leases",
     "link_codes",
@@ -52,6 +80,8 @@ __all__ = [
     "poll_refusals",
     "poll_signals",
     "polls",
+    "prize_addresses",
+    "prize_codes",
     "prompts",
     "timers",
     "views",
@@ -108,6 +138,8 @@ comments = Table(
     Column("early", Boolean, nullable=False, server_default="0"),  # known only from an edit or a deletion so far
     UniqueConstraint("platform", "tenant", "channel_id", "message_id"),
 )
+Index("comments_author", comments.c.platform, comments.c.author_id, comments.c.sent_at)
+Index("comments_place", comments.c.platform, comments.c.channel_id, comments.c.sent_at)
 
 drafts = Table(
     "drafts",

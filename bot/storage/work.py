@@ -16,7 +16,10 @@ from bot.storage.cards import Cards, StoredCard, StoredView, read_card
 from bot.storage.comments import Comments, StoredComment, read_comment
 from bot.storage.doubts import Doubts
 from bot.storage.drafts import Drafts, StoredDraft, read_draft
+from bot.storage.entries import Entries
 from bot.storage.faults import is_database
+from bot.storage.giveaway_posts import GiveawayPosts
+from bot.storage.giveaways import Giveaways
 from bot.storage.hot import Hot
 from bot.storage.inbox import Inbox
 from bot.storage.linking import Links
@@ -28,6 +31,7 @@ from bot.storage.polls import Polls
 from bot.storage.store import attempt
 from bot.storage.tables import cards, comments, drafts, views
 from bot.storage.timers import Timers
+from bot.storage.wins import Wins
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +65,61 @@ _SHEET = Hot(
 )
 
 
-class Work:
+class Capabilities:
+    """The repositories of polls, of giveaways, and of what both ask."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @cached_property
+    def polls(self) -> Polls:
+        """Polls."""
+        return Polls(self._connection)
+
+    @cached_property
+    def poll_posts(self) -> PollPosts:
+        """The messages that show polls."""
+        return PollPosts(self._connection)
+
+    @cached_property
+    def ballots(self) -> Ballots:
+        """What was voted."""
+        return Ballots(self._connection)
+
+    @cached_property
+    def giveaways(self) -> Giveaways:
+        """Giveaways, their draws, and what is noted of them."""
+        return Giveaways(self._connection)
+
+    @cached_property
+    def giveaway_posts(self) -> GiveawayPosts:
+        """The messages of giveaways."""
+        return GiveawayPosts(self._connection)
+
+    @cached_property
+    def entries(self) -> Entries:
+        """Who wants to win."""
+        return Entries(self._connection)
+
+    @cached_property
+    def wins(self) -> Wins:
+        """Who won, and the prizes."""
+        return Wins(self._connection)
+
+    @cached_property
+    def links(self) -> Links:
+        """Which members are one person."""
+        return Links(self._connection)
+
+
+class Work(Capabilities):
     """What a unit of work reads and writes; `now` is its moment in UTC seconds.
 
     `heard_at` is when the event that it handles was stored; where there is none, the moment.
     """
 
     def __init__(self, connection: Connection, now: float, heard_at: float | None = None) -> None:
-        self._connection = connection
+        super().__init__(connection)
         self.now = now
         self.heard_at = now if heard_at is None else heard_at
 
@@ -121,26 +172,6 @@ class Work:
     def people(self) -> People:
         """Members' choices."""
         return People(self._connection)
-
-    @cached_property
-    def polls(self) -> Polls:
-        """Polls."""
-        return Polls(self._connection)
-
-    @cached_property
-    def poll_posts(self) -> PollPosts:
-        """The messages that show polls."""
-        return PollPosts(self._connection)
-
-    @cached_property
-    def ballots(self) -> Ballots:
-        """What was voted."""
-        return Ballots(self._connection)
-
-    @cached_property
-    def links(self) -> Links:
-        """Which members are one person."""
-        return Links(self._connection)
 
     @cached_property
     def prompts(self) -> Prompts:
