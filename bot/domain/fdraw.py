@@ -1,8 +1,8 @@
 """Draws that anyone can repeat: fdraw/1. Pure.
 
 In plain words: every entry owns as many numbered tickets as its weight; a number is drawn; its owner wins and all their
-tickets leave the drum. The numbers follow from a seed that was fixed when the giveaway opened, from the list of entries,
-and from a beacon's value that nobody has when the list is published.
+tickets leave the drum. The numbers follow from a seed that was fixed when the giveaway opened, from the list of
+entries, and from a beacon's value that nobody has when the list is published.
 
 What is here is normative to the byte: other programs check our draws.
 """

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bot.domain.fdraw import Entry
 
 EMPTY = hashlib.sha256(b"").digest()
 """The root of a list without entries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """How one entry proves to be in a frozen list: its place from 0, the list's length, and hashes in hex."""
+
+    index: int
+    entries: int
+    weight: int
+    path: tuple[str, ...]
+    root: str
 
 
 def leaf(ticket: str, weight: int) -> bytes:
@@ -56,9 +68,10 @@ def levels_over(hashes: Sequence[bytes]) -> list[Sequence[bytes]]:
 
     The hashes are leaves, or roots of parts of the list of the same power of two entries (the last may have fewer).
     """
-    levels = [hashes or [EMPTY]]
+    sha256 = hashlib.sha256  # this is most of the time that a large list takes
+    levels: list[Sequence[bytes]] = [hashes or [EMPTY]]
     while len(below := levels[-1]) > 1:
-        above = [node(below[at], below[at + 1]) for at in range(0, len(below) - 1, 2)]
+        above = [sha256(b"\1" + left + right).digest() for left, right in zip(below[::2], below[1::2], strict=False)]
         levels.append([*above, below[-1]] if len(below) % 2 else above)
     return levels
 
