@@ -177,6 +177,29 @@ def db_restore(file: Annotated[Path, typer.Argument(help="What `herald db backup
 
 
 @app.command()
+def verify(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    proof: Annotated[Path | None, typer.Argument(help="A giveaway's proof file.")] = None,
+    ticket: Annotated[str, typer.Option(help="Find this ticket, or with --member this ticket code, in the list.")] = "",
+    member: Annotated[str, typer.Option(help="Whose ticket code it is: platform:user.")] = "",
+    language: Annotated[Literal["en", "zh"] | None, typer.Option(help="Otherwise that of the locale.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    page: Annotated[Path | None, typer.Option(help="Write the page that checks draws to this file.")] = None,
+    script: Annotated[Path | None, typer.Option(help="Write the verifier as one Python file to this file.")] = None,
+) -> None:
+    """Check a draw offline: exit 0 VALID, 1 INVALID, 2 unreadable. Or hand out what others can check it with."""
+    from bot.verifier import hand_out
+    from bot.verifier.verify import run as check
+
+    if proof is None and page is None and script is None:
+        _fail("give a proof file, or --page or --script", 2)
+    try:
+        hand_out(page, script)
+    except OSError as error:
+        _fail(str(error), 2)
+    raise typer.Exit(0 if proof is None else check(str(proof), language or "", ticket, member, as_json))
+
+
+@app.command()
 def manifest(platform: Annotated[Literal["slack", "discord", "telegram"], typer.Argument()]) -> None:
     """Print what to paste where, made from the command registry."""
     from bot.running import manifest_of
