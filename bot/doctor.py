@@ -60,7 +60,7 @@ async def _check(app: application.App, settings: Settings) -> list[SetupFault]:
     for name, platform in app.platforms.items():
         faults += await _platform(name, platform, settings, names)
         await platform.close()
-    faults += await _beacon(settings)
+    faults += await beacon_faults(settings)
     model: object = app.model
     if app.model is not None and hasattr(model, "check"):
         faults += await model.check()
@@ -124,7 +124,7 @@ def _keys(keys: Keys, folder: Path) -> list[SetupFault]:
     return [SetupFault("keys_open", {"folder": str(folder)})] if is_open else []
 
 
-async def _beacon(settings: Settings) -> list[SetupFault]:
+async def beacon_faults(settings: Settings) -> list[SetupFault]:
     """Whether draws would get their randomness: two mirrors answer, and the same."""
     beacon = make_beacon(settings)
     if beacon is None:
