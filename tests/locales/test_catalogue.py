@@ -141,6 +141,7 @@ ANNOUNCED = {action.value for action in reviews.FORMS} | {
 UNDECIDED = {DraftState.WAITING, DraftState.APPROVED, DraftState.REJECTED}
 """States whose line on the card has a key of its own."""
 
+POLL_RULES = ("ballots", "poll_quotes", "poll_words", "polling")
 COMPOSED = {
     "button.{}": {action.value for action in Action},
     "card.{}": {state.value for state in set(DraftState) - UNDECIDED},
@@ -172,7 +173,7 @@ COMPOSED = {
         f"{known}{rule}" for known in ("", "unknown_") for rule in ("role", "member_since", "account_age")
     },
     "poll.refused.{}": dict(REFUSALS).keys()
-    | first_words("domain", "Refused")
+    | set().union(*(first_words(f"domain/{name}.py", "Refused") for name in POLL_RULES))
     | first_words("handlers/polls", "Refused"),
     "draft.unusable.{}": first_words("drafting", "Unusable") | {"too_long_answer", "html", "binary"},
 }
