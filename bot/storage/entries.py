@@ -54,7 +54,9 @@ _PUT = Hot(
     )
 )
 _FIND = Hot(
-    sa.select(giveaway_entries).where(t.giveaway_id == bindparam("of_giveaway"), t.ticket == bindparam("of_ticket"))
+    sa.select(giveaway_entries)
+    .where(t.giveaway_id == bindparam("of_giveaway"), t.ticket == bindparam("of_ticket"))
+    .limit(1)
 )
 _COUNTS = Hot(
     sa.select(t.state, t.rule, t.place, t.granted, sa.func.count(), sa.func.sum(t.weight))
@@ -83,7 +85,7 @@ _DELETE = Hot(sa.delete(giveaway_entries).where(*_SAME))
 _BLANK = Hot(
     sa.update(giveaway_entries)
     .where(*_SAME)
-    .values(person=bindparam("new_person"), member=None, name="", place="", salt=b"")
+    .values(person=bindparam("new_person"), member=None, name="", place="", salt=b"", appealed=False, at=0.0)
 )
 
 

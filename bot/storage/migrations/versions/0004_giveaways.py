@@ -173,7 +173,6 @@ def _entries() -> None:
         sa.Column("appealed", sa.Boolean(), nullable=False),
         sa.Column("at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("giveaway_id", "person"),
-        sqlite_with_rowid=False,
     )
     op.create_index(
         "giveaway_entries_counts",
@@ -181,7 +180,9 @@ def _entries() -> None:
         ["giveaway_id", "state", "rule", "place", "granted", "weight"],
         unique=False,
     )
-    op.create_index("giveaway_entries_ticket", "giveaway_entries", ["giveaway_id", "ticket"], unique=True)
+    op.create_index(
+        "giveaway_entries_list", "giveaway_entries", ["giveaway_id", "ticket", "weight", "state"], unique=False
+    )
 
 
 def _prizes() -> None:
