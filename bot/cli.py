@@ -177,7 +177,7 @@ def db_restore(file: Annotated[Path, typer.Argument(help="What `herald db backup
 
 
 @app.command()
-def verify(  # noqa: PLR0913, PLR0917 - one parameter for each option
+def verify(  # noqa: PLR0917 - one parameter for each option
     proof: Annotated[Path | None, typer.Argument(help="A giveaway's proof file.")] = None,
     ticket: Annotated[str, typer.Option(help="Find this ticket, or with --member this ticket code, in the list.")] = "",
     member: Annotated[str, typer.Option(help="Whose ticket code it is: platform:user.")] = "",

@@ -46,7 +46,7 @@ GENESIS, PERIOD = 1692803367, 3
 """drand's chain "quicknet": the time of round 1 and the time between two, in seconds."""
 MIRRORS = ("https://api.drand.sh", "https://drand.cloudflare.com")
 CODE = re.compile(r"(?<![0-9a-z])[0-9a-f]{32}(?![0-9a-z])")
-MEMBER = re.compile(r"\b[a-z]{2,20}:[^\s/`*<>\"'，。；、（）(),;]+")
+MEMBER = re.compile(r"(?<![A-Za-z0-9])[a-z]{2,20}:[^\s/`*<>\"'，。；、（）(),;]+")
 ISO_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}:?[0-9]{2})")
 
 
@@ -500,7 +500,14 @@ def _replaced(proof: Proof, faults: Faults) -> list[str] | None:
 def when(at: object) -> str:
     """A moment (UTC seconds) in words, or what stands there instead."""
     moment = seconds(at)
-    return show("" if at is None else str(at)) if moment is None else strftime("%Y-%m-%d %H:%M:%S UTC", gmtime(moment))
+    return (
+        (show(at) if type(at) is str else "") if moment is None else strftime("%Y-%m-%d %H:%M:%S UTC", gmtime(moment))
+    )
+
+
+def _told(witness: dict[str, object], key: str) -> str:
+    text = witness.get(key)
+    return text if type(text) is str else ""
 
 
 def witnessed(proof: Proof) -> tuple[list[Fault], list[Fault]]:
@@ -508,8 +515,13 @@ def witnessed(proof: Proof) -> tuple[list[Fault], list[Fault]]:
     delayed, odd = Faults(), Faults()
     name, due = proof.beacon, proof.due
     for number, one in enumerate(proof.witnesses):
-        where, what, told, moment = f"witnesses[{number}]", one.get("what"), one.get("beacon"), seconds(one.get("at"))
-        if what == "announcement" and type(told) is str and told != name:
+        where, what, told, moment = (
+            f"witnesses[{number}]",
+            one.get("what"),
+            _told(one, "beacon"),
+            seconds(one.get("at")),
+        )
+        if what == "announcement" and told and told != name:
             delayed.add(where, "announced", told, name)
             same, _, before = told.rpartition(":")
             if same != name.rpartition(":")[0] or not re.fullmatch("[0-9]{1,16}", before) or int(before) > proof.round:
@@ -517,10 +529,10 @@ def witnessed(proof: Proof) -> tuple[list[Fault], list[Fault]]:
         if what == "freeze" and due is not None and moment is not None and moment > due:
             delayed.add(where, "late", when(moment), when(due))
         if what == "delayed":
-            delayed.add(where, "told", one.get("reason", ""))
+            delayed.add(where, "told", _told(one, "reason"))
         for key, right in (("commit", proof.commit), ("freeze_hash", proof.freeze_hash)):
-            if type(one.get(key)) is str and one[key] != right:
-                odd.add(f"{where}.{key}", "other", one[key], right)
+            if _told(one, key) not in ("", right):
+                odd.add(f"{where}.{key}", "other", _told(one, key), right)
     return delayed, odd
 
 
@@ -812,8 +824,8 @@ class Report:
             )
         lines.append(self.say("links" if proof.witnesses else "no_links"))
         for one in proof.witnesses:
-            named = [show(str(one[key])) for key in ("what", "platform") if key in one]
-            lines.append("  " + ", ".join([*named, when(one.get("at"))]) + ": " + show(str(one.get("url", ""))))
+            named = [show(_told(one, "what")), show(_told(one, "platform")), when(one.get("at"))]
+            lines.append("  " + ", ".join(filter(None, named)) + ": " + show(_told(one, "url")))
         if proof.kind == "drand":
             lines.append(self.say("mirrors", proof.value))
             lines += [f"  {mirror}/{proof.chain}/public/{proof.round}" for mirror in MIRRORS]
