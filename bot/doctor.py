@@ -26,7 +26,7 @@ SKEW_SECONDS = 30.0
 
 
 async def run_doctor() -> int:
-    """`herald doctor`: every fault with its fix; exit code 1 on any."""
+    """`herald doctor`: every fault with its fix; exit code 1 on any that is not only a hint."""
     language = choose(os.environ.get("LANG"), ("en", "zh")) or "en"
     texts = Catalogue()
     try:
@@ -40,11 +40,12 @@ async def run_doctor() -> int:
         return 1
     faults = await _check(app, settings)
     for fault in faults:
-        say("✗ " + texts.say(language, f"doctor.{fault.key}", **fault.args))
+        say(("· " if fault.hint else "✗ ") + texts.say(language, f"doctor.{fault.key}", **fault.args))
         say("  → " + texts.say(language, f"doctor.{fault.key}.fix", **fault.args))
-    if not faults:
+    if all(fault.hint for fault in faults):
         say("✓ " + texts.say(language, "doctor.well", platforms=", ".join(app.platforms)))
-    return 1 if faults else 0
+        return 0
+    return 1
 
 
 async def _check(app: application.App, settings: Settings) -> list[SetupFault]:

@@ -15,6 +15,7 @@ from bot.chat.ports import NotSent, Refused, SendError
 from bot.domain.places import Channel
 from bot.integrations.discord import render
 from bot.integrations.discord.api import Api
+from bot.integrations.discord.directs import Directs
 from bot.integrations.discord.fields import Json, mapping, number, snowflake, text
 from bot.integrations.discord.hands import InHand
 
@@ -39,6 +40,7 @@ class Answers:
         self._hand = hand
         self._once = api.once
         self._rest = api.rest
+        self._directs = Directs(api.rest)
         self._now = now
 
     async def respond(self, interaction: Json, answer: Answer) -> None:
@@ -62,8 +64,11 @@ class Answers:
         path = f"/interactions/{snowflake(interaction, 'id')}/{text(interaction, 'token')}/callback"
         await self._once.request("POST", path, body)
 
-    async def notify(self, notice: Notice, at: Channel, reply: ReplyHandle) -> None:
+    async def notify(self, notice: Notice, at: Channel, reply: ReplyHandle, key: str = "") -> None:
         """As `Notifies.notify`."""
+        if notice.direct:
+            await self._directs.tell(notice, key)
+            return
         if self._alive(reply):
             await self._hand.answered(reply["token"])
             try:
@@ -100,10 +105,8 @@ class Answers:
         """In a direct conversation; where the member takes none, the hint in the channel."""
         user, key = notice.member.user_id, secrets.token_hex(12)
         try:
-            route = Route("POST", "/users/@me/channels")
-            opened = await self._rest.call(route, json={"recipient_id": user}, repeat=True)
-            channel = snowflake(opened, "id") if isinstance(opened, dict) else None
-            await self._create(channel or "0", render.direct(notice.text, notice.buttons, key))
+            channel = await self._directs.channel(user)
+            await self._create(channel, render.direct(notice.text, notice.buttons, key))
         except Refused as refused:
             if not notice.hint:
                 raise

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from bot.chat.ports import NotSent, Refused, SendError, Unclear
+from bot.chat.ports import TOO_LARGE, NotSent, Refused, SendError, Unclear
 
 UNKNOWN_MESSAGE: Final = 10008
 OLD_EDITS: Final = 30046
 """Too many edits of messages older than an hour: waiting does not help within any useful time."""
+ENTITY_TOO_LARGE: Final = 40005
 REQUEST_TIMEOUT: Final = 408
+TOO_MUCH: Final = 413
 UNAUTHORIZED: Final = 401
 FORBIDDEN: Final = 403
 TOO_MANY: Final = 429
@@ -68,7 +70,8 @@ def failure(response: Response) -> SendError:
         return Refused("Discord does not accept the bot's token", NO_TOKEN)
     if status == REQUEST_TIMEOUT or not 400 <= status < 500:
         return Unclear(f"HTTP {status}")
-    return Refused(f"HTTP {status}, code {code}", GONE if code == UNKNOWN_MESSAGE else str(code))
+    named = GONE if code == UNKNOWN_MESSAGE else TOO_LARGE if code in (ENTITY_TOO_LARGE, TOO_MUCH) else str(code)
+    return Refused(f"HTTP {status}, code {code}", named)
 
 
 def retry_after(response: Response) -> float:

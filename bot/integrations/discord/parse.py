@@ -34,10 +34,9 @@ from bot.integrations.discord.fields import (
     storable,
     text,
 )
+from bot.integrations.discord.links import DIRECT, link
 
 PLATFORM = "discord"
-DIRECT = "dm-"
-"""A direct conversation has no guild; its tenant is this and the member's id. No colon: addresses are split at it."""
 
 THREADS = frozenset({10, 11, 12})
 """Channel types that are threads: announcement, public, private."""
@@ -93,7 +92,7 @@ def _posted(frame: Json, d: Json) -> MessagePosted | None:
         author_roles=snowflakes(member, "roles"),
         reply_to=snowflake(reference, "message_id") if answers else None,
         attachments=tuple(_attachment(item) for item in mappings(d, "attachments")),
-        url=f"https://discord.com/channels/{snowflake(d, 'guild_id') or '@me'}/{channel.channel_id}/{message}",
+        url=link(channel, message),
         backfilled=frame.get("backfilled") is True,
         nonce=text(d, "nonce") or None,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 
 from discord.http import Route
 
@@ -22,9 +23,11 @@ from bot.chat.ports import (
     Sink,
     Sought,
 )
+from bot.chat.standings import Standing
 from bot.domain.places import Channel, Member
 from bot.integrations.discord import commands as slash
-from bot.integrations.discord import history, parse, polls, render, setup
+from bot.integrations.discord import history, links, parse, pictures, polls, render, setup
+from bot.integrations.discord import standings as stands
 from bot.integrations.discord.answers import Answers
 from bot.integrations.discord.api import Api
 from bot.integrations.discord.blocks import keep_block, recall_block
@@ -63,7 +66,6 @@ class DiscordPlatform:
         self._now = now
         self._clocks = clocks or Clocks(now)
         self._api = Api(config)
-        self._api.known_parent = self._known_parent
         hand = InHand()
         self._answers = Answers(self._api, now, hand)
         self._progress = Progress(config.watched, config.shards)
@@ -72,6 +74,7 @@ class DiscordPlatform:
         self._connections = [
             Connection(config, self._api, ear.take, self._inbound.room, shard) for shard, ear in self._ears.items()
         ]
+        self._api.known_parent = partial(_known_parent, self._connections)
 
     @property
     def name(self) -> str:
@@ -125,10 +128,8 @@ class DiscordPlatform:
                 raise
             raise PlatformDown(str(_first(down))) from None
         finally:
-            await self._finish()
-
-    def _known_parent(self, channel: str) -> str | None:
-        return next((known for one in self._connections if (known := one.parent_of(channel))), None)
+            await _finish(self._inbound)
+            await self.close()
 
     def hooks(self, sink: Sink) -> Mapping[str, Hook]:
         """As `HearsHttp.hooks`: interactions over HTTP, where the application's public key is known."""
@@ -143,8 +144,12 @@ class DiscordPlatform:
 
         The id is empty when the message was made by an earlier request and has been deleted since.
         """
-        route = Route("POST", "/channels/{channel_id}/messages", channel_id=to.channel_id)
-        return await self._api.rest.create(route, render.message(message, to, key), _file(message))
+        route, rest = Route("POST", "/channels/{channel_id}/messages", channel_id=to.channel_id), self._api.rest
+
+        async def create(one: Outgoing, within: float) -> str:
+            return await rest.create(route, render.message(one, to, key), _file(one), within)
+
+        return await pictures.shown(message, rest.timeout, create)
 
     async def find(self, sought: Sought) -> str | None:
         """As `Finds.find`: what the gateway has brought back of our own, else the channel's history."""
@@ -158,8 +163,12 @@ class DiscordPlatform:
         """As `Platform.edit`; a message that is gone is Refused with code `gone`."""
         if not message_id:
             raise Refused("the message was deleted soon after it was sent", GONE)
-        route = _message("PATCH", at, message_id)
-        await self._api.rest.call(route, json=render.content(message), file=_file(message))
+        route, rest = _message("PATCH", at, message_id), self._api.rest
+
+        async def change(one: Outgoing, within: float) -> None:
+            await rest.call(route, json=render.content(one), file=_file(one), within=within)
+
+        await pictures.shown(message, rest.timeout, change)
 
     async def delete(self, at: Channel, message_id: str) -> None:
         """As `Deletes.delete`."""
@@ -184,7 +193,7 @@ class DiscordPlatform:
 
     async def notify(self, notice: Notice, at: Channel, reply: ReplyHandle, key: str = "") -> None:
         """As `Notifies.notify`: by the interaction's token, else directly, else the hint in the channel."""
-        await self._answers.notify(notice, at, reply)
+        await self._answers.notify(notice, at, reply, key)
 
     async def holds(self, member: Member, role: str) -> bool:
         """As `ReadsRoles.holds`; `role` is a role id, or the server's own id for everybody in it."""
@@ -194,10 +203,20 @@ class DiscordPlatform:
         try:
             data = await self._api.get(Route("GET", path, guild_id=member.tenant, user_id=member.user_id))
         except Refused as refused:
-            if refused.code in _NO_MEMBER:
+            if refused.code in stands.NO_MEMBER:
                 return False
             raise
         return role == member.tenant or role in snowflakes(data, "roles")
+
+    async def standings(
+        self, members: Collection[Member], at: Channel, roles: Collection[str]
+    ) -> Mapping[Member, Standing]:
+        """As `ReadsStandings.standings`."""
+        return await stands.standings(self._api, members, at, roles)
+
+    async def link(self, at: Channel, message_id: str) -> str | None:
+        """As `Links.link`: people who are not in the server are asked to join it."""
+        return links.link(at, message_id)
 
     async def register(self, commands: Sequence[CommandSpec]) -> None:
         """As `Registers.register`: globally, and only when something changed."""
@@ -210,14 +229,6 @@ class DiscordPlatform:
 
     # ---- ending
 
-    async def _finish(self) -> None:
-        try:
-            async with asyncio.timeout(CLOSE_WITHIN):
-                await self._inbound.finish()
-        except TimeoutError:
-            log.warning("discord: the store did not take what was left; it is read back at the next start")
-        await self.close()
-
     async def close(self) -> None:
         """Let go of connections; a later call makes new ones."""
         for connection in self._connections:
@@ -225,8 +236,16 @@ class DiscordPlatform:
         await self._api.close()
 
 
-_NO_MEMBER = frozenset({"10007", "10013"})
-"""Unknown member, unknown user."""
+def _known_parent(connections: Sequence[Connection], channel: str) -> str | None:
+    return next((known for one in connections if (known := one.parent_of(channel))), None)
+
+
+async def _finish(inbound: Inbound) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_WITHIN):
+            await inbound.finish()
+    except TimeoutError:
+        log.warning("discord: the store did not take what was left; it is read back at the next start")
 
 
 async def _until_denied(api: Api) -> None:

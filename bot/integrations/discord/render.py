@@ -25,7 +25,8 @@ from bot.chat.messages import (
     Reply,
     Tone,
 )
-from bot.chat.ports import PollLimits, Refused
+from bot.chat.pictures import usable
+from bot.chat.ports import TOO_LARGE, TOO_LONG, PollLimits, Refused
 from bot.domain.places import Channel
 from bot.integrations.discord.markdown import cut, literal, quoted, shortened, spoken, units
 from bot.integrations.discord.parse import ANSWERS
@@ -35,6 +36,7 @@ DESCRIPTION = 4_096
 TITLE = 256
 MESSAGE_EMBEDS = 6_000
 """The most characters that all embeds of a message hold together."""
+PICTURE = 2_048
 MAX_FILE = 10 * 1024 * 1024
 """Bytes of a file in a server without boosts (reference, "Uploading Files")."""
 ROW, ROWS = 5, 5
@@ -114,6 +116,8 @@ def content(outgoing: Outgoing) -> Json:
                 "allowed_mentions": NO_MENTIONS,
             }
         case Document():
+            if len(outgoing.content) > MAX_FILE:
+                raise Refused(f"a file of {len(outgoing.content)} bytes, Discord takes {MAX_FILE}", TOO_LARGE)
             return {**told(outgoing.text), "attachments": [{"id": "0", "filename": outgoing.name}]}
         case NativePoll():
             raise Refused("a poll of Discord's cannot be edited", "poll")
@@ -158,13 +162,22 @@ def embeds(card: Card) -> list[Json]:
     bottom = [literal(card.draft), "\n".join(spoken(line, links=True) for line in card.status)]
     one = _parts(top, card.comment, [details, *bottom], DESCRIPTION)
     if one is not None:
-        return [_embed(card.tone, one, title)]
+        return _pictured([_embed(card.tone, one, title)], card)
     second = _joined(bottom)
     room = min(DESCRIPTION, MESSAGE_EMBEDS - units(title) - units(second))
     first = _parts(top, card.comment, [details], room, shortest=0) or _parts(top, "", [details], room)
     if first is None or units(second) > DESCRIPTION:
-        raise Refused("the card is longer than a Discord message can be", "too_long")
-    return [_embed(card.tone, part, head) for part, head in ((first, title), (second, "")) if part or head]
+        raise Refused("the card is longer than a Discord message can be", TOO_LONG)
+    return _pictured(
+        [_embed(card.tone, part, head) for part, head in ((first, title), (second, "")) if part or head], card
+    )
+
+
+def _pictured(made: list[Json], card: Card) -> list[Json]:
+    """The embeds, with the card's picture under the first. Discord fetches it later, or shows none."""
+    if made and (address := usable(card.picture, PICTURE)):
+        made[0]["image"] = {"url": address}
+    return made
 
 
 def _parts(top: list[str], comment: str, rest: list[str], room: int, shortest: int = _SHORTEST_COMMENT) -> str | None:
@@ -195,7 +208,7 @@ def _embed(tone: Tone, description: str, title: str) -> Json:
 def rows(buttons: Sequence[Button], *, stacked: bool = False) -> list[Json]:
     """Buttons in rows of five, or `stacked` in rows as short as five rows allow. Raises Refused for too many."""
     if len(buttons) > ROW * ROWS:
-        raise Refused(f"{len(buttons)} buttons do not fit into a Discord message", "too_long")
+        raise Refused(f"{len(buttons)} buttons do not fit into a Discord message", TOO_LONG)
     made = [_button(button) for button in buttons]
     row = max(1, -(-len(made) // ROWS)) if stacked else ROW
     return [{"type": _ACTION_ROW, "components": made[at : at + row]} for at in range(0, len(made), row)]
@@ -267,6 +280,13 @@ def direct(text: str, buttons: Sequence[Button], key: str) -> Json:
     """
     shown = {**told(text), "components": rows([button for button in buttons if button.url])}
     return {**_named(shown), "nonce": key, "enforce_nonce": True}
+
+
+def letter(text: str, key: str) -> Json:
+    """The body of Create Message for a text that must arrive whole in a direct conversation. Raises Refused."""
+    if units(spoken(text, links=True)) > CONTENT and units(spoken(text)) > DESCRIPTION:
+        raise Refused("the text is longer than a Discord message can be", TOO_LONG)
+    return direct(text, (), key)
 
 
 def hint(text: str, user_id: str, key: str) -> Json:

@@ -29,6 +29,8 @@ PAUSES = (0.5, 1.0, 2.0, 4.0)
 """Seconds before each further try of a request that may be repeated."""
 INVALID_FORM = "50035"
 """The code for a body that Discord does not take, whenever it is sent."""
+LARGE = 1_000_000
+"""Bytes of a file that may take more than half of a request's time."""
 ROOM = 0.5
 """Seconds that a request needs at least: less is not waited for."""
 NOT_LET_IN = (
@@ -87,18 +89,24 @@ class Rest:
                     raise
             await asyncio.sleep(wait)
 
-    async def create(self, route: Route, body: Mapping[str, object], file: Document | None = None) -> str:
+    async def create(
+        self, route: Route, body: Mapping[str, object], file: Document | None = None, within: float | None = None
+    ) -> str:
         """The id of the message that this makes, with a file; its body has a nonce. Raises NotSent, Refused, Unclear.
+
+        It takes `within` seconds at most (default: the request timeout).
 
         An attempt with an unknown outcome is made again with the same nonce: Discord answers with the first one's
         message (`enforce_nonce`), so at most one is created. Empty: it was created, and has been deleted meanwhile.
         """
         loop = asyncio.get_running_loop()
-        end = loop.time() + self.timeout
+        time = within or self.timeout
+        end = loop.time() + time
+        # The first attempt leaves time for another; a later one may use up what there is. A large file needs it all.
+        first = time if file is not None and len(file.content) > LARGE else time / 2
         unclear: Unclear | None = None
         for pause in PAUSES:
-            # The first attempt leaves time for another; a later one may use up what there is.
-            begun, half = loop.time(), loop.time() + self.timeout / 2
+            begun, half = loop.time(), loop.time() + first
             try:
                 made = await self._attempt(route, _Sent(body, None, file), end if unclear else min(end, half))
                 return _made(made)

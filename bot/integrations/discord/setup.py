@@ -15,6 +15,8 @@ from bot.integrations.discord.rest import Rest
 
 _CONTENT_INTENT: Final = (1 << 18) | (1 << 19)
 """Application flags: the message content intent, granted or (below 100 servers) switched on."""
+_MEMBERS_INTENT: Final = (1 << 14) | (1 << 15)
+"""The same for the intent of members, with which their list can be read."""
 
 NEEDED: Mapping[str, int] = {
     "View Channels": discord.Permissions(view_channel=True).value,
@@ -48,6 +50,8 @@ def _application(application: Json, public_key: str) -> list[SetupFault]:
     found = []
     if not (number(application, "flags") or 0) & _CONTENT_INTENT:
         found.append(SetupFault("discord.intent", {}))
+    if not (number(application, "flags") or 0) & _MEMBERS_INTENT:
+        found.append(SetupFault("discord.members", {}, hint=True))
     url, key = text(application, "interactions_endpoint_url"), text(application, "verify_key")
     if url and not public_key:
         found.append(SetupFault("discord.endpoint", {"url": url}))
