@@ -566,7 +566,7 @@ def find(proof: Proof, text: str, member: str = "") -> Found | None:
     """
     compact = re.sub(r"[\s-]", "", text.lower())
     codes = [compact] if re.fullmatch("[0-9a-f]{32}", compact) else re.findall(CODE, text.lower())
-    members = [member.strip()] if member.strip() else re.findall(MEMBER, text)
+    members = [member.strip()] if member.strip() else [one.rstrip(".:!?") for one in re.findall(MEMBER, text)]
     if not codes:
         return None
     made = [
