@@ -229,6 +229,9 @@ class Entry:
     """The host let them in after an appeal: no rule keeps them out any more."""
     appealed: bool = False
     at: float = 0.0
+    joined_at: float | None = None
+    """Since when they were a member, and since when their account was there, where that was told (UTC seconds)."""
+    account_made: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,17 @@ _DELETE = Hot(sa.delete(giveaway_entries).where(*_SAME))
 _BLANK = Hot(
     sa.update(giveaway_entries)
     .where(*_SAME)
-    .values(person=bindparam("new_person"), member=None, name="", place="", salt=b"", appealed=False, at=0.0)
+    .values(
+        person=bindparam("new_person"),
+        member=None,
+        name="",
+        place="",
+        salt=b"",
+        appealed=False,
+        at=0.0,
+        joined_at=None,
+        account_made=None,
+    )
 )
 
 
@@ -117,6 +127,8 @@ class Entries:
             "granted": entry.granted,
             "appealed": entry.appealed,
             "at": entry.at,
+            "joined_at": entry.joined_at,
+            "account_made": entry.account_made,
         }
         _PUT.count(self._connection, values)
 
@@ -124,6 +136,23 @@ class Entries:
         """The entry with this ticket."""
         row = _FIND.row(self._connection, {"of_giveaway": giveaway_id, "of_ticket": ticket})
         return _entry(row) if row else None
+
+    def beginning(self, giveaway_id: int, mark: str) -> Entry | None:
+        """The entry whose ticket begins with these characters; None where there is none, or more than one."""
+        query = sa.select(giveaway_entries).where(t.giveaway_id == giveaway_id, t.ticket >= mark)
+        rows = self._connection.execute(query.where(t.ticket < _behind(mark)).limit(2)).all() if mark else []
+        return _entry(rows[0]) if len(rows) == 1 else None
+
+    def appealing(self, giveaway_id: int, count: int) -> list[Entry]:
+        """At most `count` entries whose appeal waits, oldest first."""
+        waits = (t.giveaway_id == giveaway_id, t.appealed.is_(True), t.state.in_(_OUT))
+        query = sa.select(giveaway_entries).where(*waits).order_by(t.at, t.ticket).limit(count)
+        return [_entry(row) for row in self._connection.execute(query)]
+
+    def crowd(self, giveaway_id: int) -> dict[int, int]:
+        """How many are in with how many tickets each."""
+        query = sa.select(t.weight, sa.func.count()).where(t.giveaway_id == giveaway_id, t.state == EntryState.IN.value)
+        return {row[0]: row[1] for row in self._connection.execute(query.group_by(t.weight))}
 
     def counts(self, giveaway_id: int) -> Counts:
         """How many stand where: read from one index, in one pass."""
@@ -226,7 +255,7 @@ def _behind(prefix: str) -> str:
 
 
 def _entry(row: Sequence[Any]) -> Entry:
-    number, person, member, name, place, ticket, salt, weight, state, rule, granted, appealed, at = row
+    number, person, member, name, place, ticket, salt, weight, state, rule, granted, appealed, at, *since = row
     return Entry(
         number,
         person,
@@ -241,4 +270,5 @@ def _entry(row: Sequence[Any]) -> Entry:
         bool(granted),
         bool(appealed),
         at,
+        *since,
     )

@@ -162,6 +162,8 @@ giveaway_entries = Table(
     Column("granted", Boolean, nullable=False),
     Column("appealed", Boolean, nullable=False),
     Column("at", Float, nullable=False),
+    Column("joined_at", Float),
+    Column("account_made", Float),
 )
 # Both indexes hold all that is asked of many entries at once, so that nothing else is read: the list in its order (a
 # million entries in a second or two), and the counts that cards show. The rows themselves lie as they came, which

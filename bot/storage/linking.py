@@ -55,6 +55,14 @@ class Links:
         query = sa.select(links.c.member).where(links.c.person == person)
         return [Member.parse(one) for one in sorted(self._connection.execute(query).scalars())]
 
+    def persons(self) -> list[tuple[str, list[Member]]]:
+        """Every person with several members, and these, by address."""
+        found: dict[str, list[Member]] = {}
+        query = sa.select(links.c.person, links.c.member).order_by(links.c.member)
+        for person, member in self._connection.execute(query):
+            found.setdefault(person, []).append(Member.parse(member))
+        return sorted(found.items())
+
     def tie(self, a: Member, b: Member) -> str:
         """Make two members, and all that are linked with either, one person; the person."""
         one, other = self.person_of(a), self.person_of(b)

@@ -172,6 +172,8 @@ def _entries() -> None:
         sa.Column("granted", sa.Boolean(), nullable=False),
         sa.Column("appealed", sa.Boolean(), nullable=False),
         sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("joined_at", sa.Float(), nullable=True),
+        sa.Column("account_made", sa.Float(), nullable=True),
         sa.PrimaryKeyConstraint("giveaway_id", "person"),
     )
     op.create_index(
