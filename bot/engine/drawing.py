@@ -230,7 +230,7 @@ class Drawer:
                 if count > self._small:
                     break
             else:
-                return await asyncio.to_thread(files.build, held, listed, tree)
+                return await asyncio.to_thread(files.build, held, listed, tree, files.Alone())
             found = await _in_child(("build", str(listed), str(tree)), _both(held, texts))
         fields = cast("Mapping[str, int | str]", found)
         return Built(int(fields["entries"]), int(fields["weight"]), str(fields["root"]))

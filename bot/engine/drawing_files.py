@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from operator import lt
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from bot.domain.fdraw import MAX_SUM, MAX_WEIGHT, Entry, Freeze, check_entries, choose
 from bot.domain.fdraw_tree import Inclusion, levels_over, path_in
@@ -58,25 +58,59 @@ class Built:
 # ---- making both
 
 
-def build(chunks: Iterable[bytes], list_path: Path, tree_path: Path) -> Built:
+class Hashing(Protocol):
+    """Who hashes a list: itself, or with another's help."""
+
+    def add(self, text: bytes) -> None:
+        """The next lines; only the last ones of a list are not a multiple of 64."""
+
+    def roots(self) -> list[bytes]:
+        """Of each 64 lines, and of what was left. That was all."""
+
+
+class Alone:
+    """Hashes what it is given."""
+
+    def __init__(self) -> None:
+        self._roots: list[bytes] = []
+
+    def add(self, text: bytes) -> None:
+        """The next lines."""
+        self._roots += block_roots(text)
+
+    def roots(self) -> list[bytes]:
+        """Of each 64 lines, and of what was left."""
+        return self._roots
+
+
+def block_roots(text: bytes) -> list[bytes]:
+    """The root of each 64 of these lines, and of what is left."""
+    sha256 = hashlib.sha256
+    leaves = b"\0" + text[:-1].replace(b" ", b"\0").replace(b"\n", b"\n\0")
+    hashes = [sha256(line).digest() for line in leaves.split(b"\n")]
+    levels = levels_over(hashes)
+    return list(levels[min(_HEIGHT, len(levels) - 1)])
+
+
+def build(chunks: Iterable[bytes], list_path: Path, tree_path: Path, hashing: Hashing) -> Built:
     """Write both files from the list's bytes, which may be cut anywhere.
 
     Raises ValueError that says what is wrong with the list, and OSError.
     """
     with _created(list_path) as file:
-        making = _Making(file)
+        making = _Making(file, hashing)
         for chunk in chunks:
             making.add(chunk)
         making.finish()
-    levels = levels_over(making.roots)
-    root = levels[-1][0]
+    roots = hashing.roots()
+    root = levels_over(roots)[-1][0]
     body = b"".join(
         (
             _MAGIC,
             _HEAD.pack(making.entries, making.weight, root, making.digest.digest()),
             bytes.fromhex(b"".join(making.firsts).decode()),
             struct.pack(f">{len(making.offsets)}Q", *making.offsets),
-            *making.roots,
+            *roots,
         )
     )
     with _created(tree_path) as file:
@@ -87,65 +121,63 @@ def build(chunks: Iterable[bytes], list_path: Path, tree_path: Path) -> Built:
 class _Making:
     """A list that is being written: what is known of it so far."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, hashing: Hashing) -> None:
         self.entries = self.weight = 0
         self.digest = hashlib.sha256()
         self.firsts: list[bytes] = []
         self.offsets: list[int] = []
-        self.roots: list[bytes] = []
-        self._file, self._left = file, b""
+        self._file, self._hashing = file, hashing
+        self._left = self._last = b""
         self._written = 0
-        self._last = b""
 
     def add(self, chunk: bytes) -> None:
         """The list goes on like this."""
-        lines = (self._left + chunk).split(b"\n")
-        whole = (len(lines) - 1) // _BLOCK * _BLOCK
-        self._left = b"\n".join(lines[whole:])
-        if whole:
-            self._take(lines[:whole])
+        text = self._left + chunk
+        count = text.count(b"\n")
+        end = len(text)
+        for _ in range(count % _BLOCK + 1):
+            end = text.rfind(b"\n", 0, end)
+        self._left = text[end + 1 :]
+        if count >= _BLOCK:
+            self._take(text[: end + 1], count // _BLOCK * _BLOCK)
 
     def finish(self) -> None:
         """That was all."""
-        lines = self._left.split(b"\n")
-        if lines.pop():
-            raise ValueError("the list ends within a line")
-        if lines:
-            self._take(lines)
+        if self._left:
+            self._take(self._left, self._left.count(b"\n"))
 
-    def _take(self, lines: list[bytes]) -> None:
-        text = b"\n".join(lines) + b"\n"
-        tickets, weights = self._checked(text, lines)
-        sha256 = hashlib.sha256
-        hashes = [sha256(b"\0" + line).digest() for line in text.replace(b" ", b"\0").split(b"\n")]
-        levels = levels_over(hashes[:-1])
-        self.roots += levels[min(_HEIGHT, len(levels) - 1)]
+    def _take(self, text: bytes, count: int) -> None:
+        """So many lines."""
+        tickets, weights = self._checked(text, count)
+        self._hashing.add(text)
         self.firsts += tickets[::_BLOCK]
-        for start in range(0, len(lines), _BLOCK):
+        for start in range(0, count, _BLOCK):
             self.offsets.append(self._written)
-            block = lines[start : start + _BLOCK]
-            self._written += sum(map(len, block)) + len(block)
-        self.entries += len(lines)
-        self.weight += sum(weights)
+            block = weights[start : start + _BLOCK]
+            self._written += (_TICKET + 2) * len(block) + sum(map(len, block))
+        self.entries += count
         self._last = tickets[-1]
         self.digest.update(text)
         self._file.write(text)
 
-    def _checked(self, text: bytes, lines: list[bytes]) -> tuple[list[bytes], list[int]]:
-        """Tickets and weights, if they are as `check_entries` wants them; that one would take far longer."""
+    def _checked(self, text: bytes, count: int) -> tuple[list[bytes], list[bytes]]:
+        """Tickets and weights, if they are as `check_entries` wants them: that one would take far longer."""
         words = text.split()
         tickets, weights = words[::2], words[1::2]
-        formed = text.translate(None, _HEX) == b" \n" * len(lines) and len(words) == 2 * len(lines)
+        formed = text.translate(None, _HEX) == b" \n" * count and len(words) == 2 * count
         if formed and b" 0" not in text and set(map(len, tickets)) == {_TICKET} and b"".join(weights).isdigit():
             numbers = list(map(int, weights))
             ordered = self._last < tickets[0] and all(map(lt, tickets, tickets[1:]))
             if ordered and max(numbers) <= MAX_WEIGHT and self.weight + sum(numbers) <= MAX_SUM:
-                return tickets, numbers
-        raise ValueError(self._fault(lines))
+                self.weight += sum(numbers)
+                return tickets, weights
+        raise ValueError(self._fault(text))
 
-    def _fault(self, lines: list[bytes]) -> str:
+    def _fault(self, text: bytes) -> str:
         where = f"of the entries after the first {self.entries}: " if self.entries else ""
-        entries = [_entry(line) for line in lines]
+        if not text.endswith(b"\n"):
+            return f"{where}the list ends within a line"
+        entries = [_entry(line) for line in text[:-1].split(b"\n")]
         try:
             check_entries(entries)
         except ValueError as error:
