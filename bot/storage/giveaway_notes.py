@@ -78,6 +78,15 @@ class GiveawayNotes:
         query = sa.select(t.reason, t.who, t.detail).where(t.giveaway_id == giveaway_id)
         return [Signal(*row) for row in self._connection.execute(query.order_by(t.reason, t.who))]
 
+    def forget_signals(self, giveaway_id: int) -> None:
+        """It is over, and the host has seen them: they name people."""
+        self._connection.execute(sa.delete(giveaway_signals).where(giveaway_signals.c.giveaway_id == giveaway_id))
+
+    def erase(self, person: str) -> None:
+        """Forget somebody in all logs and signals; what was done stays in the log."""
+        self._connection.execute(sa.delete(giveaway_signals).where(giveaway_signals.c.who == person))
+        self._connection.execute(sa.update(giveaway_log).where(giveaway_log.c.who == person).values(who=""))
+
     def save_template(self, name: str, offer: Offer, host: Member) -> None:
         """Keep an offer under this name, in place of what was under it; `host` is who said so."""
         values = insert(giveaway_templates).values(name=name, offer=offer_json(offer), host=str(host))

@@ -74,8 +74,8 @@ class Wins(Prizes):
         return [_win(row) for row in self._connection.execute(query.order_by(w.id.desc()).limit(count))]
 
     def erase(self, person: str) -> None:
-        """Forget who this was, and where a prize was sent to. Ticket, state and times of the wins stay."""
-        query = sa.select(w.id).where(w.person == person)
+        """Forget who this person or member was, and where a prize was sent to. Ticket, state and times stay."""
+        query = sa.select(w.id).where(sa.or_(w.person == person, w.member == person))
         for win_id in self._connection.execute(query).scalars().all():
             values = {"person": f"{ERASED}{win_id}", "member": None, "name": ""}
             self._connection.execute(sa.update(giveaway_wins).where(w.id == win_id).values(values))
