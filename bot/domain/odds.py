@@ -21,11 +21,10 @@ class Odds:
 
     @property
     def percent(self) -> float:
-        """In percent, with two digits that count; never rounded up to 100 or down to 0."""
-        if self.chance in {0.0, 1.0}:
-            return self.chance * 100
-        found = float(f"{self.chance * 100:.2g}")
-        return min(found, 99.9) if self.chance >= 0.99 else found
+        """In percent, with two digits that count; 100 only where it is certain."""
+        if 0.99 <= self.chance < 1:
+            return min(round(self.chance * 100, 1), 99.9)
+        return float(f"{self.chance * 100:.2g}")
 
     @property
     def one_in(self) -> int:
