@@ -32,6 +32,8 @@ from bot.rehearsal.values import Json
 Person = dict[str, str | None]
 """Who acts: `platform`, `member`, `tenant`, and perhaps on what."""
 
+_CHANGES = {"name", "roles", "joined_at", "created", "boosting", "blocked", "is_bot", "left"}
+"""What a step may change of a member."""
 FORM_SECONDS = 5.0
 """How long a form may take to open: on a platform without dialogs it is a message of the bot."""
 
@@ -188,7 +190,7 @@ class Actor:
         platform = step.platform or (known.platform if known else None)
         if platform is None:
             raise StepFailed(f"say on which platform {step.by} is")
-        more = step.model_dump(include={"name", "roles", "joined_at", "is_bot", "left"})
+        more = step.model_dump(include=_CHANGES)
         fields = {
             "platform": platform,
             "member": step.by,

@@ -7,7 +7,13 @@ from datetime import datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+class Words(BaseModel):
+    """A part of a scenario: unknown words are faults."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 def listed(value: object) -> object:
@@ -36,8 +42,8 @@ def _zone(value: object) -> str:
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 Zone = Annotated[str, BeforeValidator(_zone)]
 
-Place = Annotated[str, Field(pattern=r"^[a-z]+/.+$")]
-"""`platform/channel`."""
+Place = Annotated[str, Field(pattern=r"^([a-z]+|\{\w+\.platform\})/.+$")]
+"""`platform/channel`; the platform may be that of somebody who was named meanwhile."""
 
 
 def _pattern(value: object) -> object:

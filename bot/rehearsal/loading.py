@@ -15,9 +15,11 @@ from pydantic import BaseModel, ValidationError
 
 from bot.rehearsal.durations import parse_duration
 from bot.rehearsal.errors import BadScenario
+from bot.rehearsal.giveaway_steps import ClickMany
 from bot.rehearsal.scenario import (
     MODELS,
     Advance,
+    KillAt,
     Participant,
     PollRules,
     Repeat,
@@ -37,6 +39,7 @@ Listed = TypeVar("Listed", bound=BaseModel)
 _TOP = ("name", "vary", "config", "members", "polls", "same_person", "steps")
 _VERBS = get_args(Service.model_fields["verb"].annotation)
 _GROUPS = ("together", "repeat")
+_LOOKS = {"expect", "expect_none", "tally", "entrants", "verify", *_GROUPS}
 _KINDS = (*MODELS, "advance", *_VERBS, *_GROUPS)
 
 
@@ -170,6 +173,8 @@ class _Reader:
             step = self._model(MODELS[kind], body, path, kind)
             self._check_votes(step, path)
             return step  # type: ignore[return-value]  # every model of MODELS is a step
+        if kind == "kill" and isinstance(body, dict):
+            return self._kill_at(body, path)
         if kind in _VERBS:
             return self._model(Service, {"verb": kind, "service": body}, path, kind)  # type: ignore[return-value]
         special: dict[str, Callable[[Json, Where], Step | None]] = {
@@ -187,11 +192,12 @@ class _Reader:
         by, poll = getattr(step, "by", None), getattr(step, "poll", None)
         crowd = self._people.get(str(by))
         if isinstance(step, VoteMany):
-            if crowd is None or crowd.count is None:
-                self._fault((*path, "by"), f"vote_many: {by} is no crowd: give a member of the scenario a count")
-            elif step.of is not None and step.of > crowd.count:
-                self._fault((*path, "of"), f"vote_many: {by} are only {crowd.count}")
             self._check_choices(step, path)
+        if isinstance(step, VoteMany | ClickMany):
+            if crowd is None or crowd.count is None:
+                self._fault((*path, "by"), f"{path[-1]}: {by} is no crowd: give a member of the scenario a count")
+            elif step.of is not None and step.of > crowd.count:
+                self._fault((*path, "of"), f"{path[-1]}: {by} are only {crowd.count}")
         elif crowd is not None and crowd.count is not None:
             self._fault((*path, "by"), f"{by} is a crowd: one of them is called {by}1")
         counts = isinstance(step, VoteMany | Tally) or isinstance(poll, str)
@@ -209,10 +215,20 @@ class _Reader:
             self._fault((*path, "picks"), f"vote_many: there are only {count} options to pick")
 
     def _together(self, body: Json, path: Where) -> Together:
-        for index, item in enumerate(body if isinstance(body, list) else []):
-            if isinstance(item, dict) and {"expect", "expect_none", "tally", *_GROUPS} & item.keys():
-                self._fault((*path, index), "together takes acts only: what is expected of them comes after it")
+        self._check_acts(body, path, "together")
         return Together(steps=self._steps(body, path))
+
+    def _check_acts(self, body: Json, path: Where, what: str) -> None:
+        for index, item in enumerate(body if isinstance(body, list) else []):
+            kinds = item.keys() if isinstance(item, dict) else set()
+            if _LOOKS & kinds or ("kill" in kinds and isinstance(item["kill"], dict)):
+                self._fault((*path, index), f"{what} takes acts only: what is expected of them comes after it")
+
+    def _kill_at(self, body: dict[str, Json], path: Where) -> Step | None:
+        acts = body.get("while", [])
+        self._check_acts(acts, (*path, "while"), "kill")
+        steps = self._steps(acts, (*path, "while"))
+        return self._model(KillAt, {**body, "while": steps}, path, "kill")  # type: ignore[return-value]  # as given
 
     def _advance(self, body: Json, path: Where) -> Advance | None:
         if isinstance(body, dict) and "to" in body:

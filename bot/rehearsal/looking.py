@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from bot.rehearsal.errors import ControlRefused, StepFailed
 from bot.rehearsal.expecting import Named, SeenMessage, Since, View, form_id, full_text, meets, told
-from bot.rehearsal.scenario import Expect, ExpectNone, Looks, Scenario, Step, Tally
+from bot.rehearsal.scenario import Expect, ExpectNone, Looks, Scenario, Step
 from bot.rehearsal.stage import Stage
 
 LOOK_SECONDS = 0.1
@@ -25,7 +25,9 @@ class Memory:
 
     names: dict[str, Named] = field(default_factory=dict)
     taken: dict[str, str] = field(default_factory=dict)
-    """Words taken from messages, by the names given with `take`."""
+    """Words taken from messages and proofs, by the names given with `take` and `as`."""
+    people: dict[str, str] = field(default_factory=dict)
+    """Members' names by those that a proof gave to the winners."""
     since: Since = field(default_factory=Since)
 
     def filled(self, text: str) -> str:
@@ -33,6 +35,19 @@ class Memory:
         for name, word in self.taken.items():
             text = text.replace("{" + name + "}", word)
         return text
+
+    def completed(self, step: Step) -> Step:
+        """The step with winners' names and taken words in their places: who, where, and what is expected."""
+        given: dict[str, object] = {}
+        for key in ("by", "seen_by", "author"):
+            name = getattr(step, key, None)
+            if name in self.people:
+                given[key] = self.people[name]
+        if isinstance(place := getattr(step, "place", None), str):
+            given["place"] = self.filled(place)
+        if isinstance(step, Expect):
+            given |= {key: tuple(map(self.filled, getattr(step, key))) for key in ("contains", "not_contains")}
+        return step.model_copy(update=given) if given else step
 
 
 class Looker:
@@ -57,9 +72,9 @@ class Looker:
         for step in following[acts:]:
             if not isinstance(step, Looks):
                 break
-            if isinstance(step, Tally):
-                continue
-            wanted |= dict.fromkeys(self._views(step))
+            filled = self._memory.completed(step)
+            if isinstance(filled, Expect):
+                wanted |= dict.fromkeys(self._views(filled))
         since = Since()
         seen = await asyncio.gather(*(self.seen(view) for view in wanted))
         for view, messages in zip(wanted, seen, strict=True):

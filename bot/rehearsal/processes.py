@@ -78,8 +78,9 @@ class Process:
         """What it wrote last, errors included."""
         return tuple(self._last)
 
-    async def start(self, ready: str) -> str:
-        """Start it and wait for a line on its standard output that begins with `ready`; that line.
+    async def start(self, ready: str, also: Mapping[str, str] | None = None) -> str:
+        """Start it and wait for a line on its standard output that begins with `ready`; that line. `also` are more
+        variables of its environment, for this once.
 
         Raises RehearsalError with the last lines when it ends before or does not say so in `START_SECONDS`.
         """
@@ -87,7 +88,7 @@ class Process:
             raise RehearsalError(f"the {self.name} runs already")
         self._last.clear()
         self._found = asyncio.get_running_loop().create_future()
-        self._child = await self._spawn(self._arguments, self._environment)
+        self._child = await self._spawn(self._arguments, {**self._environment, **(also or {})})
         self._readers = [
             asyncio.create_task(self._read(self._child.stdout, ready)),
             asyncio.create_task(self._read(self._child.stderr, None)),
@@ -139,6 +140,14 @@ class Process:
         if self._child is not None:
             await self._child.wait()
             await asyncio.gather(*self._readers, return_exceptions=True)
+
+    async def ended(self, within: float) -> bool:
+        """Wait until it has ended by itself, at most so many seconds; whether it has."""
+        try:
+            await asyncio.wait_for(self._wait(), within)
+        except TimeoutError:
+            return False
+        return True
 
     async def kill(self) -> None:
         """End it with SIGKILL, at once and unprepared."""
@@ -192,6 +201,28 @@ async def printed_by(*arguments: str) -> str:
     if child.returncode:
         raise RehearsalError(f"{' '.join(arguments)} failed: {err.decode(errors='replace').strip()[-500:]}")
     return out.decode()
+
+
+async def run_verifier(proof: Path) -> tuple[int, str]:
+    """Check a proof by the file that anybody can have: the exit code, and what it says. It gets nothing of the bot."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-I",
+        str(_HOME / "bot" / "verifier" / "verify.py"),
+        str(proof),
+        env={"PATH": os.environ.get("PATH", ""), "PYTHONUTF8": "1"},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        out, _ = await asyncio.wait_for(child.communicate(), START_SECONDS)
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    return child.returncode or 0, out.decode(errors="replace")
 
 
 def sandbox_process(journal: Path, limits: str, log: Path) -> Process:

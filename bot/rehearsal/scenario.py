@@ -6,20 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from bot.rehearsal.durations import Seconds
-from bot.rehearsal.fields import Moment, Pattern, Place, Texts, Zone, listed
+from bot.rehearsal.fields import Moment, Pattern, Place, Texts, Words, Zone, listed
+from bot.rehearsal.giveaway_steps import ClickMany, Entrants, Verify
 
 PLATFORMS = ("slack", "discord", "telegram")
 """The platforms that the sandbox has."""
 
 
-class _Words(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class Participant(_Words):
+class Participant(Words):
     """A member who takes part. `roles` are the bot's own, granted by member id; `platform_roles` the platform's.
 
     With `count` it is a crowd of so many members, called after it with numbers from 1: `fans1`, `fans2`, ...
@@ -31,11 +28,13 @@ class Participant(_Words):
     platform_roles: tuple[str, ...] | None = None
     name: str | None = None
     joined_at: Any = None
+    created: Any = None
+    boosting: bool | None = None
     is_bot: bool | None = None
     count: int | None = Field(None, ge=1, le=100_000)
 
 
-class PollRules(_Words):
+class PollRules(Words):
     """A poll whose votes the player counts itself. `options` are their texts, in order, as messages show them.
 
     `kind` says what a press does; a quiz, a rating and the like are `single`. `fixed`: the first vote stays.
@@ -47,7 +46,7 @@ class PollRules(_Words):
     fixed: bool = False
 
 
-class Say(_Words):
+class Say(Words):
     """A member writes a message; `as` names it."""
 
     by: str
@@ -58,7 +57,7 @@ class Say(_Words):
     name: str | None = Field(None, alias="as")
 
 
-class Command(_Words):
+class Command(Words):
     """A member types a slash command; `as` names the form that it opens."""
 
     by: str
@@ -67,7 +66,7 @@ class Command(_Words):
     name: str | None = Field(None, alias="as")
 
 
-class Click(_Words):
+class Click(Words):
     """A member presses a button (label, id, or action); `as` names the form that it opens.
 
     A press of `vote:N` counts in the player's own count of `poll` (by default the only one) if it is `counted`.
@@ -83,7 +82,7 @@ class Click(_Words):
     """Whether `button` is sent as data, whatever stands under the message (Telegram); such a click is not counted."""
 
 
-class Submit(_Words):
+class Submit(Words):
     """A member fills in a form and sends it: the named one, or else the newest that is open for that member."""
 
     by: str
@@ -91,7 +90,7 @@ class Submit(_Words):
     values: dict[str, Any]
 
 
-class Vote(_Words):
+class Vote(Words):
     """A native poll vote; options are indexes from 0, an empty list takes the vote back. It counts like a `click`."""
 
     by: str
@@ -101,7 +100,7 @@ class Vote(_Words):
     counted: bool = True
 
 
-class VoteMany(_Words):
+class VoteMany(Words):
     """A crowd votes, many at once: each member presses `vote:N` under the message, or votes in it if it is `native`.
 
     `choices` are the proportions in which options are chosen first ([3, 2, 5]: of 100 members 30, 20 and 50); without
@@ -121,7 +120,7 @@ class VoteMany(_Words):
     at_once: int = Field(64, ge=1, le=2000)
 
 
-class React(_Words):
+class React(Words):
     """A reaction is added or removed."""
 
     by: str
@@ -130,7 +129,7 @@ class React(_Words):
     remove: bool | None = None
 
 
-class Edit(_Words):
+class Edit(Words):
     """A member changes a message, by default its author."""
 
     on: str
@@ -138,14 +137,14 @@ class Edit(_Words):
     by: str | None = None
 
 
-class Delete(_Words):
+class Delete(Words):
     """A member deletes a message, by default its author."""
 
     on: str
     by: str | None = None
 
 
-class ChangeMember(_Words):
+class ChangeMember(Words):
     """A member of the platform is added or changed; `roles` are the platform's own."""
 
     by: str = Field(alias="member")
@@ -154,11 +153,14 @@ class ChangeMember(_Words):
     name: str | None = None
     roles: tuple[str, ...] | None = None
     joined_at: Any = None
+    created: Any = None
+    boosting: bool | None = None
+    blocked: bool | None = None
     is_bot: bool | None = None
     left: bool | None = None
 
 
-class Raw(_Words):
+class Raw(Words):
     """Any event is pushed as it stands."""
 
     platform: str
@@ -166,7 +168,7 @@ class Raw(_Words):
     tenant: str | None = None
 
 
-class Fault(_Words):
+class Fault(Words):
     """A platform misbehaves from now on."""
 
     platform: str
@@ -182,7 +184,7 @@ class Fault(_Words):
         return str(value) if isinstance(value, int) else value
 
 
-class Model(_Words):
+class Model(Words):
     """What the local model server answers from now on."""
 
     match: str | None = None
@@ -191,7 +193,7 @@ class Model(_Words):
     delay: Seconds | None = None
 
 
-class Advance(_Words):
+class Advance(Words):
     """The bot's clock and the sandbox's move forward: by `seconds`, or to a moment on the wall clock of a `zone`."""
 
     seconds: Seconds = 0.0
@@ -203,8 +205,8 @@ class Advance(_Words):
         return None if self.to is None else self.to.replace(tzinfo=ZoneInfo(self.zone)).timestamp()
 
 
-class Service(_Words):
-    """`restart`, `kill`, `stop` or `start` of `bot` or `model`."""
+class Service(Words):
+    """`restart`, `kill`, `stop` or `start` of `bot`, `model`, `drand`, or one of its mirrors (`drand/a`, `drand/b`)."""
 
     verb: Literal["restart", "kill", "stop", "start"]
     service: str
@@ -212,7 +214,7 @@ class Service(_Words):
     """Of a killed bot that no later step starts: start it again at once."""
 
 
-class PollSeen(_Words):
+class PollSeen(Words):
     """A native poll as members see it: `question` is contained in its question, the rest is equal. `votes` are by
     option, null where results are hidden."""
 
@@ -223,7 +225,7 @@ class PollSeen(_Words):
     total: int | None = None
 
 
-class Expect(_Words):
+class Expect(Words):
     """What must be seen in a channel; see `bot.rehearsal.expecting` for what is looked at and how it matches."""
 
     place: Place = Field(alias="in")
@@ -255,7 +257,7 @@ class ExpectNone(Expect):
     within: Seconds = 1.0
 
 
-class Tally(_Words):
+class Tally(Words):
     """The numbers beside the options on messages, as they last went over the wire, against what they must be.
 
     `equals` is `votes` (the player's own count), `nothing` (no option may show a number) or the numbers themselves.
@@ -269,17 +271,26 @@ class Tally(_Words):
     edits: int | None = Field(None, ge=0)
 
 
-Looks = Expect | Tally
+Looks = Expect | Tally | Entrants | Verify
 """Steps that only look."""
 
 
-class Together(_Words):
+class Together(Words):
     """Acts at the same moment."""
 
     steps: tuple[Step, ...]
 
 
-class Repeat(_Words):
+class KillAt(Words):
+    """`kill: {at: NAME, while: [...]}`: the bot is started anew with that failpoint armed (`NAME`, `NAME/ABOUT`,
+    `NAME:TURN`); the steps are played, it must die there by SIGKILL, and is started again."""
+
+    at: str = Field(pattern=r"^[a-z_.]+(/\w+)?(:[1-9]\d*)?$")
+    steps: tuple[Step, ...] = Field(alias="while")
+    within: Seconds = 30.0
+
+
+class Repeat(Words):
     """Steps that are played several times."""
 
     times: int = Field(ge=0, le=100_000)
@@ -288,10 +299,10 @@ class Repeat(_Words):
 
 Step = (
     Say | Command | Click | Submit | Vote | VoteMany | React | Edit | Delete | ChangeMember | Raw | Fault | Model
-    | Advance | Service | Expect | ExpectNone | Tally | Together | Repeat
+    | Advance | Service | Expect | ExpectNone | Tally | ClickMany | Entrants | Verify | Together | KillAt | Repeat
 )  # fmt: skip
 
-MODELS: dict[str, type[_Words]] = {
+MODELS: dict[str, type[Words]] = {
     "say": Say,
     "command": Command,
     "click": Click,
@@ -308,6 +319,9 @@ MODELS: dict[str, type[_Words]] = {
     "expect": Expect,
     "expect_none": ExpectNone,
     "tally": Tally,
+    "click_many": ClickMany,
+    "entrants": Entrants,
+    "verify": Verify,
 }
 """Steps whose body is a mapping of fields."""
 
@@ -323,7 +337,7 @@ def find_member(members: Mapping[str, Participant], name: str) -> Participant | 
     return group if inside and not number.startswith("0") else None
 
 
-class Scenario(_Words):
+class Scenario(Words):
     """A whole scenario, ready to be played. `same_person` lists members who are one person and count once."""
 
     name: str

@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import unescape
 
 from bot.rehearsal.client import ControlClient
+from bot.rehearsal.entrants import Ledger
 from bot.rehearsal.journal import Message
 from bot.rehearsal.values import Json
+from bot.rehearsal.wording import text_of
 
 _TELEGRAM = re.compile(r"/(send\w+|editMessage\w+)$")
 _SLACK = re.compile(r"/(chat\.postMessage|chat\.update)$")
 _DISCORD = re.compile(r"/channels/(\d+)/messages(/\d+)?$")
-_TEXTS = ("text", "content", "caption", "title", "description", "name", "value")
 _NUMBER = re.compile(
     r"(?<![A-Za-z0-9_.,/:])(\d{1,3}(?:[,\u00a0\u202f]\d{3})+|\d+)(?![A-Za-z0-9_,:/]|\.\d|[\s\u00a0\u202f]?[%\uff05])"
 )
-_ASIDE = {"author", "from", "chat", "reply_to_message", "referenced_message", "poll", "mentions", "reply_markup"}
-_PRESSED = {"action_id", "custom_id"}
-"""Of buttons and menus: what stands on them is no text of the message."""
 _BAR = re.compile(r"[\u2580-\u259f\u25a0\u25a1\u25b0\u25b1\u2b1b\u2b1c\U0001f7e0-\U0001f7eb%\uff05]")
 """Blocks and squares of which bars are made, and the percent signs that stand beside them."""
 
 
 @dataclass
 class Posted:
-    """A message of the bot: its text now, and how often it was edited."""
+    """A message of the bot: its text now, how often it was edited, and its text when it was posted."""
 
     text: str
     edits: int = 0
+    first: str = ""
 
 
 @dataclass
@@ -39,6 +38,7 @@ class Wire:
 
     control: ControlClient
     messages: dict[Message, Posted] = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=Ledger)
     _after: int = 0
 
     async def look(self) -> None:
@@ -46,6 +46,7 @@ class Wire:
         for row in await self.control.journal(self._after):
             self._after = max(self._after, int(row["seq"]))
             self.take(row)
+            self.ledger.take(row)
 
     def take(self, row: Mapping[str, Json]) -> None:
         """Note what a row of the journal says about a message of the bot."""
@@ -53,7 +54,7 @@ class Wire:
         if found is None:
             return
         message, text, edit = found
-        known = self.messages.setdefault(message, Posted(text))
+        known = self.messages.setdefault(message, Posted(text, first=text))
         known.text = text
         known.edits += edit
 
@@ -67,32 +68,14 @@ def _message(row: Mapping[str, Json]) -> tuple[Message, str, bool] | None:
     if platform == "telegram" and (match := _TELEGRAM.search(path)) and isinstance(answer.get("result"), dict):
         made = answer["result"]
         message = Message(platform, str(made["chat"]["id"]), str(made["message_id"]))
-        return message, _text(made), match[1].startswith("edit")
+        return message, text_of(made), match[1].startswith("edit")
     if platform == "slack" and (match := _SLACK.search(path)) and answer.get("ok"):
         made = answer["message"]
-        text = unescape(_text(made.get("blocks") or made))
+        text = unescape(text_of(made.get("blocks") or made))
         return Message(platform, str(answer["channel"]), str(answer["ts"])), text, match[1] == "chat.update"
     if platform == "discord" and (match := _DISCORD.search(path)) and row.get("method") in ("POST", "PATCH"):
-        return Message(platform, match[1], str(answer["id"])), _text(answer), row["method"] == "PATCH"
+        return Message(platform, match[1], str(answer["id"])), text_of(answer), row["method"] == "PATCH"
     return None
-
-
-def _text(value: Json) -> str:
-    """Everything that people read in a message, line by line; not who wrote it, nor what it answers."""
-    return "\n".join(_lines(value))
-
-
-def _lines(value: Json) -> Iterator[str]:
-    if isinstance(value, list):
-        for item in value:
-            yield from _lines(item)
-    elif isinstance(value, dict) and not value.keys() & _PRESSED:
-        for key in _TEXTS:
-            if isinstance(value.get(key), str):
-                yield value[key]
-        for key, item in value.items():
-            if isinstance(item, list | dict) and key not in _ASIDE:
-                yield from _lines(item)
 
 
 def numbers(text: str, options: Sequence[str]) -> list[int | None]:

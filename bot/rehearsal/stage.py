@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,10 @@ from bot.rehearsal.values import Json
 
 CLOCK_SECONDS = 0.4
 """How long the bot may take to notice that its clock was moved: it reads the file every tenth of a second."""
+FAILPOINTS = "HERALD_FAILPOINTS"
+_MODEL = "model"
 _BASE_URL = "HERALD_OPENAI__BASE_URL"
+_BEACONS = "HERALD_GIVEAWAYS__BEACON_URLS"
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,12 @@ async def slack_manifest() -> Json:
 class Stage:
     """A running sandbox and its bot."""
 
-    def __init__(self, folder: Path, control: ControlClient, sandbox: Process, relay: Relay) -> None:
+    def __init__(self, folder: Path, control: ControlClient, sandbox: Process, relays: Mapping[str, Relay]) -> None:
         self.folder = folder
         self.control = control
         self.sandbox = sandbox
-        self.relay = relay
+        self.relays = relays
+        """Before servers of the sandbox that can be stopped: `model`, and a beacon's mirrors `drand/a`, `drand/b`."""
         self.settings: dict[str, Any] = {}
         self.people: dict[str, str] = {}
         """Member ids by the members' names."""
@@ -112,14 +116,15 @@ class Stage:
     async def _make_crowd(self, name: str, member: Participant) -> list[str]:
         fields = {"platform": member.platform, "tenant": member.tenant, "prefix": name, "count": member.count}
         roles = list(member.platform_roles) if member.platform_roles is not None else None
-        made = await self.control.post("crowd", {**fields, "roles": roles, "joined_at": member.joined_at})
+        since = {"joined_at": member.joined_at, "created": member.created}
+        made = await self.control.post("crowd", {**fields, "roles": roles, **since})
         self.people |= {f"{name}{number}": str(one) for number, one in enumerate(made["ids"], 1)}
         return [f"{member.platform}:{made['tenant']}:{one}" for one in made["ids"]]
 
     async def _make_member(self, name: str, member: Participant) -> list[str]:
         fields = {"platform": member.platform, "member": name, "tenant": member.tenant, "name": member.name}
         roles = list(member.platform_roles) if member.platform_roles is not None else None
-        more = {"roles": roles, "joined_at": member.joined_at, "is_bot": member.is_bot}
+        more = member.model_dump(include={"joined_at", "created", "boosting", "is_bot"}) | {"roles": roles}
         made = await self.control.post("member", fields | more)
         self.people[name] = str(made["member_id"])
         return [f"{member.platform}:{made['tenant']}:{made['member_id']}"]
@@ -129,8 +134,9 @@ class Stage:
         unused = tuple(f"HERALD_{platform.upper()}_" for platform in PLATFORMS if platform not in plan.platforms)
         kept = {name: value for name, value in given.items() if not name.startswith(unused)}
         kept["HERALD_CHANNELS"] = json.dumps(self.settings["channels"])
-        if _BASE_URL in kept:
-            kept[_BASE_URL] = self.relay.url
+        kept |= {_BASE_URL: self.relays[_MODEL].url} if _MODEL in self.relays else {}
+        mirrors = [relay.url for name, relay in self.relays.items() if name.startswith("drand/")]
+        kept |= {_BEACONS: json.dumps(mirrors)} if mirrors else {}
         own = {
             "HERALD_CONFIG": str(self.folder / "herald.toml"),
             "HERALD_DATA_DIR": str(self.folder / "data"),
@@ -158,21 +164,36 @@ class Stage:
             await asyncio.sleep(CLOCK_SECONDS)
 
     async def serve(self, step: Service) -> None:
-        """Restart, kill, stop or start the bot or the local model server. Raises RehearsalError for any other."""
-        if step.service == "model":
-            await self._serve_model(step.verb)
-        elif step.service == "bot":
+        """Restart, kill, stop or start the bot, the local model server, the local beacon (`drand`) or one mirror of it
+        (`drand/a`). Raises RehearsalError for any other."""
+        if step.service == "bot":
             await self._serve_bot(step)
-        else:
-            raise RehearsalError(
-                f"{step.service} does not run in this rehearsal: only bot and model can be stopped and started"
-            )
+            return
+        found = [relay for name, relay in self.relays.items() if step.service in (name, name.partition("/")[0])]
+        if not found:
+            known = ", ".join(["bot", "drand", *self.relays])
+            raise RehearsalError(f"{step.service} does not run in this rehearsal: stopped and started can be {known}")
+        for relay in found:
+            if step.verb != "start":
+                await relay.stop()
+            if step.verb in ("start", "restart"):
+                await relay.start()
 
-    async def _serve_model(self, verb: str) -> None:
-        if verb != "start":
-            await self.relay.stop()
-        if verb in ("start", "restart"):
-            await self.relay.start()
+    async def kill_at(self, point: str, act: Callable[[], Awaitable[None]], within: float) -> None:
+        """Kill the bot at a failpoint: it is started anew with that armed (`NAME[/ABOUT][:TURN]`), `act` makes it go
+        there, and once it is dead it is started as before. Raises RehearsalError where it does not die there."""
+        bot = self.prepared_bot
+        await bot.stop()
+        name, _, turn = point.partition(":")
+        await bot.start(READY_LINE, {FAILPOINTS: f"{name}=kill:{turn or 1}"})
+        await act()
+        if not await bot.ended(within):
+            raise RehearsalError(f"the bot did not come to {point} within {within:g} s")
+        reached = f"failpoint {name.partition('/')[0]} reached"
+        if reached not in bot.last_lines():
+            last = "\n".join(bot.last_lines())
+            raise RehearsalError(f"the bot ended, but not at {point}. It wrote last:\n{last}")
+        await self.start_bot()
 
     async def _serve_bot(self, step: Service) -> None:
         bot = self.prepared_bot
@@ -206,14 +227,23 @@ async def opened_stage(plan: Plan) -> AsyncIterator[Stage]:
         _push_end(stack, sandbox.stop)
         line = await sandbox.start(SANDBOX_LINE)
         base = line.removeprefix(SANDBOX_LINE).strip()
-        relay = Relay(f"{base}/v1")
-        _push_end(stack, relay.stop)
-        await relay.start()
         control = await stack.enter_async_context(ControlClient(base))
-        stage = Stage(folder, control, sandbox, relay)
+        info = await control.get("info", {})
+        relays = {name: Relay(address) for name, address in _stoppable(info).items()}
+        for relay in relays.values():
+            _push_end(stack, relay.stop)
+            await relay.start()
+        stage = Stage(folder, control, sandbox, relays)
         _push_end(stack, stage.close)
         await stage.prepare(plan)
         yield stage
+
+
+def _stoppable(info: Mapping[str, Any]) -> dict[str, str]:
+    """The addresses of the sandbox's servers that a rehearsal can stop, by the names that scenarios give them."""
+    found = {_MODEL: str(info[_BASE_URL])} if _BASE_URL in info else {}
+    mirrors = [str(address) for address in json.loads(info.get(_BEACONS, "[]"))]
+    return found | {f"drand/{address.rsplit('/', 1)[1]}": address for address in mirrors}
 
 
 def _push_end(stack: AsyncExitStack, end: Callable[[], Coroutine[Any, Any, object]]) -> None:

@@ -26,7 +26,8 @@ class Teller:
         self._stage = stage
         self._memory = memory
         self._ballots = Ballots(scenario.polls, scenario.same_person)
-        self._wire = Wire(stage.control)
+        self.wire = Wire(stage.control)
+        """What went over the wire, as far as somebody has looked."""
 
     def clicked(self, step: Click) -> None:
         """Count a click that was made, if it is a vote."""
@@ -83,8 +84,8 @@ class Teller:
         loop = asyncio.get_running_loop()
         end = loop.time() + step.within
         while True:
-            await self._wire.look()
-            found = {name: self._posted(name) for name in step.on}
+            await self.wire.look()
+            found = {name: self.posted(name) for name in step.on}
             wrong = {n: p for n, p in found.items() if p is None or numbers(p.text, rules.options) != wanted}
             if not wrong:
                 break
@@ -100,11 +101,16 @@ class Teller:
         if many:
             raise StepFailed(f"at most {step.edits} edits were allowed:", tuple(many))
 
-    def _posted(self, name: str) -> Posted | None:
+    def posted(self, name: str) -> Posted | None:
+        """A named message of the bot as the journal has it."""
+        return self.wire.messages.get(self.message(name))
+
+    def message(self, name: str) -> Message:
+        """Which message of which channel a name stands for. Raises KeyError where nothing is called so."""
         target = self._memory.names[name]
         channels = self._stage.settings["channels"]
         channel = channels.get(f"{target.platform}/{target.channel}", target.channel)
-        return self._wire.messages.get(Message(target.platform, str(channel), str(target.message_id)))
+        return Message(target.platform, str(channel), str(target.message_id))
 
 
 def _told(wanted: list[int | None]) -> str:

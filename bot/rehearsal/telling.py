@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bot.rehearsal.scenario import Advance, Expect, ExpectNone, Service, Step, Together
+from bot.rehearsal.scenario import Advance, Expect, ExpectNone, KillAt, Service, Step, Together
 from bot.rehearsal.values import Json
 
 _LABELS = {"place": "in", "name": "as"}
+_NAMES = {"ChangeMember": "member", "VoteMany": "vote_many", "ClickMany": "click_many"}
 _SILENT = {"by", "place", "text", "within"}
 
 
@@ -17,6 +18,8 @@ def tell(step: Step) -> str:
         return f"{'advance':<11} " + (f"to {step.to} {step.zone}" if step.to else f"{step.seconds:g} s")
     if isinstance(step, Together):
         return f"{'together':<11} {len(step.steps)} acts"
+    if isinstance(step, KillAt):
+        return f"{'kill':<11} bot at {step.at}, in {len(step.steps)} steps"
     fields = step.model_dump(exclude_defaults=True)
     kind = "expect none" if isinstance(step, ExpectNone) else "expect" if isinstance(step, Expect) else _kind(step)
     who = " ".join(str(fields[name]) for name in ("by",) if name in fields)
@@ -29,7 +32,8 @@ def tell(step: Step) -> str:
 
 
 def _kind(step: Step) -> str:
-    return {"ChangeMember": "member", "VoteMany": "vote_many"}.get(type(step).__name__, type(step).__name__.lower())
+    name = type(step).__name__
+    return _NAMES.get(name, name.lower())
 
 
 def _plain(value: Json) -> str:

@@ -29,7 +29,8 @@ class Play:
     def __init__(self, community: Community, control: ControlClient, folder: Path) -> None:
         self.community = community
         self._out = io.StringIO()
-        self.stage = Stage(folder, control, Process("sandbox", (), {}, folder / "log"), Relay("http://127.0.0.1:1/v1"))
+        relay = Relay("http://127.0.0.1:1/v1")
+        self.stage = Stage(folder, control, Process("sandbox", (), {}, folder / "log"), {"model": relay})
         self.stage.settings = {"channels": {"slack/community": "C123"}}
 
     async def __call__(self, *steps: str) -> None:

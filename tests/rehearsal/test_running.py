@@ -138,7 +138,7 @@ async def test_the_stage_tells_the_bot_everything_and_leaves_nothing(
         environment = json.loads(line.removeprefix("herald ready"))
         given = {name: value for name, value in environment.items() if name.startswith("HERALD_")}
         assert not [name for name in given if name.startswith(("HERALD_SLACK", "HERALD_DISCORD"))]
-        assert given["HERALD_OPENAI__BASE_URL"] == opened.relay.url
+        assert given["HERALD_OPENAI__BASE_URL"] == opened.relays["model"].url
         assert given["HERALD_LIMITS"] == "published"
         assert {"HERALD_TELEGRAM__TOKEN", "HERALD_TELEGRAM__API_URL"} <= given.keys()
         assert text_of(given["HERALD_CLOCK_FILE"]) == "0.0\n"

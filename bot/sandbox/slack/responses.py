@@ -59,8 +59,9 @@ class ResponseUrls:
         answer: dict[str, Json]
         try:
             body = await request.json()
-            self._answer(request.match_info["secret"], body)
-            status, answer = HTTPStatus.OK, {"ok": True}
+            made = self._answer(request.match_info["secret"], body)
+            # The path does not say whose address it is, and so the row does.
+            status, answer = HTTPStatus.OK, {"ok": True, "private_to": made.private_to if made else None}
         except ValueError:
             status, answer = HTTPStatus.BAD_REQUEST, {"ok": False, "error": "invalid_payload"}
         except SlackError as error:
@@ -70,14 +71,15 @@ class ResponseUrls:
         self._core.frame.journal.request("slack", "POST", path, query={}, body=body, status=status, response=answer)
         return web.Response(text="ok") if status == HTTPStatus.OK else web.json_response(answer, status=status)
 
-    def _answer(self, secret: str, body: Json) -> None:
+    def _answer(self, secret: str, body: Json) -> Message | None:
         url = self._urls.get(secret)
         if not url or self._core.frame.clock.now() > url.expires:
             raise SlackError("expired_url")
         if url.uses >= USES:
             raise SlackError("used_url")
-        self.respond(url.place, url.member, body, url.original)
+        made = self.respond(url.place, url.member, body, url.original)
         url.uses += 1
+        return made
 
     def respond(self, place: Place, member: str, body: Json, original: Message | None = None) -> Message | None:
         """Do what a message payload asks for: post (ephemeral unless `in_channel`), replace or delete.
