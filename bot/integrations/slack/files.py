@@ -10,7 +10,7 @@ import asyncio
 from pathlib import PurePath
 
 from bot.chat.messages import Document
-from bot.chat.ports import NotSent, Unclear
+from bot.chat.ports import TOO_LARGE, NotSent, Refused, Unclear
 from bot.domain.places import Channel
 from bot.integrations.slack import render
 from bot.integrations.slack.api import Api
@@ -21,6 +21,9 @@ MAX_FILE = 1_000_000_000
 """Bytes (slack.com, "Add files to Slack": 1 GB)."""
 _LAST_PART = 0.5
 """What of the deadline is kept for the last call."""
+LARGE, _LAST_OF_LARGE = 1_000_000, 0.2
+"""From so many bytes on the file itself needs most of it."""
+_TOO_LARGE = frozenset({"file_upload_size_restricted", "http_413"})
 
 
 def name_of(document: Document, key: str) -> str:
@@ -37,10 +40,16 @@ async def send(api: Api, document: Document, to: Channel, key: str) -> str:
 
     All three calls are one attempt within one deadline. Raises NotSent, Refused, and Unclear only for the last call.
     """
+    size = len(document.content)
+    if size > MAX_FILE:
+        raise Refused(f"a file of {size} bytes, Slack takes {MAX_FILE}", TOO_LARGE)
     end = asyncio.get_running_loop().time() + api.timeout
+    last = _LAST_OF_LARGE if size > LARGE else _LAST_PART
     try:
-        async with asyncio.timeout_at(end - _LAST_PART * api.timeout):
+        async with asyncio.timeout_at(end - last * api.timeout):
             file_id = await _upload(api, document, name_of(document, key))
+    except Refused as refused:
+        raise Refused(str(refused), TOO_LARGE if refused.code in _TOO_LARGE else refused.code) from refused
     except (Unclear, TimeoutError) as error:
         raise NotSent(f"the file was not taken ({str(error) or 'no answer in time'})") from error
     try:

@@ -7,25 +7,28 @@ from bot.chat.messages import Notice
 from bot.chat.ports import Refused
 from bot.domain.places import Channel
 from bot.integrations.slack import render
-from bot.integrations.slack.api import POST, Api
+from bot.integrations.slack.api import Api
+from bot.integrations.slack.directs import Directs, write
 from bot.integrations.slack.errors import UNAUTHORIZED
-from bot.integrations.slack.parse import string
 
 
-async def notify(api: Api, notice: Notice, at: Channel, reply: ReplyHandle) -> None:
+async def notify(api: Api, directs: Directs, notice: Notice, at: Channel, reply: ReplyHandle, key: str = "") -> None:
     """As privately as Slack allows. Raises SendError; toasts are dropped, Slack has nothing that leaves no trace."""
+    if notice.direct:
+        await directs.tell(notice, key)
+        return
     if notice.toast or not notice.text:
         return
     content = render.private(notice)
     if at.channel_id.startswith("D"):
-        await _post(api, at.channel_id, content, at.thread_id)
+        await write(api, at.channel_id, content, at.thread_id)
         return
     try:
         await _ephemeral(api, notice, at, content)
     except Refused as error:
         if error.code == UNAUTHORIZED:
             raise
-        await _elsewhere(api, notice, reply, content)
+        await _elsewhere(api, directs, notice, reply, content)
 
 
 async def _ephemeral(api: Api, notice: Notice, at: Channel, content: render.Block) -> None:
@@ -38,7 +41,7 @@ async def _ephemeral(api: Api, notice: Notice, at: Channel, content: render.Bloc
     )
 
 
-async def _elsewhere(api: Api, notice: Notice, reply: ReplyHandle, content: render.Block) -> None:
+async def _elsewhere(api: Api, directs: Directs, notice: Notice, reply: ReplyHandle, content: render.Block) -> None:
     # Not a member of the channel, or the bot is not: a response_url works there, for 30 minutes and five times.
     if url := reply.get("response_url"):
         try:
@@ -47,22 +50,4 @@ async def _elsewhere(api: Api, notice: Notice, reply: ReplyHandle, content: rend
             pass
         else:
             return
-    user = notice.member.user_id
-    opened = await api.call("conversations.open", lambda web: web.conversations_open(users=user))
-    await _post(api, string(opened.data, "channel", "id"), content, None)
-
-
-async def _post(api: Api, channel: str, content: render.Block, thread: str | None) -> None:
-    await api.call(
-        POST,
-        lambda web: web.chat_postMessage(
-            channel=channel,
-            thread_ts=thread,
-            mrkdwn=False,
-            parse="none",
-            link_names=False,
-            unfurl_links=False,
-            unfurl_media=False,
-            **content,
-        ),
-    )
+    await write(api, await directs.channel(notice.member.user_id), content)

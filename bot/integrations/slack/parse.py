@@ -205,7 +205,7 @@ def _posted(payload: object, channel_id: str, team: str, context: Context) -> Me
         author_is_bot=bool(bot) or string(event, "subtype") == "bot_message",
         reply_to=channel.thread_id,
         attachments=tuple(map(_attachment, filter(None, items(event, "files")))),
-        url=_permalink(context.team_url, channel, ts),
+        url=permalink(context.team_url, channel, ts),
         backfilled=string(payload, "type") == BACKFILL,
         nonce=_nonce(payload, event),
     )
@@ -226,8 +226,9 @@ def _attachment(file: object) -> Attachment:
     )
 
 
-def _permalink(team_url: str, channel: Channel, ts: str) -> str | None:
-    if not team_url:
+def permalink(team_url: str, channel: Channel, ts: str) -> str | None:
+    """Where people can open a message, as chat.getPermalink says it; None while the address or the `ts` is unknown."""
+    if not team_url or not ts:
         return None
     thread = f"?thread_ts={channel.thread_id}&cid={channel.channel_id}" if channel.thread_id else ""
     return f"{team_url}archives/{channel.channel_id}/p{ts.replace('.', '')}{thread}"

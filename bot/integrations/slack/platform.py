@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.chat.events import Event, ReplyHandle
 from bot.chat.messages import Document, Notice, Outgoing
 from bot.chat.ports import Capabilities, Hook, Refused, SendError, SetupFault, Sink, Sought, StoreUnavailable, Unclear
+from bot.chat.standings import Standing
 from bot.domain.places import Channel, Member
 from bot.integrations.slack import checks, files, notices, render
+from bot.integrations.slack import standings as stands
 from bot.integrations.slack.api import POST, Api
 from bot.integrations.slack.config import SlackConfig
+from bot.integrations.slack.directs import Directs
 from bot.integrations.slack.errors import GONE
 from bot.integrations.slack.find import find
 from bot.integrations.slack.hearing import Hearing
 from bot.integrations.slack.hooks import PATHS, Hooks, Receive
 from bot.integrations.slack.names import Names
-from bot.integrations.slack.parse import PLATFORM, Context, items, parse, stamped, string
+from bot.integrations.slack.parse import PLATFORM, Context, items, parse, permalink, stamped, string
 from bot.integrations.slack.people import People
+from bot.integrations.slack.pictures import Pictures
 from bot.integrations.slack.signin import SignIn
 from bot.integrations.slack.socket import GRACE
-
-_NO_GROUP = frozenset({"no_such_subteam", "subteam_not_found"})
 
 
 class SlackPlatform:
@@ -37,6 +40,8 @@ class SlackPlatform:
         self._api = Api(config.bot_token, config.api_url, config.request_timeout)
         self._sign_in = SignIn(self._api)
         self._names = Names(self._api)
+        self._directs = Directs(self._api)
+        self._pictures = Pictures()
         self._app_id = config.app_id
         self._heard: Hearing | None = None
 
@@ -85,7 +90,9 @@ class SlackPlatform:
         """What hands over to this sink: one for requests and for `run`. Raises SendError."""
         who = await self._sign_in.who()
         if self._heard is None or self._heard.sink is not sink:
-            people = People(self._read, self._names.learn, self._stamp, self.notify)
+            people = People(
+                self._read, self._names.learn, lambda payload: stamped(payload, self._context()), self.notify
+            )
             self._heard = Hearing(self._api, who.team_id, sink, people, self._config, self._now)
         return self._heard
 
@@ -99,16 +106,24 @@ class SlackPlatform:
         """
         if isinstance(message, Document):
             return await files.send(self._api, message, to, key)
-        arguments = render.post(message, to, key)
-        answer = await self._api.call(POST, lambda web: web.chat_postMessage(**arguments))
+
+        async def post(one: Outgoing) -> AsyncSlackResponse:
+            arguments = render.post(one, to, key)
+            return await self._api.call(POST, lambda web: web.chat_postMessage(**arguments))
+
+        answer = await self._pictures.shown(message, self._api.timeout, post)
         if not (ts := string(answer.data, "ts")):
             raise Unclear("Slack took the message without naming it")
         return ts
 
     async def edit(self, message: Outgoing, at: Channel, message_id: str) -> None:
         """Replace a message of ours. Raises as `send`; Refused with code `gone` where it is not there any more."""
-        arguments = render.update(message, at, message_id)
-        await self._api.call("chat.update", lambda web: web.chat_update(**arguments))
+
+        async def update(one: Outgoing) -> None:
+            arguments = render.update(one, at, message_id)
+            await self._api.call("chat.update", lambda web: web.chat_update(**arguments))
+
+        await self._pictures.shown(message, self._api.timeout, update)
 
     async def delete(self, at: Channel, message_id: str) -> None:
         """Delete a message of ours; one that is gone is a success. Raises as `send`."""
@@ -120,7 +135,7 @@ class SlackPlatform:
 
     async def notify(self, notice: Notice, at: Channel, reply: ReplyHandle, key: str = "") -> None:
         """Tell one person. Raises as `send`."""
-        await notices.notify(self._api, notice, at, reply)
+        await notices.notify(self._api, self._directs, notice, at, reply, key)
 
     async def find(self, sought: Sought) -> str | None:
         """The `ts` of the message that carries this delivery id, or None: it is not there. Raises as `send`."""
@@ -139,10 +154,20 @@ class SlackPlatform:
                 "usergroups.users.list", lambda web: web.usergroups_users_list(usergroup=role)
             )
         except Refused as error:
-            if error.code in _NO_GROUP:
+            if error.code in stands.NO_GROUP:
                 return False
             raise
         return member.user_id in items(answer.data, "users")
+
+    async def standings(
+        self, members: Collection[Member], at: Channel, roles: Collection[str]
+    ) -> Mapping[Member, Standing]:
+        """As `ReadsStandings.standings`; Slack tells neither when somebody came nor when an account was made."""
+        return await stands.standings(self._api, (await self._sign_in.who()).team_id, members, at, roles)
+
+    async def link(self, at: Channel, message_id: str) -> str | None:
+        """As `Links.link`: a message's address is the workspace's own."""
+        return permalink((await self._sign_in.who()).team_url, at, message_id)
 
     async def check(self, channels: Sequence[Channel]) -> list[SetupFault]:
         """Faults of the tokens, the scopes and the bot's place in these channels."""
@@ -158,9 +183,6 @@ class SlackPlatform:
 
     def _read(self, payload: object) -> Event | None:
         return parse(payload, self._context())
-
-    def _stamp(self, payload: Mapping[str, Any]) -> dict[str, Any]:
-        return stamped(payload, self._context())
 
     def _context(self) -> Context:
         """What is known by now: ids that are not match everything."""

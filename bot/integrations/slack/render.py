@@ -13,6 +13,7 @@ from typing import Any
 from bot.chat import moments
 from bot.chat.messages import Button, Card, Document, Field, Form, Line, NativePoll, Notice, Outgoing, Prompt, Reply
 from bot.chat.moments import Moment
+from bot.chat.pictures import usable
 from bot.chat.ports import Refused
 from bot.domain.places import Channel
 from bot.integrations.slack.parse import DELIVERY, LINK, Opened
@@ -29,6 +30,7 @@ UNSUPPORTED = "unsupported"
 """The `code` of a refusal because Slack has nothing of the kind."""
 
 _SECTION, _HEADER, _INPUT, _METADATA = 3000, 150, 3000, 3000
+_ADDRESS, _ALT = 3000, 2000
 _TITLE, _LABEL, _BUTTON, _OPTION = 24, 2000, 75, 75
 _ROW, _OPTIONS, _BLOCKS = 5, 100, 50
 _DATE = "{date_short_pretty} {time}"
@@ -50,8 +52,13 @@ def post(message: Outgoing, to: Channel, key: str) -> Block:
         "mrkdwn": False,
         "unfurl_links": False,
         "unfurl_media": False,
-        "metadata": {"event_type": DELIVERY, "event_payload": {"id": key}},
+        "metadata": marked(key),
     }
+
+
+def marked(key: str) -> Block:
+    """The metadata of a message that carries this delivery id."""
+    return {"event_type": DELIVERY, "event_payload": {"id": key}}
 
 
 def thread_of(message: Outgoing, to: Channel) -> str | None:
@@ -165,7 +172,7 @@ def _elements(part: str | Moment) -> list[tuple[Block, int]]:
 
 
 def _card(card: Card) -> list[Block]:
-    blocks = _header(card.header)
+    blocks = _header(card.header) + _picture(card)
     if card.comment:
         blocks.append(_section(card.comment))
     blocks += _lines(card.details, _context)
@@ -174,6 +181,14 @@ def _card(card: Card) -> list[Block]:
     blocks += _lines(card.status, _section)
     most = 1 if card.stacked else _ROW
     return blocks + _rows(card.buttons, max(most, -(-len(card.buttons) // max(1, _BLOCKS - len(blocks)))))
+
+
+def _picture(card: Card) -> list[Block]:
+    """The picture, with the header for who cannot see it."""
+    address = usable(card.picture, _ADDRESS)
+    if not address:
+        return []
+    return [{"type": "image", "image_url": address, "alt_text": shorten(moments.plain(card.header), _ALT) or "…"}]
 
 
 def _header(text: str) -> list[Block]:
