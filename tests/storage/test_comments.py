@@ -187,3 +187,82 @@ async def test_a_thread_is_what_came_before_in_the_same_conversation(bench: Benc
     assert await thread(last, 2) == [one, two]
     assert await thread(root, 9) == []
     assert gone
+
+
+# ---- what giveaways ask
+
+
+LIN, BO = "discord:G1:U1", "slack:T1:U1"
+"""The same id on two platforms is two members."""
+
+
+async def said(bench: Bench, number: int, author: str = LIN, at: float = NOW, where: Channel = ROOM) -> MessagePosted:
+    member = Member.parse(author)
+    posted = replace(POSTED, message_id=f"n{number}", author=member, channel=where, sent_at=at, text=f"text {number}")
+    await add(bench, posted)
+    return posted
+
+
+async def test_messages_of_members_are_counted(bench: Bench) -> None:
+    slack = Channel("slack", "T1", "C1")
+    for number, (author, at, where) in enumerate(
+        [(LIN, NOW - 10, ROOM), (LIN, NOW - 5, ROOM), (LIN, NOW, slack), (BO, NOW, slack), ("discord:G1:U2", NOW, ROOM)]
+    ):
+        await said(bench, number, author, at, where)
+
+    async def written(since: float, *members: str) -> int:
+        return await bench.read(lambda work: work.comments.written(members, since))
+
+    assert await written(NOW - 100, LIN) == 2
+    assert await written(NOW - 5, LIN) == 1
+    assert await written(NOW - 4, LIN) == 0
+    assert await written(NOW - 100, LIN, BO, LIN) == 4
+    assert await written(0.0) == 0
+
+
+async def test_what_was_deleted_or_never_read_is_not_counted(bench: Bench) -> None:
+    for number in range(3):
+        await said(bench, number)
+    await bench.write(lambda work: work.comments.delete(ROOM, "n1", NOW))
+    await bench.write(lambda work: work.comments.edit(ROOM, "m9", "an edit that came first", NOW, NOW))
+    assert await bench.read(lambda work: work.comments.written([LIN], NOW - 100)) == 2
+    found = await bench.read(lambda work: work.comments.commenters(ROOM, NOW - 100, NOW + 100))
+    assert [one.message_id for one in found] == ["n0", "n2"]
+
+
+async def test_a_contest_sees_the_comments_of_its_place_and_time(bench: Bench) -> None:
+    other, thread = replace(ROOM, thread_id="other"), replace(ROOM, channel_id="R2")
+    first = await said(bench, 1, at=NOW + 1)
+    await said(bench, 2, at=NOW - 1)
+    await said(bench, 3, at=NOW + 10)
+    second = await said(bench, 4, "discord:G1:U2", at=NOW)
+    in_other = await said(bench, 5, at=NOW + 2, where=other)
+    await said(bench, 6, at=NOW + 2, where=thread)
+
+    async def seen(where: Channel) -> list[tuple[str, str, Member, str, float]]:
+        found = await bench.read(lambda work: work.comments.commenters(where, NOW, NOW + 10))
+        return [(one.message_id, one.text, one.author, one.author_name, one.sent_at) for one in found]
+
+    def wanted(*some: MessagePosted) -> list[tuple[str, str, Member, str, float]]:
+        return [(one.message_id, one.text, one.author, one.author_name, one.sent_at) for one in some]
+
+    assert await seen(ROOM) == wanted(second, first)
+    assert await seen(replace(ROOM, thread_id=None)) == wanted(second, first, in_other)
+    assert await seen(replace(ROOM, channel_id="R9")) == []
+
+
+async def test_comments_of_one_moment_are_on_one_page_each(bench: Bench) -> None:
+    """Times are not unique: a page ends within a second, and the next one begins there."""
+    for number, at in enumerate([NOW, NOW + 1, NOW + 1, NOW + 1, NOW, NOW + 1, NOW + 2]):
+        await said(bench, number, at=at)
+
+    def paged(work: Work) -> list[str]:
+        names: list[str] = []
+        after = (0.0, 0)
+        while found := work.comments.commenters(ROOM, NOW, NOW + 9, after, 2):
+            assert len(found) <= 2
+            names += [one.message_id for one in found]
+            after = (found[-1].sent_at, found[-1].id)
+        return names
+
+    assert await bench.read(paged) == ["n0", "n4", "n1", "n2", "n3", "n5", "n6"]

@@ -1,4 +1,4 @@
-"""The keys of anonymous polls: one file each, made whole, shared by processes, and gone when they are destroyed."""
+"""The keys of anonymous polls and giveaways: one file each, made whole, shared by processes, gone when destroyed."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from bot.chat.ports import StoreUnavailable
 from bot.domain.failpoints import VARIABLE, Point, arm
 from bot.storage import keys as module
-from bot.storage.keys import PADDED, Key, Keys, is_anonymous
+from bot.storage.keys import PADDED, Key, Keys, is_anonymous, is_giveaway
 
-NAME, OTHER = "a.oneoneone", "a.twotwotwo"
+NAME, OTHER, PRIZES = "a.oneoneone", "a.twotwotwo", "w.prize_prize_"
 KEY = Key(NAME, b"k" * 32)
 
 
@@ -126,11 +126,29 @@ def test_only_the_owner_reads_keys(keys: Keys, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", "a.", "p.named", "../a.x", "a.../../x", "a.x/y", "a." + "x" * 15, "a.☃", "a.x\n"])
 def test_no_other_name_is_ever_a_file(keys: Keys, tmp_path: Path, name: str) -> None:
     assert not is_anonymous(name)
+    assert not is_giveaway(name.replace("a.", "w."))
     with pytest.raises(ValueError, match="no anonymous poll and no giveaway"):
         keys.make(name)
     assert keys.find(name) is None
     keys.destroy(name)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_giveaway_has_a_key_that_seals_and_is_no_poll(keys: Keys, tmp_path: Path) -> None:
+    sealed = keys.make(PRIZES).seal(b"CODE-1")
+    found = Keys(tmp_path / "ballots").find(PRIZES)
+    assert found is not None
+    assert found.open(sealed) == b"CODE-1"
+    assert keys.make(NAME).open(sealed) is None
+    assert (is_giveaway(PRIZES), is_anonymous(PRIZES)) == (True, False)
+    assert (is_giveaway(NAME), is_anonymous(NAME)) == (False, True)
+    assert keys.names() == [NAME, PRIZES]
+    keys.guest()
+    keys.tidy()
+    assert keys.names() == [NAME, PRIZES]
+    keys.destroy(PRIZES)
+    assert keys.find(PRIZES) is None
+    assert keys.names() == [NAME]
 
 
 def test_of_many_that_make_it_at_once_all_get_the_same(tmp_path: Path) -> None:

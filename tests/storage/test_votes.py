@@ -1,4 +1,4 @@
-"""What every vote asks the database is found by its key, however much else is there."""
+"""What every vote and every entry asks the database is found by its key, however much else is there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
+from bot.domain.giveaways import Entry, EntryState
+from bot.domain.giveaways import State as GiveawayState
 from bot.domain.places import Channel, Member
 from bot.domain.polls import State
 from bot.storage.outbox import Order
@@ -17,6 +19,7 @@ from bot.storage.work import Work
 from .conftest import NOW
 
 ROOM, ANA = Channel("slack", "T1", "C1"), Member("slack", "T1", "U1")
+ENTRY = Entry(1, str(ANA), ANA, "Ana", "slack:C1", "ff", b"s", 1, EntryState.IN)
 ASKED: dict[str, Callable[[Work], object]] = {
     "named": lambda work: work.polls.named("p.one"),
     "get": lambda work: work.polls.get(1),
@@ -40,6 +43,25 @@ ASKED: dict[str, Callable[[Work], object]] = {
     "resting": lambda work: work.live.resting(["poll:1", "poll:2", "poll:3"]),
     "waiting": lambda work: work.live.waiting("poll:1"),
     "order": lambda work: work.outbox.add(Order("k", "notice", "k", ROOM)),
+    "giveaway": lambda work: work.giveaways.named("w.one"),
+    "giveaways": lambda work: work.giveaways.page([GiveawayState.OPEN, GiveawayState.DRAWN], 10, 5),
+    "giveaway posts": lambda work: work.giveaway_posts.of(1),
+    "entry": lambda work: work.entries.get(1, str(ANA)),
+    "enter": lambda work: work.entries.put(ENTRY),
+    "ticket": lambda work: work.entries.find(1, "ff"),
+    "counts": lambda work: work.entries.counts(1),
+    "decide": lambda work: work.entries.decide(1, str(ANA), EntryState.LEFT, "", 1),
+    "move": lambda work: work.entries.move(1, str(ANA), "person:1"),
+    "listed": lambda work: work.entries.list_page(1, "aa", 10),
+    "checked": lambda work: work.entries.page(1, EntryState.IN, "a", 10),
+    "erased": lambda work: work.entries.erase_all(1),
+    "written": lambda work: work.comments.written([str(ANA)], NOW),
+    "comments": lambda work: work.comments.commenters(ROOM, NOW, NOW + 9.0, (NOW, 5), 10),
+    "won": lambda work: work.wins.last_won([str(ANA)], NOW),
+    "wins": lambda work: work.wins.of(1),
+    "code": lambda work: work.wins.free_code(1),
+    "witnesses": lambda work: work.giveaways.witnesses(1),
+    "rerolls": lambda work: work.giveaways.rerolls(1),
 }
 
 
