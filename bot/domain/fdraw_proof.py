@@ -72,7 +72,7 @@ def proof_around(
     after = {
         "commit": terms.commit,
         "seed": seed.hex(),
-        "beacon": asdict(beacon),
+        "beacon": {name: value or None for name, value in asdict(beacon).items()},
         "freeze_text": freeze.text,
         "freeze_hash": freeze.hash,
         "order": list(order),

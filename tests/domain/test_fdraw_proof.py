@@ -75,7 +75,7 @@ def test_without_a_beacon() -> None:
     freeze = replace(FREEZE, terms=replace(FREEZE.terms, beacon="none"))
     order = select(ENTRIES, draw_key(SEED, freeze.hash, UNAIDED.bytes), 4)
     found = read(*proof_around(freeze, SEED, UNAIDED, order, [], []))
-    assert found["beacon"] == {"type": "none", "chain": "", "round": 0, "signature": "", "value": ""}
+    assert found["beacon"] == {"type": "none", "chain": None, "round": None, "signature": None, "value": None}
     assert UNAIDED.bytes == b""
 
 
