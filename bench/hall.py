@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bench.world import Slow
 from bot.app import make_registry
+from bot.assembly import make_senders
 from bot.chat.events import ButtonPressed, CommandInvoked, Event, ReplyHandle
 from bot.chat.messages import Answer, Card, Notice, Outgoing
 from bot.chat.ports import Capabilities, Incoming, LimitSeen, Platform, Sink
@@ -28,10 +29,8 @@ from bot.engine.access import Access
 from bot.engine.buckets import PUBLISHED
 from bot.engine.clock import Clock
 from bot.engine.core import Core
-from bot.engine.courier import Courier
 from bot.engine.inbox import Door
 from bot.engine.limiter import Limiter
-from bot.engine.reconciler import Reconciler
 from bot.engine.router import Router
 from bot.engine.settling import Settling
 from bot.engine.timers import TimerLoop
@@ -262,17 +261,17 @@ def _parts(
     Clerk(store, desk.keys, platforms, desk.texts).register(registry)
     shredding.register(registry, Shredder(store, clock, desk.keys))
     seals = PollSeals(desk.keys)
-    router = Router(core, access, platforms, studio.prepare, seals=seals)
+    settling = Settling(core, Deadlines(), {"slack", "discord"})
+    limiters = {name: Limiter(PUBLISHED[name], clock.monotonic, clock.now, name, empty=True) for name in fakes}
+    senders, say = make_senders(core, platforms, limiters, settling)
+    router = Router(core, access, platforms, studio.prepare, seals=seals, say=say)
     immediate = Immediate(store, access, platforms, registry, lambda work, roles: make(work, roles, None))
 
     async def answer(event: Interaction) -> Answer:
         return await immediate.answer(event, clock.now())
 
-    settling = Settling(core, Deadlines(), {"slack", "discord"})
-    parts = [router.run(), TimerLoop(core).run()]
-    for name, fake in fakes.items():
-        limiter = Limiter(PUBLISHED[name], clock.monotonic, clock.now, name, empty=True)
-        parts += [Courier(core, fake, limiter, settling, lambda _: "").run(), Reconciler(core, fake, settling).run()]
+    parts = [router.run(), TimerLoop(core, say=say).run()]
+    parts += [part for sender in senders.values() for part in sender.parts()]
     return desk, parts, Door(store, clock, answer, router.remember, seals)
 
 

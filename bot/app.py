@@ -13,6 +13,7 @@ from typing import Any
 from bot.assembly import (
     Base,
     Duty,
+    Sender,
     command_specs,
     first_key,
     gateway_lease,
@@ -22,6 +23,7 @@ from bot.assembly import (
     make_limiter,
     make_links,
     make_registry,
+    make_senders,
     prompts_folder,
     shared_key,
     warm_up,
@@ -37,10 +39,8 @@ from bot.drafting.poll_drafter import PollDrafter
 from bot.drafting.prompts import PromptFile
 from bot.engine.access import Access
 from bot.engine.core import EVERYTHING, Core
-from bot.engine.courier import Courier
 from bot.engine.hearing import Hearing, Hears
 from bot.engine.inbox import Door
-from bot.engine.reconciler import Reconciler
 from bot.engine.recovery import Reaper, recover
 from bot.engine.registry import Registry
 from bot.engine.router import Router
@@ -88,8 +88,7 @@ class App:
     router: Router[Context]
     door: Door
     settling: Settling[Context]
-    couriers: dict[str, Courier[Context]]
-    reconcilers: dict[str, Reconciler[Context]]
+    senders: dict[str, Sender]
     timers: TimerLoop[Context]
     shredder: Shredder
     links: Links
@@ -195,7 +194,7 @@ class App:
         }
 
     def _being_sent(self) -> list[int]:
-        return [row for courier in self.couriers.values() for row in courier.busy()]
+        return [row for sender in self.senders.values() for row in sender.courier.busy()]
 
     def _watched(self) -> Watched:
         mine = _Mine(self.platforms if self.hears else (), self.waiting)
@@ -206,7 +205,7 @@ class App:
         sending: list[asyncio.Task[None]] = []
         hearing: list[asyncio.Task[None]] = []
         if self.works:
-            sending = [asyncio.create_task(part.run()) for part in (self.couriers[name], self.reconcilers[name])]
+            sending = [asyncio.create_task(part) for part in self.senders[name].parts()]
         if self.hears:
             lease = gateway_lease(name, self.settings)
             ear = Hearing(platform, self.door, partial(self._hearing, name), self.base.keeper, lease)
@@ -350,7 +349,12 @@ def build(settings: Settings, duty: Duty = "all") -> App:
     shredder = Shredder(store, clock, desk.keys)
     shredding.register(registry, shredder)
     parts, seals = base.keeper or EVERYTHING, PollSeals(desk.keys)
-    router = Router(core, access, platforms, studio.prepare, parts, seals)
+    limiters = {name: make_limiter(name, settings, base) for name in platforms}
+    timing = settings.delivery
+    deadlines = Deadlines(timing.request_timeout, timing.lease, timing.grace)
+    settling = Settling(core, deadlines, {name for name, one in platforms.items() if isinstance(one, Finds)})
+    senders, say = make_senders(core, platforms, limiters, settling)
+    router = Router(core, access, platforms, studio.prepare, parts, seals, say=say)
     if base.keeper is not None:
         base.keeper.watch(lambda: router.handling)
     immediate = Immediate(store, access, platforms, registry, lambda work, roles: core.make(work, roles, None))
@@ -358,10 +362,6 @@ def build(settings: Settings, duty: Duty = "all") -> App:
     async def answer(event: Interaction) -> Answer:
         return await immediate.answer(event, clock.now())
 
-    limiters = {name: make_limiter(name, settings, base) for name in platforms}
-    timing = settings.delivery
-    deadlines = Deadlines(timing.request_timeout, timing.lease, timing.grace)
-    settling = Settling(core, deadlines, {name for name, one in platforms.items() if isinstance(one, Finds)})
     return App(
         settings=settings,
         duty=duty,
@@ -377,9 +377,8 @@ def build(settings: Settings, duty: Duty = "all") -> App:
         router=router,
         door=Door(store, clock, answer, router.remember if duty == "all" else _forget, seals),
         settling=settling,
-        couriers={name: Courier(core, one, limiters[name], settling, _held) for name, one in platforms.items()},
-        reconcilers={name: Reconciler(core, one, settling) for name, one in platforms.items()},
-        timers=TimerLoop(core, parts),
+        senders=senders,
+        timers=TimerLoop(core, parts, say),
         shredder=shredder,
         links=make_links(base, limiters, drafter),
     )
@@ -391,10 +390,6 @@ def _forget(row: int, event: Event) -> None:
 
 def _context(desk: Desk, registry: Registry[Context], work: Work, roles: frozenset[Role], prepared: object) -> Context:
     return Context(work, desk, registry, roles, prepared if isinstance(prepared, Prepared) else None)
-
-
-def _held(work: Work) -> str:
-    return "reply" if work.facts.get("paused") else ""
 
 
 __all__ = ["ALIVE", "ALIVE_SECONDS", "App", "PlatformDown", "build", "command_specs", "make_desk", "make_registry"]

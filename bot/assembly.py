@@ -6,7 +6,7 @@ import gc
 import os
 import secrets
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -24,9 +24,14 @@ from bot.drafting.model_drafter import FallbackDrafter, ModelDrafter
 from bot.drafting.prompts import PromptFile
 from bot.engine.buckets import PUBLISHED
 from bot.engine.clock import Clock
+from bot.engine.core import Core
+from bot.engine.courier import Courier
 from bot.engine.leases import Keeper, Timing
 from bot.engine.limiter import Limiter
+from bot.engine.passing import Say, Voice, saying
+from bot.engine.reconciler import Reconciler
 from bot.engine.registry import Registry
+from bot.engine.settling import Settling
 from bot.engine.sharing import SETTLE, Sharing
 from bot.handlers import (
     cards,
@@ -55,6 +60,7 @@ from bot.storage.postgres import PostgresStore
 from bot.storage.schema import FileLock, migrate, migrate_server
 from bot.storage.sqlite import SqliteStore
 from bot.storage.store import Store
+from bot.storage.work import Work
 
 Duty = Literal["gateway", "worker", "all"]
 """What a process does: hear platforms, work on what they said, or both."""
@@ -137,6 +143,35 @@ def make_limiter(name: str, settings: Settings, base: Base) -> Limiter:
         settle = max(SETTLE, settings.processes.lease)
         sharing = Sharing(make_pace(name, settings), base.keeper, name, monotonic, settle)
     return Limiter(pace, monotonic, base.clock.now, name, sharing, empty=True)
+
+
+@dataclass(frozen=True)
+class Sender:
+    """What sends on one platform."""
+
+    courier: Courier[Context]
+    reconciler: Reconciler[Context]
+    voice: Voice[Context]
+
+    def parts(self) -> list[Coroutine[None, None, None]]:
+        """What runs while this process works."""
+        return [self.courier.run(), self.reconciler.run(), self.voice.run()]
+
+
+def make_senders(
+    core: Core[Context], platforms: Mapping[str, Platform], limiters: Mapping[str, Limiter], settling: Settling[Context]
+) -> tuple[dict[str, Sender], Say]:
+    """One for each platform, and what has passing answers said."""
+    timeout, made = settling.deadlines.timeout, {}
+    for name, one in platforms.items():
+        limiter = limiters[name]
+        courier = Courier(core, one, limiter, settling, _held)
+        made[name] = Sender(courier, Reconciler(core, one, settling), Voice(core, one, limiter, timeout))
+    return made, saying({name: sender.voice for name, sender in made.items()})
+
+
+def _held(work: Work) -> str:
+    return "reply" if work.facts.get("paused") else ""
 
 
 def make_links(base: Base, limiters: Mapping[str, Limiter], drafter: Drafter) -> Links:

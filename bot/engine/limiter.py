@@ -85,6 +85,19 @@ class Limiter:
                 return self._probe(candidates, free, now)
             return self._schedule.serve(candidates, free, kept, lambda one: self._go(one, now))
 
+    def answer(self, one: Candidate) -> float:
+        """Like `choose` for a single answer that is in no table: 0 where it goes now, else seconds until one may."""
+        with self._lock:
+            now = self._monotonic()
+            if (down := self._breaker.wait(now)) > 0:
+                return down
+            rest, self._rest = self._rest, math.inf
+            goes = self._go(one, now)
+            wait, self._rest = self._rest, rest
+            if goes and self._breaker.broken_at is not None:
+                self._breaker.probe(now)
+            return 0.0 if goes else wait
+
     def _probe(self, candidates: Sequence[Candidate], free: int, now: float) -> list[Candidate]:
         """One, and rather one that may be repeated: a probe that is lost must not leave a reply in doubt."""
         harmless = (Urgency.ANSWER, Urgency.ALERT, Urgency.LIVE, Urgency.REPLY, Urgency.BROADCAST)
@@ -102,7 +115,7 @@ class Limiter:
             return None
         if not answer and not self._take(one, now):
             return False
-        if self._counts(one):
+        if _counts(one, self._pace):
             bot.take(now)
             if answer:
                 self._sharing.owe(self._places.needs(WHOLE_BOT, now, self._sharing.part(now)))
@@ -121,10 +134,6 @@ class Limiter:
             return False
         place.take(now, live=live)
         return True
-
-    def _counts(self, one: Candidate) -> bool:
-        """Whether it counts for the whole bot."""
-        return urgency_of(one) is not Urgency.ANSWER or (self._pace is not None and self._pace.answers_count)
 
     def waits(self) -> dict[str, float]:
         """Destinations where nothing but answers may go now, with their seconds; "" stands for the whole bot."""
@@ -180,7 +189,7 @@ class Limiter:
         self._chosen.pop(one.id, None)
         if urgency_of(one) is not Urgency.ANSWER:
             self._places.of(one.destination).over(now, live=_live(one))
-        if self._counts(one):
+        if _counts(one, self._pace):
             self._places.bot.over(now)
 
     def unused(self, one: Candidate) -> None:
@@ -190,7 +199,7 @@ class Limiter:
             self._chosen.pop(one.id, None)
             if urgency_of(one) is not Urgency.ANSWER:
                 self._places.of(one.destination).unused(live=_live(one))
-            if self._counts(one):
+            if _counts(one, self._pace):
                 self._places.bot.unused()
 
     def seen(self, seen: LimitSeen) -> None:
@@ -247,6 +256,11 @@ class Limiter:
                 return wait == 0
             await asyncio.sleep(wait)
         return True
+
+
+def _counts(one: Candidate, pace: Pace | None) -> bool:
+    """Whether it counts for the whole bot."""
+    return urgency_of(one) is not Urgency.ANSWER or (pace is not None and pace.answers_count)
 
 
 def _live(one: Candidate) -> bool:

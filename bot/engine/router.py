@@ -19,9 +19,10 @@ from bot.domain.places import Member
 from bot.domain.roles import Role
 from bot.engine.access import Access
 from bot.engine.core import EVERYTHING, Core, Parts, keep_going
+from bot.engine.passing import Say, unsaid
 from bot.engine.sealing import UNSEALED, Seals, read_envelope, without_words
 from bot.storage.inbox import Inbox, Stored
-from bot.storage.work import Work
+from bot.storage.work import Passing, Work
 
 C = TypeVar("C")
 BATCH = 32
@@ -54,8 +55,11 @@ class Router(Generic[C]):
         prepare: Prepare,
         parts: Parts = EVERYTHING,
         seals: Seals = UNSEALED,
+        *,
+        say: Say = unsaid,
     ) -> None:
         self._core = core
+        self._say = say
         self._parts = parts
         self._seals = seals
         self._store = core.store
@@ -200,6 +204,8 @@ class Router(Generic[C]):
         for (row, event), result in zip(events, results, strict=True):
             if isinstance(result, Exception):
                 await self._failed(row, event, result)
+            else:
+                self._say(result)
 
     async def _one_by_one(
         self, events: list[tuple[Stored, Event]], roles: list[frozenset[Role]], error: Exception
@@ -213,15 +219,17 @@ class Router(Generic[C]):
 
     def _unit(
         self, row: Stored, event: Event, roles: frozenset[Role], prepared: object, now: float
-    ) -> Callable[[Connection], None]:
-        def unit(connection: Connection) -> None:
-            work = Work(connection, now, row.received_at)
+    ) -> Callable[[Connection], list[Passing]]:
+        def unit(connection: Connection) -> list[Passing]:
+            passing: list[Passing] = []
+            work = Work(connection, now, row.received_at, passing)
             reach(Point.HANDLER_BEFORE)
             handler = self._core.registry.events.get(type(event))
             # Marked first: whoever comes second finds it done and does nothing.
             if work.inbox.done(row.id) and handler is not None:
                 handler(self._core.make(work, roles, prepared), event)
             reach(Point.HANDLER_AFTER)
+            return passing
 
         return unit
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bot.chat.beacons import Beacon
 from bot.chat.events import ButtonPressed, CommandInvoked, FormSubmitted, ReplyHandle
-from bot.chat.messages import Button
+from bot.chat.messages import Button, Notice
 from bot.chat.moments import inert
 from bot.chat.ports import Capabilities
 from bot.domain.delivery import Urgency
@@ -24,10 +24,8 @@ from bot.storage.comments import Verdict
 from bot.storage.drafts import Made
 from bot.storage.keys import Keys
 from bot.storage.outbox import Order
-from bot.storage.work import Work
+from bot.storage.work import Passing, Work
 
-MAX_PASSING = 5
-"""Passing answers that may wait for one member."""
 Place = tuple[str, str]
 """A channel as settings name it: platform and channel id, which is unique on its platform."""
 
@@ -169,11 +167,14 @@ def zone_of(ctx: Context, asker: Asker) -> str:
 
 
 def tell(ctx: Context, asker: Asker, text: str, *, toast: bool = False, passing: bool = False) -> None:
-    """Answer one person privately. A `toast` is shown only where it leaves nothing behind; what is `passing` is dropped
-    where it would come too late to be the direct answer to a press, and while newer ones wait: somebody who presses a
-    thousand times a second is told one after the other, so that it holds up nobody else."""
+    """Answer one person privately. A `toast` is shown only where it leaves nothing behind.
+
+    What is `passing` answers a press: it is said from memory after the commit, and dropped where it would come too late
+    for that or where newer ones wait for the same person (`engine.passing`).
+    """
+    if passing and say_passing(ctx, asker, text, toast=toast):
+        return
     key = new_id()
-    lane = f"passing:{asker.member}" if passing else key
     extra = {
         "member": str(asker.member),
         "hint": ctx.desk.texts.say(language_of(ctx, asker), "notice.hint", name=asker.name),
@@ -181,8 +182,13 @@ def tell(ctx: Context, asker: Asker, text: str, *, toast: bool = False, passing:
         "passing": passing,
         "reply": dict(asker.reply),
     }
-    most = MAX_PASSING if passing else 0
-    ctx.work.outbox.add(Order(key, "notice", lane, asker.channel, Urgency.ANSWER, text=text, extra=extra, most=most))
+    ctx.work.outbox.add(Order(key, "notice", key, asker.channel, Urgency.ANSWER, text=text, extra=extra))
+
+
+def say_passing(ctx: Context, asker: Asker, text: str, *, toast: bool = False) -> bool:
+    """Answer a press from memory once this unit is committed; False where nobody would."""
+    notice = Notice(text, asker.member, toast=toast, passing=True)
+    return ctx.work.say(Passing(notice, asker.channel, asker.reply))
 
 
 def offer(ctx: Context, asker: Asker, text: str, buttons: tuple[Button, ...]) -> None:

@@ -21,7 +21,7 @@ from bot.domain.places import Member
 from bot.domain.polls import Poll
 from bot.engine.registry import Act, Nothing, Registry, Tell
 from bot.engine.sealing import envelope
-from bot.handlers.context import Asker, Context
+from bot.handlers.context import Asker, Context, say_passing
 from bot.handlers.payloads import new_id
 from bot.storage.keys import Key, Keys, is_anonymous
 from bot.storage.outbox import Delivery, Order
@@ -159,8 +159,11 @@ def tell_sealed(
 ) -> None:
     """Answer one person privately about an anonymous poll: like `tell`, but only the poll's key can tell whom.
 
-    There is no hint: it would be said in the room, with the name. Raises StoreUnavailable where keys cannot be read.
+    What is said from memory is in no table, and needs no seal. There is no hint: it would be said in the room, with the
+    name. Raises StoreUnavailable where keys cannot be read.
     """
+    if passing and say_passing(ctx, asker, text, toast=toast):
+        return
     key = ctx.desk.keys.find(poll_name) or ctx.desk.keys.guest()
     letter = _Letter(text, asker.member, toast, buttons, dict(asker.reply), passing)
     extra = {"poll": key.name, "sealed": key.seal(_LETTER.dump_json(letter))}

@@ -48,8 +48,6 @@ class Order:
     text_hash: str | None = None
     extra: Mapping[str, object] = field(default_factory=dict)
     delay: float = 0.0
-    most: int = 0
-    """Of what waits in its lane, only so many of the newest are kept; 0: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,26 +161,6 @@ _ENDED = {step: Hot(_step(step).values(error=bindparam("why"))) for step in (Ste
 _DOUBT = Hot(_step(Step.DOUBT).values(error=bindparam("why"), look_at=bindparam("at")))
 
 
-_IS_OPEN = "state IN ('pending', 'claimed', 'sending', 'uncertain')"  # literal: a partial index is used
-_newest = outbox.alias("newest")
-_THIN = Hot(
-    sa.update(outbox)
-    .where(
-        outbox.c.lane == bindparam("of_lane"),
-        sa.text(f"outbox.{_IS_OPEN}"),
-        sa.text("outbox.state = 'pending'"),
-        outbox.c.id
-        < sa.select(_newest.c.id)
-        .where(_newest.c.lane == bindparam("of_lane"), sa.text(f"newest.{_IS_OPEN}"), _newest.c.state == "pending")
-        .order_by(_newest.c.id.desc())
-        .limit(1)
-        .offset(bindparam("others"))
-        .scalar_subquery(),
-    )
-    .values(state=DeliveryState.CANCELLED.value, error="too many")
-)
-
-
 class Outbox:
     """The outbox of one unit of work."""
 
@@ -215,8 +193,6 @@ class Outbox:
             "created_at": self._now,
         }
         row: int | None = _ADD.value(self._connection, values)
-        if order.most:
-            _THIN.count(self._connection, {"of_lane": order.lane, "others": order.most - 1})
         wake(self._connection, "outbox")
         return row
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, bindparam
 
+from bot.chat.events import ReplyHandle
+from bot.chat.messages import Notice
+from bot.domain.places import Channel
 from bot.domain.review import View
 from bot.storage.ballots import Ballots
 from bot.storage.blocks import Blocks
@@ -32,6 +35,15 @@ from bot.storage.store import attempt
 from bot.storage.tables import cards, comments, drafts, views
 from bot.storage.timers import Timers
 from bot.storage.wins import Wins
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """What one person is told as the direct answer to what they did, or never (`Notice.passing`); in no table."""
+
+    notice: Notice = field(repr=False)
+    at: Channel
+    reply: ReplyHandle = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +127,19 @@ class Capabilities:
 class Work(Capabilities):
     """What a unit of work reads and writes; `now` is its moment in UTC seconds.
 
-    `heard_at` is when the event that it handles was stored; where there is none, the moment.
+    `heard_at` is when the event that it handles was stored; where there is none, the moment. `passing` takes what is to
+    be said after the commit, by whoever has the unit committed.
     """
 
-    def __init__(self, connection: Connection, now: float, heard_at: float | None = None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        now: float,
+        heard_at: float | None = None,
+        passing: list[Passing] | None = None,
+    ) -> None:
         super().__init__(connection)
+        self._passing = passing
         self.now = now
         self.heard_at = now if heard_at is None else heard_at
 
@@ -183,9 +203,23 @@ class Work(Capabilities):
         """Facts about the installation."""
         return Facts(self._connection)
 
+    def say(self, passing: Passing) -> bool:
+        """Have somebody told this once the unit is committed, and not if it is not; False: nobody here would say it.
+
+        Whoever handles events or ends timers does.
+        """
+        if self._passing is None:
+            return False
+        self._passing.append(passing)
+        return True
+
     def isolated(self, call: Callable[[], None]) -> Exception | None:
         """Do something that may fail without taking the rest of the unit with it; what it raised."""
-        return attempt(self._connection, lambda _: call())[1]
+        said = len(self._passing or ())
+        error = attempt(self._connection, lambda _: call())[1]
+        if error is not None and self._passing is not None:
+            del self._passing[said:]
+        return error
 
     def is_over(self, error: Exception) -> bool:
         """Whether an error is the database's: nothing more can be done in this unit, and it must be let through."""

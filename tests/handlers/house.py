@@ -17,6 +17,7 @@ from engine.world import START, Finder, HandClock, MortalStore, Recorder, until
 from sqlalchemy import Connection
 
 from bot.app import make_desk, make_registry
+from bot.assembly import Sender, make_senders
 from bot.chat.events import (
     ButtonPressed,
     ChannelMoved,
@@ -38,7 +39,6 @@ from bot.drafting.knowledge import Knowledge
 from bot.drafting.poll_drafter import PollDrafter
 from bot.engine.access import Access
 from bot.engine.core import Core
-from bot.engine.courier import Courier
 from bot.engine.inbox import Door
 from bot.engine.limiter import Limiter
 from bot.engine.router import Router
@@ -60,7 +60,7 @@ from bot.storage.people import LINK
 from bot.storage.tables import comments, decisions, drafts, inbox, outbox
 from bot.storage.work import Work
 
-from .idle import Looker, moving
+from .idle import moving, observed, quiet
 
 T = TypeVar("T")
 ANSWER = "Our tea is back on Friday."
@@ -116,7 +116,7 @@ class House:
     texts: Spoken
     door: Door
     errors: list[str]
-    lookers: list[Looker] = field(default_factory=list)
+    senders: dict[str, Sender] = field(default_factory=dict)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -272,7 +272,7 @@ class House:
             held = "reply" if work.facts.get("paused") else ""
             return not any(moving(connection, now, held))
 
-        return await self.store.write(unit) and not any(looker.looking for looker in self.lookers)
+        return await self.store.write(unit) and all(quiet(sender) for sender in self.senders.values())
 
     async def failed_events(self) -> int:
         return await self.store.read(
@@ -312,10 +312,6 @@ def settings_for(**changes: Any) -> Settings:
     return Settings.model_validate(values)
 
 
-def _held(work: Work) -> str:
-    return "reply" if work.facts.get("paused") else ""
-
-
 def _recorder(name: str) -> Recorder:
     """Telegram cannot be asked what arrived."""
     return (Recorder if name == "telegram" else Finder)(name, CAPABILITIES[name])
@@ -353,7 +349,10 @@ async def living(
     Clerk(store, desk.keys, platforms, desk.texts).register(registry)
     Sketcher(store, PollDrafter(None, None, "Tea")).register(registry)
     seals = PollSeals(desk.keys)
-    router = Router(core, access, platforms, studio.prepare, seals=seals)
+    limiters = {name: Limiter(None, clock.monotonic, clock.now, name) for name in platforms}
+    settling = Settling(core, Deadlines(), {name for name, one in platforms.items() if isinstance(one, Finds)})
+    made, say = make_senders(core, platforms, limiters, settling)
+    router = Router(core, access, platforms, studio.prepare, seals=seals, say=say)
     immediate = Immediate(store, access, platforms, registry, lambda work, held: make(work, held, None))
 
     async def answer(event: Any) -> Answer:
@@ -363,13 +362,9 @@ async def living(
     logging.getLogger("herald").addHandler(errors)
     door = Door(store, clock, answer, router.remember, seals)
     house = House(store, clock, recorders, desk, texts, door, errors.lines)
-    finds = {name for name, one in platforms.items() if isinstance(one, Finds)}
-    settling = Settling(core, Deadlines(), finds)
-    limiters = {name: Limiter(None, clock.monotonic, clock.now, name) for name in platforms}
-    runs = [router.run(), TimerLoop(core).run()]
-    runs += [Courier(core, one, limiters[name], settling, _held).run() for name, one in platforms.items()]
-    house.lookers = [Looker(core, one, settling) for one in platforms.values()]
-    runs += [looker.run() for looker in house.lookers]
+    house.senders = {name: observed(core, platforms[name], settling, sender) for name, sender in made.items()}
+    runs = [router.run(), TimerLoop(core, say=say).run()]
+    runs += [part for sender in house.senders.values() for part in sender.parts()]
     house.tasks = [asyncio.create_task(run) for run in runs]
     try:
         yield house

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from bot.assembly import Sender
+from bot.chat.ports import Platform
+from bot.engine.core import Core
 from bot.engine.reconciler import Reconciler
+from bot.engine.settling import Settling
 from bot.handlers.context import Context
 from bot.storage.outbox import SKIP_SECONDS, Delivery
 from bot.storage.tables import outbox
@@ -22,6 +28,17 @@ class Looker(Reconciler[Context]):
             await super()._look(row)
         finally:
             self.looking -= 1
+
+
+def observed(core: Core[Context], platform: Platform, settling: Settling[Context], sender: Sender) -> Sender:
+    """The same with a reconciler that tells what it does."""
+    return replace(sender, reconciler=Looker(core, platform, settling))
+
+
+def quiet(sender: Sender) -> bool:
+    """Whether nothing happens that is not in the database."""
+    assert isinstance(sender.reconciler, Looker)
+    return sender.voice.idle and not sender.reconciler.looking
 
 
 def moving(connection: Connection, now: float, held: str) -> list[int]:

@@ -81,7 +81,8 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 async def told(path: Path, count: int, lines: list[str]) -> Story:
-    """People vote, some change their minds, one takes the vote back; somebody makes a copy of everything each time."""
+    """People vote and ask whether it counted, some change their minds, one takes the vote back; somebody makes a copy
+    of everything each time."""
     story, dice = Story(voters=electorate(count)), random.Random(SEED)
     (path.parent / "herald.key").write_bytes(b"k" * 32)
     turns = [(voter, dice.randint(1, 3)) for voter in story.voters]
@@ -118,6 +119,7 @@ async def _vote(booth: Booth, story: Story, voter: Voter, choice: int) -> None:
         story.chosen[voter.user_id] = choice
     booth.house.clock.at += 0.3
     await booth.vote(voter, pressed, settled=False)
+    await booth.hear(booth.incoming(voter, "mine"), settled=False)
     await _take(booth, story, whole=False)
     await booth.house.settle()
     await _take(booth, story)

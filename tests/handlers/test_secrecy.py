@@ -47,6 +47,11 @@ async def raws(booth: Booth) -> list[dict[str, Any]]:
     return [json.loads(raw) for (raw,) in await rows(booth, inbox, "raw") if raw.startswith("{")]
 
 
+async def asks(booth: Booth) -> None:
+    """Somebody asks whether their vote counted: the answer is no passing one."""
+    await booth.hear(booth.incoming(ANA, "mine"))
+
+
 # ---- voting
 
 
@@ -67,11 +72,13 @@ async def test_a_vote_is_changed_and_taken_back_and_never_doubled(booth: Booth) 
     assert await booth.counts() == {(3,): 1}
 
 
-async def test_a_vote_leaves_sealed_rows_only(booth: Booth) -> None:
+async def test_a_vote_and_a_question_about_it_leave_sealed_rows_only(booth: Booth) -> None:
     await booth.vote(ANA, 1)
     (envelope,) = await raws(booth)
     assert set(envelope) == {"herald_sealed", "data"}
     assert envelope["herald_sealed"] == NAME
+    assert not [row for row in await rows(booth, outbox, "kind") if "notice" in row[0]]  # said from memory
+    await asks(booth)
     notices = [row for row in await rows(booth, outbox, "kind", "text", "extra", "message_id") if "notice" in row[0]]
     ((kind, text, extra, message_id),) = notices
     assert (kind, text, message_id) == ("sealed_notice", "", "")
@@ -104,7 +111,8 @@ async def test_a_press_that_was_stored_and_not_handled_counts_after_a_restart(pa
 
 async def test_an_answer_that_was_not_sent_is_sent_after_a_restart(path: Path) -> None:
     async with voting(path) as booth:
-        await booth.hear(booth.incoming(ANA, "vote:2"))
+        await booth.vote(ANA, 2)
+        await asks(booth)
         await booth.house.store.write(
             lambda c: c.execute(sa.update(outbox).where(outbox.c.kind == "sealed_notice").values(state="pending"))
         )
@@ -182,7 +190,7 @@ async def test_after_the_end_the_key_is_gone_and_nothing_opens(booth: Booth) -> 
 
 
 async def test_the_key_waits_for_answers_that_are_on_their_way(booth: Booth) -> None:
-    await booth.vote(ANA, 1)
+    await asks(booth)
     later = booth.house.clock.at + 30.0
     await _open_again(booth, later)
     await booth.close()
@@ -195,7 +203,7 @@ async def test_the_key_waits_for_answers_that_are_on_their_way(booth: Booth) -> 
 
 
 async def test_an_answer_that_cannot_go_holds_the_key_for_a_minute_only(booth: Booth) -> None:
-    await booth.vote(ANA, 1)
+    await asks(booth)
     await _open_again(booth, booth.house.clock.at + 9000.0)
     await booth.close()
     await booth.house.advance(59.0)
@@ -209,7 +217,7 @@ async def test_an_answer_that_cannot_go_holds_the_key_for_a_minute_only(booth: B
 
 
 async def _open_again(booth: Booth, due: float) -> None:
-    """Make the answer to a vote one that still has to go."""
+    """Make the answer to a question one that still has to go."""
     query = sa.update(outbox).where(outbox.c.kind == "sealed_notice").values(state="pending", due_at=due)
     await booth.house.store.write(lambda connection: connection.execute(query) and None)
 

@@ -361,10 +361,3 @@ async def test_nothing_leaves_the_table(bench: Bench) -> None:
     bench.now += 10**6
     await claim(bench)
     assert [await state(bench, row) for row in rows] == [*FINAL, S.UNCERTAIN]
-
-
-async def test_of_a_crowded_lane_only_the_newest_that_wait_are_kept(bench: Bench) -> None:
-    first = await sending(bench, order(most=2))
-    rows = await add(bench, *(order(most=2) for _ in range(4)), order("other"))
-    assert [await state(bench, row) for row in rows] == [S.CANCELLED, S.CANCELLED, S.PENDING, S.PENDING, S.PENDING]
-    assert await state(bench, first.id) is S.SENDING

@@ -1,8 +1,8 @@
 """Votes: presses on a poll's buttons, votes in native polls, options that members add, and the question whether a vote
 counted.
 
-A press counts for the person who pressed: accounts that are linked share one ballot. Everything that a voter of an
-anonymous poll is told is sealed in the outbox, as the press is in the inbox.
+A press counts for the person who pressed: accounts that are linked share one ballot. What became of it is said from
+memory; whatever else a voter of an anonymous poll is told is sealed in the outbox, as the press is in the inbox.
 """
 
 from __future__ import annotations
