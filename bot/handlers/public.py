@@ -39,8 +39,12 @@ def tell_room(ctx: Context, lane: str, channel: Channel, key: str, values: Mappi
 def tell_team(ctx: Context, lane: str, key: str, values: Mapping[str, Value]) -> None:
     """A line into every review channel."""
     for channel in ctx.desk.review:
-        text = ctx.desk.texts.say(ctx.desk.language(channel), key, **values)
-        ctx.work.outbox.add(Order(new_id(), NOTE, f"{lane}:{channel}", channel, Urgency.ALERT, text=text))
+        tell_text(ctx, lane, channel, ctx.desk.texts.say(ctx.desk.language(channel), key, **values))
+
+
+def tell_text(ctx: Context, lane: str, channel: Channel, text: str) -> None:
+    """A text that is made already, for a room of the team's."""
+    ctx.work.outbox.add(Order(new_id(), NOTE, f"{lane}:{channel}", channel, Urgency.ALERT, text=text))
 
 
 def unclear(ctx: Context, row: Delivery, outcome: Outcome) -> None:

@@ -76,7 +76,6 @@ def settle(ctx: Context, asker: Asker, giveaway: Giveaway, entry: Entry, known: 
     after, failed = decided(giveaway, entry, known, ctx.now)
     ctx.work.entries.put(after)
     if after.state is EntryState.IN:
-        facts.watch(ctx, giveaway, entry, known)
         posting.changed(ctx, giveaway)
         confirm(ctx, asker, giveaway, after, "done")
     else:

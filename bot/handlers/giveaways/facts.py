@@ -12,8 +12,6 @@ from bot.domain.places import Channel, Member
 from bot.domain.roles import Role
 from bot.handlers.context import Asker, Context
 
-YOUNG = 7 * 86400.0
-"""Seconds: accounts younger than this are told to the host."""
 OURS = frozenset(one.value for one in Role)
 
 
@@ -101,15 +99,6 @@ def _is_of(role: str, member: Member) -> bool:
 def is_host(ctx: Context, giveaway: Giveaway, person: str) -> bool:
     """Whether this person is the host, by whichever of their accounts."""
     return person == ctx.work.links.person_of(giveaway.host)
-
-
-def watch(ctx: Context, giveaway: Giveaway, entry: Entry, known: Facts) -> None:
-    """Signs of second accounts, for the host to look at. Nobody is kept out by them."""
-    who = str(entry.member)
-    if known.account_made is not None and ctx.now - known.account_made < YOUNG:
-        ctx.work.giveaways.signal(giveaway.id, "young_account", who, "")
-    if known.joined_at is not None and known.joined_at > giveaway.opened_at > 0:
-        ctx.work.giveaways.signal(giveaway.id, "joined_after_opening", who, "")
 
 
 # ---- how to answer somebody later

@@ -21,13 +21,14 @@ from bot.domain.fdraw import Entry as Listed
 from bot.domain.fdraw import Freeze
 from bot.domain.giveaways import Giveaway, Refused, State
 from bot.domain.roles import Role
+from bot.domain.signals import Sign
 from bot.engine.access import Access
 from bot.engine.clock import Clock
 from bot.engine.drawing import BeaconUsed, Drawer
 from bot.engine.registry import Registry
 from bot.handlers import public
 from bot.handlers.context import Context, language_of, tell
-from bot.handlers.giveaways import checking, contests, entering, facts, posting, publishing, results, winning
+from bot.handlers.giveaways import checking, contests, entering, facts, posting, publishing, results, signs, winning
 from bot.handlers.giveaways.checking import Checker
 from bot.locales.times import said
 from bot.storage.giveaway_posts import GiveawayPost
@@ -123,8 +124,10 @@ class Clerk:
             frozen = giveaway
         freeze = await self.drawer.freeze(publishing.terms_of(frozen), self._pages(giveaway))
         path = await self.drawer.list_file(freeze, lambda: self._pages(giveaway))
+        rows = await self.store.read(lambda connection: signs.rows_of(Work(connection, 0.0), giveaway))
+        found = await asyncio.to_thread(signs.found_in, rows, giveaway)
         document = await asyncio.to_thread(lambda: publishing.packed(f"{giveaway.name}-list.txt", path.read_bytes()))
-        return lambda ctx: _freeze(ctx, giveaway, frozen, freeze, document)
+        return lambda ctx: _freeze(ctx, giveaway, frozen, freeze, document, found)
 
     async def draws(self, timer: Timer) -> Effect:
         """The beacon's round is there: the order of the winners follows from it. Until it is there, it waits."""
@@ -354,7 +357,14 @@ def _close(ctx: Context, name: str) -> None:
     ctx.work.timers.set(publishing.FREEZES, giveaway.name, ctx.now)
 
 
-def _freeze(ctx: Context, before: Giveaway, wanted: Giveaway, freeze: Freeze, document: Document | None) -> None:
+def _freeze(
+    ctx: Context,
+    before: Giveaway,
+    wanted: Giveaway,
+    freeze: Freeze,
+    document: Document | None,
+    found: Sequence[Sign],
+) -> None:
     """Make the list final, unless something has changed while it was made."""
     giveaway = ctx.work.giveaways.get(before.id)
     counts = ctx.work.entries.counts(before.id)
@@ -375,7 +385,7 @@ def _freeze(ctx: Context, before: Giveaway, wanted: Giveaway, freeze: Freeze, do
     frozen = ctx.work.giveaways.frozen(giveaway.id)
     if frozen is not None:
         publishing.publish(ctx, giveaway, frozen, document)
-    winning.report(ctx, giveaway)
+    signs.tell(ctx, giveaway, found)
 
 
 def _pending(ctx: Context, timer: Timer, reason: str) -> None:

@@ -213,7 +213,7 @@ def _reroll(ctx: Context, asker: Asker, giveaway: Giveaway, rest: str) -> None:
     who, _, reason = rest.partition(" ")
     found = results.winner_of(ctx, giveaway, who) if who else Refused("no_winner", {"text": ""})
     if not isinstance(found, Refused) and not tidy(reason):
-        found = Refused("no_reason")
+        found = Refused("reroll_reason")
     if isinstance(found, Refused):
         asking.refuse(ctx, asker, found)
         return

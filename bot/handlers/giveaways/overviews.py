@@ -6,7 +6,7 @@ from bot.domain.giveaways import EntryState, Giveaway, State, WinState
 from bot.domain.odds import Came, turnout
 from bot.handlers import rooms
 from bot.handlers.context import Asker, Context, language_of, say, tell, zone_of
-from bot.handlers.giveaways import panel, winning
+from bot.handlers.giveaways import panel, signs, winning
 from bot.locales import Value
 from bot.locales.times import said
 
@@ -54,9 +54,7 @@ def entrants(ctx: Context, asker: Asker, giveaway: Giveaway, rest: str) -> None:
     lines += [f"{panel.safe(one.name)} · {one.person} · {one.weight}" for one in page]
     if len(page) == MOST_NAMES:
         lines.append(texts.say(language, "giveaway.entrants.more", number=giveaway.id, after=page[-1].person))
-    lines += [
-        texts.say(language, key, **{"number": giveaway.id, **values}) for key, values in winning.signs(ctx, giveaway)
-    ]
+    lines += signs.words(ctx, giveaway, language, zone_of(ctx, asker))
     tell(ctx, asker, "\n".join(lines))
 
 
@@ -115,9 +113,9 @@ def winners(ctx: Context, asker: Asker, rest: str) -> None:
     language, zone = language_of(ctx, asker), zone_of(ctx, asker)
     found = ctx.work.wins.history(PER_PAGE * 2)
     if not found:
-        say(ctx, asker, "giveaway.winners.none")
+        say(ctx, asker, "giveaway.past.none")
         return
-    lines = [ctx.desk.texts.say(language, "giveaway.winners.title")]
+    lines = [ctx.desk.texts.say(language, "giveaway.past.title")]
     for one in found:
         giveaway = ctx.work.giveaways.get(one.giveaway_id)
         name = panel.safe(one.name) or ctx.desk.texts.say(language, "giveaway.result.erased")

@@ -141,13 +141,22 @@ def tell_rooms(ctx: Context, giveaway: Giveaway, key: str, values: Mapping[str, 
 
 def tell_directly(ctx: Context, giveaway: Giveaway, member: Member, key: str, values: Mapping[str, Value]) -> None:
     """Tell somebody privately who has pressed nothing just now. Who cannot be reached so is told when they look."""
-    at = next((one for one in giveaway.channels if one.platform == member.platform), None)
-    channel = Channel(member.platform, member.tenant, at.channel_id if at else "")
-    language = ctx.work.people.language(member) or ctx.desk.language(channel)
-    text = ctx.desk.texts.say(language, key, **values)
+    language = ctx.work.people.language(member) or ctx.desk.language(_beside(giveaway, member))
+    tell_text_directly(ctx, giveaway, member, ctx.desk.texts.say(language, key, **values))
+
+
+def tell_text_directly(ctx: Context, giveaway: Giveaway, member: Member, text: str) -> None:
+    """The same with a text that is made already."""
+    channel = _beside(giveaway, member)
     extra = {"member": str(member)}
     number = new_id()
     ctx.work.outbox.add(Order(number, DIRECT, number, channel, Urgency.ALERT, text=text, extra=extra))
+
+
+def _beside(giveaway: Giveaway, member: Member) -> Channel:
+    """A room of the giveaway on the member's platform, for what is sent to them alone."""
+    at = next((one for one in giveaway.channels if one.platform == member.platform), None)
+    return Channel(member.platform, member.tenant, at.channel_id if at else "")
 
 
 def _prepare_direct(ctx: Context, row: Delivery) -> Act:

@@ -270,24 +270,7 @@ def tell_address(ctx: Context, asker: Asker, giveaway: Giveaway, win: Win) -> No
     tell_sealed(ctx, asker, giveaway.name, panel.safe(opened.decode()))
 
 
-# ---- the report, and forgetting
-
-
-def report(ctx: Context, giveaway: Giveaway) -> None:
-    """What a host should look at before the draw, privately; nobody is kept out by it."""
-    for key, values in signs(ctx, giveaway):
-        public.tell_team(ctx, posting.NOTES, key, {"number": giveaway.id, **values})
-
-
-def signs(ctx: Context, giveaway: Giveaway) -> list[tuple[str, dict[str, Value]]]:
-    """Signs of second accounts and of programs among those who entered, as texts."""
-    found: dict[str, list[str]] = {}
-    for signal in ctx.work.giveaways.signals(giveaway.id):
-        found.setdefault(signal.reason, []).append(signal.who)
-    return [
-        (f"giveaway.signal.{reason}", {"count": len(who), "who": ", ".join(sorted(who)[:20])})
-        for reason, who in sorted(found.items())
-    ]
+# ---- forgetting
 
 
 def erase_page(ctx: Context, giveaway: Giveaway) -> bool:
