@@ -286,7 +286,7 @@ class KillAt(Words):
     `NAME:TURN`); the steps are played, it must die there by SIGKILL, and is started again."""
 
     at: str = Field(pattern=r"^[a-z_.]+(/\w+)?(:[1-9]\d*)?$")
-    steps: tuple[Step, ...] = Field(alias="while")
+    steps: tuple[Step, ...] = Field((), alias="while")
     within: Seconds = 30.0
 
 

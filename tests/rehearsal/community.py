@@ -20,9 +20,11 @@ class Community:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.acts: dict[str, Act] = {}
         self.rows: list[dict[str, Any]] = []
+        self.files: dict[str, Callable[[], str]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         app = web.Application()
         looks = [web.get("/control/channel", self._channel), web.get("/control/journal", self._journal)]
+        looks.append(web.get("/control/file", self._file))
         app.add_routes([*looks, web.post("/control/{call}", self._call)])
         self._server = TestServer(app)
 
@@ -69,6 +71,9 @@ class Community:
 
     async def _journal(self, request: web.Request) -> web.Response:
         return web.json_response(self.rows[int(request.query["after"]) :])
+
+    async def _file(self, request: web.Request) -> web.Response:
+        return web.json_response({"text": self.files[request.query["id"]]()})
 
     async def _call(self, request: web.Request) -> web.Response:
         name, body = request.match_info["call"], await request.json()
