@@ -32,6 +32,7 @@ _BLOCK = 1 << _HEIGHT
 _CHUNK = 1 << 18
 """Bytes that are read at once: what is done with them at once takes a few milliseconds."""
 _HEX = b"0123456789abcdef"
+_DIGITS = len(str(MAX_WEIGHT))
 
 
 class DrawingFailed(Exception):
@@ -165,7 +166,8 @@ class _Making:
         words = text.split()
         tickets, weights = words[::2], words[1::2]
         formed = text.translate(None, _HEX) == b" \n" * count and len(words) == 2 * count
-        if formed and b" 0" not in text and set(map(len, tickets)) == {_TICKET} and b"".join(weights).isdigit():
+        formed = formed and b" 0" not in text and set(map(len, tickets)) == {_TICKET}
+        if formed and b"".join(weights).isdigit() and max(map(len, weights)) <= _DIGITS:
             numbers = list(map(int, weights))
             ordered = self._last < tickets[0] and all(map(lt, tickets, tickets[1:]))
             if ordered and max(numbers) <= MAX_WEIGHT and self.weight + sum(numbers) <= MAX_SUM:
