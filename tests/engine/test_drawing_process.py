@@ -78,12 +78,16 @@ def helper_of(child: Process) -> int:
     return int(found)
 
 
-def runs(pid: int) -> bool:
-    """Whether there is more of a process than its exit code."""
+def stat_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text()
+
+
+async def ended(pid: int) -> bool:
+    """Whether nothing is left of a process but its exit code."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+        return stat_of(pid).rpartition(")")[2].split()[0] in "ZX"
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return True
 
 
 async def test_a_long_list_is_frozen_drawn_and_proved_as_a_short_one(
@@ -144,7 +148,7 @@ async def test_whoever_is_cancelled_leaves_nothing_running(drawer: Drawer, folde
     with pytest.raises(asyncio.CancelledError):
         await task
     assert child.returncode == -signal.SIGKILL
-    await until(lambda: not runs(helper))
+    await until(lambda: ended(helper))
     assert modes(folder) == {}
     assert await drawer.freeze(TERMS, Book(entries_of(50))()) == frozen(entries_of(50))
 
