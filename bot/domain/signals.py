@@ -22,8 +22,10 @@ YOUNG_SECONDS = 7 * 86400.0
 """An account that is younger than this when it enters is young."""
 BURSTS = ((1.0, 6), (5.0, 10))
 """Windows in which entries may be a burst: how many seconds, and how many entries at least."""
-AROUND_SECONDS = 60.0
-"""Entries are held against those so long before and after."""
+AROUND = 10
+"""Entries in a window are held against those in so many such windows before and after."""
+WAVE = 2.0
+"""Where people come in a wave, at most so many times as many come in a window as in the one next to it."""
 LAST_SECONDS, LAST_LEAST = 5.0, 4
 """The last moments before the end, and how many entries in them may be a sign."""
 NAMES_SECONDS, NAMES_LEAST = 600.0, 5
@@ -105,7 +107,7 @@ def _bursts(rows: Sequence[Row], closes_at: float) -> Iterator[Sign]:
     marked: set[int] = set()
     found = []
     for width, least in BURSTS:
-        for first, end, usual in _crowds(times, width, least, AROUND_SECONDS):
+        for first, end, usual in _crowds(times, width, least, AROUND * width):
             if marked.isdisjoint(range(first, end)):
                 found.append((first, end, usual))
             marked.update(range(first, end))
@@ -131,10 +133,10 @@ def _last_moment(rows: Sequence[Row], opened_at: float, closes_at: float) -> Ite
     """Entries that leave nobody time to look at them."""
     times = [one.at for one in rows]
     first, end = bisect_left(times, closes_at - LAST_SECONDS), bisect_left(times, closes_at)
-    around = min(AROUND_SECONDS, max(closes_at - LAST_SECONDS - opened_at, LAST_SECONDS))
+    around = min(AROUND * LAST_SECONDS, max(closes_at - LAST_SECONDS - opened_at, LAST_SECONDS))
     seen = first - bisect_left(times, closes_at - LAST_SECONDS - around)
     just_before = first - bisect_left(times, closes_at - 2 * LAST_SECONDS)
-    usual = max(_at_most(seen) * LAST_SECONDS / around, 2.0 * just_before)
+    usual = max(_at_most(seen) * LAST_SECONDS / around, WAVE * just_before)
     if end - first >= LAST_LEAST and _unlikely(end - first, usual, 1):
         args = {"count": end - first, "seconds": round(LAST_SECONDS), "usual": round(usual, 1)}
         yield Sign("last_moment", tuple(one.person for one in rows[first:end]), args)
@@ -188,7 +190,7 @@ def _crowds(times: Sequence[float], width: float, least: int, around: float) -> 
         before = first - bisect_left(times, start - around)
         after = bisect_left(times, stop + around) - end
         next_to = max(first - bisect_left(times, start - width), bisect_left(times, stop + width) - end)
-        return max(_at_most(max(before, after)) * width / around, 2.0 * next_to)
+        return max(_at_most(max(before, after)) * width / around, WAVE * next_to)
 
     return _windows(times, width, least, usual, len(times))
 
