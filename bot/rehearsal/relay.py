@@ -57,6 +57,7 @@ class Relay:
             # A cut connection is what a stopped server looks like; the task has nothing more to do.
             writer.transport.abort()
         finally:
+            writer.close()
             self._open.discard(task)
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -21,6 +21,7 @@ from bot.rehearsal.journal import Changed, Created, Message
 from bot.rehearsal.options import approvals
 from bot.rehearsal.processes import Process, clean_environment
 from bot.rehearsal.relay import Relay
+from bot.rehearsal.scenario import Service
 from bot.rehearsal.stage import Plan, opened_stage
 from bot.rehearsal.transcript import Transcript
 from bot.rehearsal.watching import Approver, JournalWatch
@@ -150,6 +151,36 @@ async def test_the_stage_tells_the_bot_everything_and_leaves_nothing(
     assert not sandbox.running
     assert not folder.exists()
     assert "undo_seconds" in text_of(str(tmp_path / "kept" / "herald.toml"))
+
+
+async def test_the_beacon_is_stopped_as_a_whole_or_one_mirror_of_it(
+    sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(monkeypatch, SHOW)
+
+    async def answers(mirrors: list[str]) -> list[bool]:
+        found = []
+        for address in mirrors:
+            try:
+                async with session.get(address + "/chains") as answer:
+                    found.append(answer.status == 200)
+            except aiohttp.ClientConnectionError:
+                found.append(False)
+        return found
+
+    async with opened_stage(Plan(sample=sample, platforms=("telegram",))) as opened, aiohttp.ClientSession() as session:
+        line = await opened.prepared_bot.start("herald ready")
+        mirrors = json.loads(json.loads(line.removeprefix("herald ready"))["HERALD_GIVEAWAYS__BEACON_URLS"])
+        assert len({address.split("/")[2] for address in mirrors}) == 2
+        assert await answers(mirrors) == [True, True]
+        await opened.serve(Service(verb="stop", service="drand/a"))
+        assert await answers(mirrors) == [False, True]
+        await opened.serve(Service(verb="stop", service="drand"))
+        assert await answers(mirrors) == [False, False]
+        await opened.serve(Service(verb="start", service="drand"))
+        assert await answers(mirrors) == [True, True]
+        with pytest.raises(RehearsalError, match="drand/a, drand/b"):
+            await opened.serve(Service(verb="stop", service="redis"))
 
 
 async def test_roles_are_granted_by_member_id(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
