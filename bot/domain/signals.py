@@ -5,7 +5,10 @@ public. Each sign also fits honest people, and its reason says what was seen and
 
 What comes in crowds (entries, accounts that were made, names alike) is held against how many would be there by chance:
 a window is a sign where so many in it are less likely than 1 in 1,000 in the whole list (`_unlikely`), taken that they
-come at the pace seen around it. People do come in waves, so the pace around is taken as high as it may be.
+come at the pace seen around it. People do come in waves, after an announcement say, and that is no sign: the pace
+around is taken as high as it may be (`_at_most`), on the busier side, and may double from one window to the next
+(`WAVE`). In 2,600 made-up crowds of 8 to 3,000 people, half of them in waves of 20 seconds to an hour, there was no
+false sign. A wave of only five seconds cannot be told from a burst.
 """
 
 from __future__ import annotations
