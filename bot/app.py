@@ -25,9 +25,11 @@ from bot.assembly import (
     make_registry,
     make_senders,
     prompts_folder,
+    register_clerks,
     shared_key,
     warm_up,
 )
+from bot.chat.beacons import Beacon
 from bot.chat.events import Event
 from bot.chat.messages import Answer
 from bot.chat.ports import Finds, HearsHttp, Hook, Model, Platform, PlatformDown, Registers, SendError
@@ -35,7 +37,6 @@ from bot.domain.delivery import Deadlines
 from bot.domain.failpoints import Point, reach
 from bot.domain.roles import Role
 from bot.drafting.knowledge import Knowledge
-from bot.drafting.poll_drafter import PollDrafter
 from bot.drafting.prompts import PromptFile
 from bot.engine.access import Access
 from bot.engine.core import EVERYTHING, Core
@@ -51,8 +52,6 @@ from bot.handlers import drafting, shredding
 from bot.handlers.context import Context, Desk, Prepared
 from bot.handlers.drafting import Studio
 from bot.handlers.immediate import Immediate, Interaction
-from bot.handlers.polls.drafted import Sketcher
-from bot.handlers.polls.life import Clerk
 from bot.handlers.secrecy import PollSeals
 from bot.handlers.shredding import Shredder
 from bot.operations.alarm import Alarm
@@ -60,7 +59,7 @@ from bot.operations.links import Links
 from bot.operations.monitor import Monitor, Watched
 from bot.operations.status import ALIVE, ALIVE_SECONDS
 from bot.operations.web import Web
-from bot.outside import make_model, make_platform
+from bot.outside import make_beacon, make_model, make_platform
 from bot.settings import Settings
 from bot.storage.work import Work
 
@@ -82,6 +81,7 @@ class App:
     knowledge: Knowledge
     model: Model | None
     prompts: PromptFile | None
+    beacon: Beacon | None
     desk: Desk
     key: bytes
     core: Core[Context]
@@ -299,6 +299,8 @@ class App:
                 log.warning("%s did not close in time", name)
         if self.model is not None:
             await self.model.close()
+        if self.beacon is not None:
+            await self.beacon.close()
         await self.base.store.close()
 
 
@@ -332,7 +334,8 @@ def build(settings: Settings, duty: Duty = "all") -> App:
     key = first_key(settings)
     clock, store = base.clock, base.noticed
     platforms = {name: make_platform(name, settings, clock.now) for name in settings.configured()}
-    desk = make_desk(settings, platforms, key)
+    beacon = make_beacon(settings)
+    desk = make_desk(settings, platforms, key, beacon)
     registry = make_registry()
     core: Core[Context] = Core(store, clock, registry, partial(_context, desk, registry))
     access = Access(settings.roles.grants(), platforms, clock.monotonic)
@@ -343,9 +346,7 @@ def build(settings: Settings, duty: Duty = "all") -> App:
     community = settings.community
     studio = Studio(store, desk, knowledge, drafter, settings.languages, community.name, community.tone)
     drafting.register(registry, studio)
-    Clerk(store, desk.keys, platforms, desk.texts).register(registry)
-    poll_prompt = PromptFile(prompts_folder(settings) / "poll.md") if model else None
-    Sketcher(store, PollDrafter(model, poll_prompt, community.name)).register(registry)
+    register_clerks(core, settings, platforms, access, desk, model)
     shredder = Shredder(store, clock, desk.keys)
     shredding.register(registry, shredder)
     parts, seals = base.keeper or EVERYTHING, PollSeals(desk.keys)
@@ -371,6 +372,7 @@ def build(settings: Settings, duty: Duty = "all") -> App:
         knowledge=knowledge,
         model=model,
         prompts=prompts,
+        beacon=beacon,
         desk=desk,
         key=key,
         core=core,

@@ -15,17 +15,21 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
+from bot.chat.beacons import Beacon
 from bot.chat.ports import CommandSpec, Model, Platform, StoreUnavailable, Wakeup
 from bot.domain.places import Channel
 from bot.domain.review import Rules
 from bot.drafting.drafter import Drafter, EmbeddedDrafter
 from bot.drafting.language import identify
 from bot.drafting.model_drafter import FallbackDrafter, ModelDrafter
+from bot.drafting.poll_drafter import PollDrafter
 from bot.drafting.prompts import PromptFile
+from bot.engine.access import Access
 from bot.engine.buckets import PUBLISHED
 from bot.engine.clock import Clock
 from bot.engine.core import Core
 from bot.engine.courier import Courier
+from bot.engine.drawing import Drawer
 from bot.engine.leases import Keeper, Timing
 from bot.engine.limiter import Limiter
 from bot.engine.passing import Say, Voice, saying
@@ -38,6 +42,7 @@ from bot.handlers import (
     clocks,
     commands,
     comments,
+    giveaways,
     interactions,
     links,
     polls,
@@ -47,8 +52,11 @@ from bot.handlers import (
     secrecy,
     timezone,
 )
-from bot.handlers.context import Context, Desk
+from bot.handlers.context import Context, Desk, GiveawayRules
+from bot.handlers.giveaways.life import Clerk as GiveawayClerk
 from bot.handlers.payloads import Signer
+from bot.handlers.polls.drafted import Sketcher
+from bot.handlers.polls.life import Clerk as PollClerk
 from bot.locales import LANGUAGES, Catalogue, times
 from bot.operations.alarm import NoticedStore
 from bot.operations.links import Links, ago, since
@@ -219,6 +227,7 @@ def make_registry() -> Registry[Context]:
         secrecy,
         public,
         polls,
+        giveaways,
         links,
         timezone,
     ):
@@ -226,7 +235,51 @@ def make_registry() -> Registry[Context]:
     return registry
 
 
-def make_desk(settings: Settings, platforms: dict[str, Platform], key: bytes) -> Desk:
+def register_clerks(
+    core: Core[Context],
+    settings: Settings,
+    platforms: dict[str, Platform],
+    access: Access,
+    desk: Desk,
+    model: Model | None,
+) -> None:
+    """Have happen what time brings about for polls and giveaways."""
+    store, registry = core.store, core.registry
+    PollClerk(store, desk.keys, platforms, desk.texts).register(registry)
+    poll_prompt = PromptFile(prompts_folder(settings) / "poll.md") if model else None
+    Sketcher(store, PollDrafter(model, poll_prompt, settings.community.name)).register(registry)
+    GiveawayClerk(
+        store,
+        core.clock,
+        platforms,
+        access,
+        Drawer(settings.data_dir / "draws"),
+        desk.giveaways.beacon,
+        desk.keys,
+        lambda work, roles: core.make(work, roles, None),
+    ).register(registry)
+
+
+def giveaway_rules(settings: Settings, beacon: Beacon | None) -> GiveawayRules:
+    """What holds for giveaways that say nothing else."""
+    said = settings.giveaways
+    return GiveawayRules(
+        open_to_all=said.open_to == "everyone",
+        hours=said.default_hours,
+        alternates=said.alternates,
+        claim_seconds=said.claim_hours * 3600,
+        cooldown_seconds=said.past_winner_days * 86400,
+        staff=said.staff == "disclosed",
+        organiser=said.organiser,
+        law=said.law,
+        retention_seconds=said.retention_days * 86400,
+        address_seconds=said.address_days * 86400,
+        offline=said.beacon == "none",
+        beacon=beacon,
+    )
+
+
+def make_desk(settings: Settings, platforms: dict[str, Platform], key: bytes, beacon: Beacon | None = None) -> Desk:
     """The installation as handlers see it."""
     named = (settings.review.escalation,) if settings.review.escalation else ()
     tenants = dict.fromkeys(platforms, "")
@@ -259,6 +312,7 @@ def make_desk(settings: Settings, platforms: dict[str, Platform], key: bytes) ->
         polls_open=settings.polls.open_to == "everyone",
         poll_hours=settings.polls.default_hours,
         active_seconds=settings.polls.active_days * 86400,
+        giveaways=giveaway_rules(settings, beacon),
     )
 
 
