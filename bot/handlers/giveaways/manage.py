@@ -179,7 +179,9 @@ def _pause(ctx: Context, asker: Asker, giveaway: Giveaway, rest: str) -> None:
 
 
 def _resume(ctx: Context, asker: Asker, giveaway: Giveaway, rest: str) -> None:
-    if _store(ctx, asker, giveaway, giving.resume(giveaway, ctx.now), "resume") is not None:
+    after = _store(ctx, asker, giveaway, giving.resume(giveaway, ctx.now), "resume")
+    if after is not None:
+        life.set_clocks(ctx, after)  # a restored backup has none
         say(ctx, asker, "giveaway.done.resumed", number=giveaway.id)
 
 
