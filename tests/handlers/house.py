@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import itertools
 import json
 import logging
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -17,7 +19,8 @@ from engine.world import START, Finder, HandClock, MortalStore, Recorder, until
 from sqlalchemy import Connection
 
 from bot.app import make_desk, make_registry
-from bot.assembly import Sender, make_senders
+from bot.assembly import Sender, make_senders, register_clerks
+from bot.chat.beacons import BeaconRound, BeaconUnavailable
 from bot.chat.events import (
     ButtonPressed,
     ChannelMoved,
@@ -36,7 +39,6 @@ from bot.domain.places import Channel, Member
 from bot.domain.roles import Role
 from bot.drafting.drafter import Drafter, EmbeddedDrafter
 from bot.drafting.knowledge import Knowledge
-from bot.drafting.poll_drafter import PollDrafter
 from bot.engine.access import Access
 from bot.engine.core import Core
 from bot.engine.inbox import Door
@@ -48,8 +50,6 @@ from bot.handlers import drafting, shredding
 from bot.handlers.context import Context, Desk, Prepared
 from bot.handlers.drafting import Studio
 from bot.handlers.immediate import Immediate
-from bot.handlers.polls.drafted import Sketcher
-from bot.handlers.polls.life import Clerk
 from bot.handlers.secrecy import PollSeals
 from bot.handlers.shredding import Shredder
 from bot.locales import Catalogue, Value
@@ -105,6 +105,34 @@ class Spoken(Catalogue):
         return text
 
 
+class HandBeacon:
+    """A beacon of the test's own, with a round every three seconds of the hand's clock."""
+
+    chain = "ab" * 32
+
+    def __init__(self, clock: HandClock) -> None:
+        self._clock = clock
+        self.down = ""
+        """Why nothing is to be had, if so."""
+
+    def round_at(self, at: float) -> int:
+        return max(1, math.ceil(at / 3))
+
+    def time_of(self, number: int) -> float:
+        return number * 3.0
+
+    async def fetch(self, number: int) -> BeaconRound:
+        if self.down or self._clock.at < self.time_of(number):
+            raise BeaconUnavailable(self.down or "not there yet")
+        signature = hashlib.sha384(b"%d" % number).digest()
+        return BeaconRound(
+            self.chain, number, signature.hex(), hashlib.sha256(signature).hexdigest(), True, ("a.example", "b.example")
+        )
+
+    async def close(self) -> None:
+        pass
+
+
 @dataclass
 class House:
     """The installation, and what people do in it."""
@@ -116,6 +144,7 @@ class House:
     texts: Spoken
     door: Door
     errors: list[str]
+    beacon: HandBeacon
     senders: dict[str, Sender] = field(default_factory=dict)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
@@ -333,7 +362,8 @@ async def living(
     clock.at = START
     store = MortalStore(path)
     await store.open()
-    desk = replace(make_desk(settings, platforms, b"k" * 32), texts=texts, keys=Keys(path.parent / "ballots"))
+    beacon = HandBeacon(clock)
+    desk = replace(make_desk(settings, platforms, b"k" * 32, beacon), texts=texts, keys=Keys(path.parent / "ballots"))
     registry = make_registry()
 
     def make(work: Work, held: frozenset[Role], prepared: object) -> Context:
@@ -346,8 +376,7 @@ async def living(
     )
     drafting.register(registry, studio)
     shredding.register(registry, Shredder(store, clock, desk.keys))
-    Clerk(store, desk.keys, platforms, desk.texts).register(registry)
-    Sketcher(store, PollDrafter(None, None, "Tea")).register(registry)
+    register_clerks(core, settings.model_copy(update={"data_dir": path.parent}), platforms, access, desk, None)
     seals = PollSeals(desk.keys)
     limiters = {name: Limiter(None, clock.monotonic, clock.now, name) for name in platforms}
     settling = Settling(core, Deadlines(), {name for name, one in platforms.items() if isinstance(one, Finds)})
@@ -361,7 +390,7 @@ async def living(
     errors = _Errors()
     logging.getLogger("herald").addHandler(errors)
     door = Door(store, clock, answer, router.remember, seals)
-    house = House(store, clock, recorders, desk, texts, door, errors.lines)
+    house = House(store, clock, recorders, desk, texts, door, errors.lines, beacon)
     house.senders = {name: observed(core, platforms[name], settling, sender) for name, sender in made.items()}
     runs = [router.run(), TimerLoop(core, say=say).run()]
     runs += [part for sender in house.senders.values() for part in sender.parts()]
