@@ -145,8 +145,8 @@ def extend(giveaway: Giveaway, until: float, now: float, round_of: Callable[[flo
 
 
 def end(giveaway: Giveaway, now: float) -> Giveaway | Refused:
-    """Its end is now. What was stored before still counts, and `close` follows, as at any end. The named round stays
-    the named one: a host who could move it nearer could choose among rounds."""
+    """Its end is now. What was stored before still counts, and `close` follows, as at any end. The round that was
+    announced stays the one that is drawn with, so the draw waits for it: nobody has to be told of another."""
     return _not_running(giveaway, now) or replace(giveaway, closes_at=now, revision=giveaway.revision + 1)
 
 
