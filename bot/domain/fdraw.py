@@ -233,11 +233,14 @@ def places_of(order: Sequence[str], winners: int, rerolls: Iterable[Reroll]) -> 
     Raises ValueError for a re-roll of somebody who holds no place.
     """
     places: list[str | None] = list(order[:winners])
+    held = {ticket: place for place, ticket in enumerate(places)}
     unused = iter(order[winners:])
     for reroll in rerolls:
-        if reroll.out not in places:
+        if (place := held.pop(reroll.out, None)) is None:
             raise ValueError(f"{reroll.out} is not a winner")
-        places[places.index(reroll.out)] = next(unused, None)
+        places[place] = following = next(unused, None)
+        if following is not None:
+            held[following] = place
     return places
 
 
