@@ -1,9 +1,9 @@
-# Sourced by ./test after environment.sh: has PostgreSQL and Redis at hand for the tests that need them.
+# Sourced by ./test after environment.sh: has PostgreSQL, Redis and Chromium at hand for the tests that need them.
 #
 #   servers         install what is missing where that can be done; otherwise say which tests will be skipped
 #
-# The tests start both programs themselves, as an ordinary user on ports of their own; no service is needed, and what
-# Debian's packages would start by themselves is not started. POSIX sh.
+# The tests start these programs themselves, the servers as an ordinary user on ports of their own; no service is needed,
+# and what Debian's packages would start by themselves is not started. POSIX sh.
 
 has_server() {  # has_server PROGRAM: on the path, or where Debian keeps PostgreSQL
     command -v "$1" >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/"$1" >/dev/null 2>&1
@@ -12,6 +12,8 @@ has_server() {  # has_server PROGRAM: on the path, or where Debian keeps Postgre
 missing_servers() {  # the packages whose programs are not here
     has_server initdb || printf 'postgresql '
     has_server redis-server || printf 'redis-server '
+    has_server chromium || printf 'chromium '
+    has_server chromedriver || printf 'chromium-driver '
 }
 
 without_services() {  # without_services COMMAND...: run it with Debian's own switch for "start no services" on
@@ -43,7 +45,7 @@ servers() {
     [ -n "$packages" ] || return 0
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
         say "installing $packages(for tests; no service is started) ..."
-        # shellcheck disable=SC2086  # two names at most
+        # shellcheck disable=SC2086  # a few names
         without_services apt_install $packages || say "apt-get could not; its words are above."
         packages=$(missing_servers)
     fi
