@@ -45,8 +45,9 @@ servers() {
     [ -n "$packages" ] || return 0
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
         say "installing $packages(for tests; no service is started) ..."
-        # shellcheck disable=SC2086  # a few names
-        without_services apt_install $packages || say "apt-get could not; its words are above."
+        for package in $packages; do  # one by one: not every system has each of them
+            without_services apt_install "$package" || say "apt-get could not install $package; its words are above."
+        done
         packages=$(missing_servers)
     fi
     [ -z "$packages" ] ||
