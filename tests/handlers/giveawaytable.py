@@ -9,6 +9,7 @@ from typing import Any
 from bot.chat.events import ButtonPressed
 from bot.chat.messages import Answer, Card, Document, Notice
 from bot.domain.giveaways import Entry, Giveaway, State, Win
+from bot.handlers.payloads import view_and_word
 from bot.verifier import verify
 
 from .house import House, channel, member
@@ -34,7 +35,7 @@ class Table:
         for call in reversed(self.house.platforms[platform].done):
             buttons = call.message.buttons if isinstance(call.message, Card | Notice) else ()
             for button in buttons:
-                if button.payload.split("|")[2].partition(":")[0] == word:
+                if view_and_word(button.payload)[1] == word:
                     return button.payload
         raise AssertionError(f"no button {word} on {platform}")
 
@@ -53,6 +54,15 @@ class Table:
 
     async def told(self, who: str, platform: str = "slack") -> str:
         return self.house.notices(who, platform)[-1]
+
+    def card(self, platform: str = "slack", room: str = "community") -> Card:
+        """The giveaway's card as it stands in a room now."""
+        shown: dict[str, Card] = {}
+        for call in self.house.platforms[platform].done:
+            if isinstance(call.message, Card) and call.message.header.startswith("🎁"):
+                shown[call.message_id] = call.message
+        assert shown, f"no giveaway on {platform}"
+        return list(shown.values())[-1]
 
     async def newest(self) -> Giveaway:
         found = await self.house.read(lambda work: work.giveaways.page(tuple(State), 1))

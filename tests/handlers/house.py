@@ -70,7 +70,13 @@ TENANTS = {"slack": "T1", "discord": "G1", "telegram": "1"}
 CAPABILITIES = {
     "slack": Capabilities(4000, 3000),
     "discord": Capabilities(
-        2000, 1800, carries_roles=True, polls=PollLimits(300, 55, 10, 768 * 3600, 60, False, False, False)
+        2000,
+        1800,
+        carries_roles=True,
+        polls=PollLimits(300, 55, 10, 768 * 3600, 60, False, False, False),
+        boosts=True,
+        tells_joined=True,
+        tells_created=True,
     ),
     "telegram": Capabilities(
         4096,

@@ -26,8 +26,9 @@ from bot.storage.outbox import Delivery
 RESULT, PROVES = "giveaway_result", "giveaway_proof"
 """The message in the rooms; the timer that makes the proof file."""
 SHOWN_WINNERS = 50
-SOON = 2.0
-"""Seconds in which several re-rolls share one new proof file."""
+SOON, PATIENCE = 2.0, 10.0
+"""Seconds in which several re-rolls, or the results of several rooms, share one proof file; and how long it waits for
+the results, whose messages it names."""
 
 
 def register(registry: Registry[Context]) -> None:
@@ -52,7 +53,7 @@ def drawn(ctx: Context, name: str, found: BeaconRound | None, order: Sequence[st
     ctx.work.giveaways.log(giveaway.id, ctx.now, "", "draw")
     winning.award(ctx, after, order[: after.offer.winners])
     show(ctx, after)
-    ctx.work.timers.set(PROVES, giveaway.name, ctx.now)
+    ctx.work.timers.set(PROVES, giveaway.name, ctx.now + PATIENCE)
     winning.set_clocks(ctx, after)
 
 
@@ -80,6 +81,7 @@ def _outcome(ctx: Context, row: Delivery, outcome: Outcome) -> None:
         return
     if isinstance(outcome, Sent):
         ctx.work.giveaway_posts.posted(post.id, outcome.message_id, ctx.now)
+        ctx.work.timers.set(PROVES, giveaway.name, ctx.now + SOON)
     elif isinstance(outcome, Lost | Doubtful):
         posting.lost(ctx, giveaway, post, outcome)
 
