@@ -77,6 +77,12 @@ def test_each_rule_turns_with_its_own_fact_and_names_it(changes: dict[str, objec
     assert judge(EVERYTHING, replace(FIT, **changes), NOW) == (refused,)  # type: ignore[arg-type]  # any field
 
 
+@pytest.mark.parametrize(("seconds", "days"), [(2 * DAY, "2"), (DAY / 2, "0.5"), (3600.0, "0.04")])
+def test_days_are_told_as_people_say_them(seconds: float, days: str) -> None:
+    (found,) = judge(Requirements(member_seconds=seconds), Facts(), NOW)
+    assert str(found.args["days"]) == days
+
+
 @pytest.mark.parametrize(
     "facts",
     [

@@ -44,6 +44,11 @@ def test_a_small_crowd_is_counted_out(crowd: dict[int, int], winners: int, at: i
     assert odds(weight, crowd, winners).chance == pytest.approx(float(exactly(weight, crowd, winners)), abs=1e-12)
 
 
+def test_twelve_people_are_still_counted_out() -> None:
+    crowd = {1: FEW - 1, 50: 1}
+    assert odds(50, crowd, 2).chance == pytest.approx(float(exactly(50, crowd, 2)), abs=1e-12)
+
+
 @pytest.mark.parametrize(
     ("crowd", "winners"),
     [
