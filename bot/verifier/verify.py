@@ -657,6 +657,10 @@ eye.trusted 3. the message of the freeze says: freeze hash {0}, and nobody was s
 round the time of round {0} of this chain
 block the time of block {0}
 links The messages, as the file names them:
+what.announcement announcement
+what.freeze freeze
+what.result result
+what.delayed delay
 no_links The file names no messages; ask the organiser for their links.
 mirrors Then compare the beacon with two servers of drand. Both must show: "randomness": "{0}"
 explorer Then look up block {0} in two Bitcoin explorers. Both must show the hash {1}
@@ -738,6 +742,10 @@ eye.trusted 3. 冻结消息中写着：freeze hash {0}，而且在此之前没�
 round 该链第 {0} 轮的时间
 block 区块 {0} 的时间
 links 文件列出的消息：
+what.announcement 公告
+what.freeze 冻结
+what.result 结果
+what.delayed 延迟
 no_links 文件没有列出消息；请向主办方索取链接。
 mirrors 然后用两台 drand 服务器核对信标。两处都必须显示："randomness": "{0}"
 explorer 然后在两个比特币浏览器中查看区块 {0}。两处显示的哈希都必须是 {1}
@@ -824,7 +832,8 @@ class Report:
             )
         lines.append(self.say("links" if proof.witnesses else "no_links"))
         for one in proof.witnesses:
-            named = [show(_told(one, "what")), show(_told(one, "platform")), when(one.get("at"))]
+            what = _told(one, "what")
+            named = [self.texts.get(f"what.{what}", show(what)), show(_told(one, "platform")), when(one.get("at"))]
             lines.append("  " + ", ".join(filter(None, named)) + ": " + show(_told(one, "url")))
         if proof.kind == "drand":
             lines.append(self.say("mirrors", proof.value))

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,6 +82,18 @@ class Browser:
     def find(self, selector: str) -> WebElement:
         """The one element."""
         return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def show(self, file: Path, height: int) -> None:
+        """Write a picture of the upper part of the page to a file (PNG)."""
+        clip = {
+            "x": 0,
+            "y": 0,
+            "width": self.run("return document.documentElement.clientWidth"),
+            "height": height,
+            "scale": 1,
+        }
+        picture = {"format": "png", "captureBeyondViewport": True, "clip": clip}
+        file.write_bytes(base64.b64decode(self.driver.execute_cdp_cmd("Page.captureScreenshot", picture)["data"]))
 
     def log(self) -> list[dict[str, Any]]:
         """What stands in the browser's log by now."""

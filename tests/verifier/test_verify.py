@@ -207,7 +207,7 @@ def test_every_reason_has_its_words_and_every_word_is_used() -> None:
         before, _, after = source.partition(f'\n{language} = """')
         source = before + after.partition('"""')[2]
     used = {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
-    assert set(verifier.words("en")) - used == set()
+    assert {key for key in verifier.words("en") if not key.startswith("what.")} - used == set()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
