@@ -191,6 +191,7 @@ class Actor:
         if platform is None:
             raise StepFailed(f"say on which platform {step.by} is")
         more = step.model_dump(include=_CHANGES)
+        more |= {key: self._stage.moment(more[key]) for key in ("joined_at", "created")}
         fields = {
             "platform": platform,
             "member": step.by,

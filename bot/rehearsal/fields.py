@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from bot.rehearsal.durations import parse_duration
+
 
 class Words(BaseModel):
     """A part of a scenario: unknown words are faults."""
@@ -44,6 +46,26 @@ Zone = Annotated[str, BeforeValidator(_zone)]
 
 Place = Annotated[str, Field(pattern=r"^([a-z]+|\{\w+\.platform\})/.+$")]
 """`platform/channel`; the platform may be that of somebody who was named meanwhile."""
+
+
+def _ago(value: object) -> object:
+    text = str(value)
+    if text.endswith(" ago"):
+        parse_duration(text.removesuffix(" ago"))
+    elif isinstance(value, bool) or not isinstance(value, int | float):
+        datetime.fromisoformat(text)
+    return value
+
+
+When = Annotated[str | float | None, BeforeValidator(_ago)]
+"""A moment in the past: `3d ago`, UTC seconds since 1970, or ISO 8601."""
+
+
+def moment_of(value: str | float | None, now: float) -> str | float | None:
+    """A moment as the sandbox takes it: what is so long ago is counted from `now` (UTC seconds)."""
+    if isinstance(value, str) and value.endswith(" ago"):
+        return now - parse_duration(value.removesuffix(" ago"))
+    return value
 
 
 def _pattern(value: object) -> object:

@@ -23,7 +23,7 @@ class Player:
         self._scenario = scenario
         self._stage = stage
         self._transcript = transcript
-        self._memory = Memory()
+        self._memory = Memory(taken=dict(stage.roles))
         self._looker = Looker(scenario, stage, self._memory)
         self._teller = Teller(scenario, stage, self._memory)
         self._draws = Draws(scenario, stage, self._memory, self._looker, self._teller)

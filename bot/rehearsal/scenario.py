@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator, Field, field_validator
 
 from bot.rehearsal.durations import Seconds
-from bot.rehearsal.fields import Moment, Pattern, Place, Texts, Words, Zone, listed
+from bot.rehearsal.fields import Moment, Pattern, Place, Texts, When, Words, Zone, listed
 from bot.rehearsal.giveaway_steps import ClickMany, Entrants, Verify
 
 PLATFORMS = ("slack", "discord", "telegram")
@@ -27,8 +27,8 @@ class Participant(Words):
     roles: tuple[str, ...] = ()
     platform_roles: tuple[str, ...] | None = None
     name: str | None = None
-    joined_at: Any = None
-    created: Any = None
+    joined_at: When = None
+    created: When = None
     boosting: bool | None = None
     is_bot: bool | None = None
     count: int | None = Field(None, ge=1, le=100_000)
@@ -152,8 +152,8 @@ class ChangeMember(Words):
     tenant: str | None = None
     name: str | None = None
     roles: tuple[str, ...] | None = None
-    joined_at: Any = None
-    created: Any = None
+    joined_at: When = None
+    created: When = None
     boosting: bool | None = None
     blocked: bool | None = None
     is_bot: bool | None = None

@@ -16,6 +16,7 @@ from typing import Any
 from bot.rehearsal.client import ControlClient
 from bot.rehearsal.config import bot_settings, sample_settings
 from bot.rehearsal.errors import RehearsalError
+from bot.rehearsal.fields import moment_of
 from bot.rehearsal.processes import READY_LINE, SANDBOX_LINE, Process, bot_process, printed_by, sandbox_process
 from bot.rehearsal.relay import Relay
 from bot.rehearsal.scenario import PLATFORMS, Participant, Service
@@ -76,6 +77,8 @@ class Stage:
         self.settings: dict[str, Any] = {}
         self.people: dict[str, str] = {}
         """Member ids by the members' names."""
+        self.roles: dict[str, str] = {}
+        """The ids of a platform's own roles, by `platform:name`."""
         self.bot: Process | None = None
         self._offset = 0.0
 
@@ -116,7 +119,7 @@ class Stage:
     async def _make_crowd(self, name: str, member: Participant) -> list[str]:
         fields = {"platform": member.platform, "tenant": member.tenant, "prefix": name, "count": member.count}
         roles = list(member.platform_roles) if member.platform_roles is not None else None
-        since = {"joined_at": member.joined_at, "created": member.created}
+        since = {"joined_at": self.moment(member.joined_at), "created": self.moment(member.created)}
         made = await self.control.post("crowd", {**fields, "roles": roles, **since})
         self.people |= {f"{name}{number}": str(one) for number, one in enumerate(made["ids"], 1)}
         return [f"{member.platform}:{made['tenant']}:{one}" for one in made["ids"]]
@@ -124,9 +127,11 @@ class Stage:
     async def _make_member(self, name: str, member: Participant) -> list[str]:
         fields = {"platform": member.platform, "member": name, "tenant": member.tenant, "name": member.name}
         roles = list(member.platform_roles) if member.platform_roles is not None else None
-        more = member.model_dump(include={"joined_at", "created", "boosting", "is_bot"}) | {"roles": roles}
+        more = member.model_dump(include={"boosting", "is_bot"}) | {"roles": roles}
+        more |= {"joined_at": self.moment(member.joined_at), "created": self.moment(member.created)}
         made = await self.control.post("member", fields | more)
         self.people[name] = str(made["member_id"])
+        self.roles |= {f"{member.platform}:{role}": str(one) for role, one in (made.get("roles") or {}).items()}
         return [f"{member.platform}:{made['tenant']}:{made['member_id']}"]
 
     async def _environment(self, info: Mapping[str, Any], plan: Plan) -> dict[str, str]:
@@ -144,6 +149,10 @@ class Stage:
             "HERALD_LIMITS": plan.limits,
         }
         return kept | own | dict(plan.environment)
+
+    def moment(self, value: str | float | None) -> str | float | None:
+        """A moment of a scenario as the sandbox takes it, by its clock."""
+        return moment_of(value, time.time() + self._offset)
 
     async def start_bot(self) -> None:
         """Start the bot and wait until it is connected everywhere."""
