@@ -54,6 +54,8 @@ from bot.handlers import (
 )
 from bot.handlers.context import Context, Desk, GiveawayRules
 from bot.handlers.giveaways.life import Clerk as GiveawayClerk
+from bot.handlers.giveaways.notary import Notary
+from bot.handlers.giveaways.office import Office
 from bot.handlers.payloads import Signer
 from bot.handlers.polls.drafted import Sketcher
 from bot.handlers.polls.life import Clerk as PollClerk
@@ -248,7 +250,7 @@ def register_clerks(
     PollClerk(store, desk.keys, platforms, desk.texts).register(registry)
     poll_prompt = PromptFile(prompts_folder(settings) / "poll.md") if model else None
     Sketcher(store, PollDrafter(model, poll_prompt, settings.community.name)).register(registry)
-    GiveawayClerk(
+    office = Office(
         store,
         core.clock,
         platforms,
@@ -257,7 +259,9 @@ def register_clerks(
         desk.giveaways.beacon,
         desk.keys,
         lambda work, roles: core.make(work, roles, None),
-    ).register(registry)
+    )
+    GiveawayClerk(office).register(registry)
+    Notary(office).register(registry)
 
 
 def giveaway_rules(settings: Settings, beacon: Beacon | None) -> GiveawayRules:

@@ -16,6 +16,7 @@ from bot.engine.registry import Control, Pressed, Registry
 from bot.handlers.context import Asker, Context, language_of, say, tell, zone_of
 from bot.handlers.giveaways import appeals, asking, entering, life, overviews, panel, posting, prizes, results, winning
 from bot.handlers.giveaways.naming import PREFIX
+from bot.handlers.giveaways.office import round_of
 from bot.locales import Value
 from bot.locales.times import read_time, said
 
@@ -163,7 +164,7 @@ def _extend(ctx: Context, asker: Asker, giveaway: Giveaway, rest: str) -> None:
     language, zone = language_of(ctx, asker), zone_of(ctx, asker)
     length = seconds(rest)  # counted from its end; a point in time is seen from now
     until = read_time(rest, ctx.now, zone, language) if length is None else max(giveaway.closes_at, ctx.now) + length
-    wanted = giving.extend(giveaway, until, ctx.now, life.round_of(ctx)) if until else None
+    wanted = giving.extend(giveaway, until, ctx.now, round_of(ctx)) if until else None
     after = _store(ctx, asker, giveaway, wanted or Refused("time_unclear", {"text": rest[:60]}), "extend")
     if after is None:
         return

@@ -159,7 +159,7 @@ def promise(ctx: Context, giveaway: Giveaway, view: View) -> str:
     lines = [
         _say(ctx, view, "fair.title", prize=short(giveaway)),
         f"fdraw/1 · {giveaway.name}",
-        _say(ctx, view, "fair.numbers", winners=offer.winners, alternates=offer.alternates),
+        f"winners={offer.winners} alternates={offer.alternates}",
         _say(ctx, view, "fair.ends", time=said(giveaway.closes_at, view.zone, view.language)),
         f"commit={giveaway.commit}",
         f"beacon={giveaway.announced}",

@@ -14,6 +14,7 @@ from bot.engine.registry import Act, Create, Doubtful, Lost, Nothing, Outcome, R
 from bot.handlers import public
 from bot.handlers.context import Context
 from bot.handlers.giveaways import panel, posting
+from bot.handlers.giveaways.office import round_of, time_of
 from bot.locales import Value
 from bot.locales.times import said
 from bot.storage.giveaway_posts import GiveawayPost
@@ -113,27 +114,16 @@ def _outcome(ctx: Context, row: Delivery, outcome: Outcome) -> None:
 
 def was_published(ctx: Context, giveaway: Giveaway, number: int, at: float) -> None:
     """A room has the freeze text: the draw may follow, or the text has to name a later round."""
-    beacon = ctx.desk.giveaways.beacon
-    round_of = beacon.round_at if beacon is not None else _no_round
-    time_of = beacon.time_of if beacon is not None else _no_time
-    after = giving.published(giveaway, number, at, round_of, time_of)
+    after = giving.published(giveaway, number, at, round_of(ctx), time_of(ctx))
     if isinstance(after, Refused):
         return
     ctx.work.giveaways.swap(giveaway, after)
     if after.published_at:
         ctx.work.giveaways.log(giveaway.id, ctx.now, "", "published")
-        ctx.work.timers.set(DRAWS, giveaway.name, time_of(after.round) if after.chain else ctx.now)
+        ctx.work.timers.set(DRAWS, giveaway.name, time_of(ctx)(after.round) if after.chain else ctx.now)
     else:
         ctx.work.giveaways.log(giveaway.id, ctx.now, "", "delayed", after.delayed)
         ctx.work.timers.set(FREEZES, giveaway.name, ctx.now)
-
-
-def _no_round(at: float) -> int:
-    return 0
-
-
-def _no_time(number: int) -> float:
-    return 0.0
 
 
 def repost(ctx: Context, giveaway: Giveaway, frozen: Frozen, post: GiveawayPost) -> bool:
