@@ -74,6 +74,8 @@ def restore_backup(file: Path) -> int:
             _say(texts.say(language, "database.orders", count=made.orders))
         if made.polls:
             _say(texts.say(language, "database.polls", count=made.polls))
+        if made.giveaways:
+            _say(texts.say(language, "database.giveaways", count=made.giveaways))
         _say(texts.say(language, "database.since"))
         return 0
 

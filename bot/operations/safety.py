@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from bot.domain.delivery import DeliveryState, Urgency
 from bot.domain.review import DraftState
 from bot.engine.sealing import MARK
+from bot.operations.restored_giveaways import settle_giveaways
 from bot.operations.restored_polls import settle_polls
 from bot.storage.outbox import BLOCKING, Order
 from bot.storage.tables import drafts, inbox, outbox, prompts, views
@@ -43,6 +44,8 @@ class Made:
     """Clicks and commands that were not carried out yet: they count for nothing."""
     polls: int = 0
     """Polls that were open or about to open."""
+    giveaways: int = 0
+    """Giveaways that are paused or called off, that go on by themselves, or whose prizes wait for a person."""
 
 
 def make_safe(connection: Connection, now: float) -> Made:
@@ -56,7 +59,8 @@ def make_safe(connection: Connection, now: float) -> Made:
     _flag(work, _open_drafts(connection))
     for draft_id in sorted({*_open_drafts(connection), *changed}):
         _show(work, draft_id)
-    return Made(len(uncertain), len(waiting - uncertain), orders, settle_polls(connection, now))
+    polls, giveaways = settle_polls(connection, now), settle_giveaways(connection, now)
+    return Made(len(uncertain), len(waiting - uncertain), orders, polls, giveaways)
 
 
 def _open_drafts(connection: Connection) -> set[int]:

@@ -68,15 +68,22 @@ class Prizes:
         return self._connection.execute(query).rowcount == 1
 
     def codes(self, giveaway_id: int) -> tuple[int, int]:
-        """How many codes there are, and how many nobody has."""
-        query = sa.select(sa.func.count(), sa.func.count(c.win_id)).where(c.giveaway_id == giveaway_id)
-        every, given = self._connection.execute(query).one()
-        return every, every - given
+        """How many codes there are, and how many can still be given."""
+        left = sa.func.count().filter(c.win_id.is_(None), c.sealed != "")
+        every, free = self._connection.execute(
+            sa.select(sa.func.count(), left).where(c.giveaway_id == giveaway_id)
+        ).one()
+        return every, free
 
     def forget_codes(self, giveaway_id: int) -> int:
         """Forget what the codes are; how many were known. Who got one, and when it was shown, stays."""
         query = sa.update(prize_codes).where(c.giveaway_id == giveaway_id, c.sealed != "")
         return self._connection.execute(query.values(sealed="")).rowcount
+
+    def forget_free_codes(self, giveaway_id: int) -> int:
+        """Remove the codes that nobody has; how many there were."""
+        query = sa.delete(prize_codes).where(c.giveaway_id == giveaway_id, c.win_id.is_(None))
+        return self._connection.execute(query).rowcount
 
     # ---- addresses
 

@@ -154,7 +154,19 @@ async def test_forgotten_codes_are_given_to_nobody(bench: Bench) -> None:
     assert await bench.write(lambda work: work.wins.forget_codes(1)) == 2
     assert await bench.write(lambda work: work.wins.forget_codes(1)) == 0
     assert await bench.read(lambda work: work.wins.free_code(1)) is None
+    assert await bench.read(lambda work: work.wins.codes(1)) == (2, 0)
     assert await bench.read(lambda work: work.wins.free_code(2)) is not None
+
+
+async def test_codes_that_nobody_has_can_be_removed(bench: Bench) -> None:
+    one = await kept(bench, win("a"))
+    given, free, other = [await bench.write(lambda work, n=n: work.wins.add_code(n, "s")) for n in (1, 1, 2)]
+    await bench.write(lambda work: work.wins.give_code(given, one.id))
+    assert await bench.write(lambda work: work.wins.forget_free_codes(1)) == 1
+    assert await bench.write(lambda work: work.wins.forget_free_codes(1)) == 0
+    assert await bench.read(lambda work: work.wins.codes(1)) == (1, 0)
+    assert await bench.read(lambda work: work.wins.code_of(one.id)) == Code(given, "s", 0.0)
+    assert free != await bench.read(lambda work: work.wins.free_code(2)) == other
 
 
 def test_what_is_sealed_is_in_no_repr() -> None:
