@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from servers import Postgres
 from sqlalchemy import Connection
 
+from bot.domain.giveaways import Entry, EntryState, Giveaway, Offer, Reroll, Win, WinState
+from bot.domain.giveaways import State as GiveawayState
 from bot.domain.places import Channel, Member
 from bot.domain.polls import Option, Poll, Question, Series, State
 from bot.locales import LANGUAGES
@@ -83,6 +85,7 @@ def fill(connection: Connection) -> None:
     connection.execute(sa.insert(drafts).values(draft))
     Leases(connection).take("worker:1", "a", "", None)
     fill_polls(work)
+    fill_giveaways(work)
 
 
 def fill_polls(work: Work) -> None:
@@ -101,6 +104,26 @@ def fill_polls(work: Work) -> None:
     work.links.offer("hash", ana, "Ana", NOW + 600)
     work.links.missed(ana, NOW)
     work.people.choose_zone(ana, "Asia/Shanghai")
+
+
+def fill_giveaways(work: Work) -> None:
+    """A giveaway that was drawn, with bytes that are no text, a prize that was claimed and one that nobody has."""
+    room, ana = Channel("slack", "T", "C"), Member("slack", "T", "ana")
+    made = Giveaway(0, "w.one", Offer("茶"), GiveawayState.DRAWN, ana, "Ana", "zh", (room,), NOW, "c0ffee")
+    number = work.giveaways.add(made, b"\x00\xff" * 16)
+    work.entries.put(Entry(number, str(ana), ana, "Ana", "slack:C", "aa", b"\x80" * 16, 3, EntryState.IN, at=NOW))
+    work.giveaway_posts.posted(work.giveaway_posts.add(number, room, "card"), "m:2", NOW)
+    work.giveaways.freeze(number, "text", "root", 1, 2**53 - 1)
+    work.giveaways.beacon(number, "signature", "value", True, ["one.example"])
+    work.giveaways.order(number, ["aa"])
+    work.giveaways.reroll(number, Reroll("bb", "gone", "Ana", int(NOW)))
+    work.giveaways.witness(number, "freeze", "slack", "https://example.org", NOW, {"freeze_hash": "ff"})
+    work.giveaways.signal(number, "burst", str(ana), "9/s")
+    work.giveaways.save_template("tea", Offer("茶"), ana)
+    won = work.wins.add(Win(0, number, "aa", str(ana), ana, "Ana", WinState.CLAIMED, NOW, NOW + 60))
+    work.wins.give_code(work.wins.add_code(number, "sealed"), won)
+    work.wins.add_code(number, "free")
+    work.wins.keep_address(won, "sealed", NOW + 60)
 
 
 def rows(database: Database) -> dict[str, list[tuple[object, ...]]]:
@@ -136,7 +159,7 @@ def test_a_restore_settles_what_was_on_its_way_and_numbers_go_on(
     backup(source, tmp_path / "copy.db")
     made, kept = restore(empty, tmp_path / "copy.db")
     assert kept is None
-    assert made == Made(uncertain=2, waiting=0, orders=0, polls=1)
+    assert made == Made(uncertain=2, waiting=0, orders=0, polls=1, giveaways=1)
     found = rows(empty)
     assert len(found["inbox"]) == ROWS
     names = [column.name for column in outbox.c]
@@ -147,6 +170,8 @@ def test_a_restore_settles_what_was_on_its_way_and_numbers_go_on(
     assert [row[names.index("state")] for row in found["polls"]] == ["open"]
     assert [row[:3] for row in found["ballots"]] == [(1, voter, "[2,1]") for voter in ("t1", "t2", "t3")]
     assert len(found["links"]) == 2
+    assert found["giveaway_seeds"] == [(1, b"\x00\xff" * 16)]
+    assert [row[2] for row in found["prize_codes"]] == ["sealed"]
     assert ("plain", "茶 🍵 \u202e ' ; \r\n") in found["facts"]
 
     def one_more(connection: Connection) -> None:
