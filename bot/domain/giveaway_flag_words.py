@@ -23,7 +23,7 @@ _UNIT = (
 )
 _AMOUNT = r"(?:\d{1,6}(?:\.\d{1,3})?|[零〇一二两三四五六七八九十半]{1,4}|(?:half )?an?)"
 _PAIR = rf"{_AMOUNT} ?个?半? ?{_UNIT}半?"
-_LENGTH = rf"{_PAIR}(?:,? ?(?:and )?(?!\d+ ?w(?![a-z])){_PAIR})*"
+_LENGTH = rf"{_PAIR}(?:,? ?(?:and )?(?!\d+ ?w(?![a-z])){_PAIR}){{0,3}}"
 """A length of time. `7d 3w` is one and then three winners: nobody tells weeks after days."""
 PEOPLE = (
     rf"(?:for )?(?P<people>{NUMERAL}) ?(?:(?:w|winners?)(?![a-z0-9_])|[名位个人](?:中奖者|获奖者|得奖者|得主|赢家)?)"
@@ -96,7 +96,7 @@ _LAST = "(?:the )?(?:last )?"
 _WRITTEN = (
     rf"{_words(_MESSAGES)}[ :=]*(?P<wrote_1>{NUMERAL}) ?[条次句]? ?(?:in|within|per|/) ?{_LAST}(?P<within_1>{_LENGTH})",
     rf"(?P<wrote_2>{NUMERAL}) ?(?:messages?) ?(?:in|within|per|/) ?{_LAST}(?P<within_2>{_LENGTH})",
-    rf"(?:最近|近|过去)?(?P<within_3>{_LENGTH})(?:之内|以内|内|里)? ?(?:发言|发过|消息)(?:至少|满)?"
+    rf"(?:最近|近|过去)?(?P<within_3>{_LENGTH})(?:之内|以内|内|里)? ?(?:至少|满)?(?:发言|发过|消息)(?:至少|满)?"
     rf" ?(?P<wrote_3>{NUMERAL}) ?[条次句]?",
 )
 """`messages 5 in 7d`, `5 messages in 7d`, `7天内发言5条`: group for group how many, and within what time."""
@@ -119,6 +119,7 @@ SURE = re.compile(
             PLACE.pattern,
             *_WRITTEN,
             _ALTERNATES,
+            rf"{_words('|'.join(TIMES[name] for name in ('ends', 'starts')))}[ :=]*\d",
             f"(?:{_any(LENGTHS)}|{_words(_MESSAGES)})[ :=]*{NUMERAL}",
             f"{_words('|'.join(_COUNTS[name] for name in ('alternates', 'cap', 'poll')))}[ :=]*#?{NUMERAL}",
             f"{_any(LISTS, ROLES)}[ :=]*[@<]",

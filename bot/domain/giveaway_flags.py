@@ -38,6 +38,8 @@ from bot.domain.spans import number, seconds
 SHOWN = 40
 """Characters of what somebody typed that a refusal repeats."""
 MAX_PLACES = 50
+_LONGEST_TIME = 100
+"""Characters of a point in time, more than `locales.times` reads."""
 
 # --- what was read -------------------------------------------------------------------------------------------------
 
@@ -294,17 +296,21 @@ def _loose(found: Found, text: str, at: int) -> int | Refused:
     end = max(_end(WORD, text, at), at + 1)
     behind = BEHIND.search(text, at, end)
     if behind is None:
-        _word(found, text[at:end])
-        return end
+        return _word(found, text[at:end]) or end
     before = text[at : behind.start()]
     if found.open == "since" and behind[0] == "开始":  # `从周一9点开始`
-        _word(found, before)
-        return behind.end()
+        return _word(found, before) or behind.end()
     return _behind(found, behind.lastgroup or "", before, behind[0]) or behind.end()
 
 
-def _word(found: Found, text: str) -> None:
+def _word(found: Found, text: str) -> Refused | None:
+    """A word of a time, or one that may become a part of it; no time is so long."""
+    words = [found.said[found.open], text] if found.open in TIMES else [*found.loose, text]
+    said = " ".join(words).strip()
+    if len(said) > _LONGEST_TIME:
+        return unknown(said)
     if found.open in TIMES:
-        found.said[found.open] = f"{found.said[found.open]} {text}".strip()
+        found.said[found.open] = said
     else:
-        found.loose.append(text)
+        found.loose = words
+    return None

@@ -17,7 +17,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 from bot.domain import offers, polls
-from bot.domain.giveaway_flag_words import PEOPLE, PLACE, TIMES, WORD, level
+from bot.domain.giveaway_flag_words import PEOPLE, PLACE, SPAN, TIMES, WORD, level
 from bot.domain.giveaway_flags import Found, begins, flags, shown, unknown
 from bot.domain.giveaways import MAX_PRIZE, Bonus, Offer, Refused, Requirements
 from bot.domain.poll_quotes import Quoted, split
@@ -113,12 +113,14 @@ def _plain(found: Found, text: str, behind: list[Quoted | str]) -> Refused | Non
     at = 0
     if not found.prize and not found.open:
         at = _flags_begin(found, text, behind)
-        found.prize = text[:at].strip(" ,、;；:：")
+        found.prize = text[:at].strip(_BESIDE)
     return flags(found, level(text[at:]))
 
 
 # --- time and winners ----------------------------------------------------------------------------------------------
 
+_BESIDE = " ,，、;；:：。|–—-"
+"""What may stand between a prize and what is around it."""
 _HEAD = 80
 """Characters in which time and winners are looked for."""
 _HEAD_WORDS = 6
@@ -204,11 +206,10 @@ def _time_and_winners(text: str, start: int) -> tuple[str, str, int]:
     """When it ends and how many win, and where that ends; empty where it is not said."""
     end = _length_end(text, start)
     if end:
-        counted = _COUNT.match(text, _after(text, end))
+        length, counted = _ENDING.sub("", text[start:end]), _COUNT.match(text, _after(text, end))
         if counted is not None:
-            return text[start:end], counted["people"] or counted["count"], counted.end()
-        weeks = _WEEKS.fullmatch(text[start:end])
-        return ("", text[start : end - 1], end) if weeks else (text[start:end], "", end)
+            return length, counted["people"] or counted["count"], counted.end()
+        return ("", length[:-1], end) if _WEEKS.fullmatch(length) else (length, "", end)
     winners = _WINNERS.search(text, start, start + _HEAD)
     if winners is None:
         return "", "", 0
@@ -234,6 +235,8 @@ def _length_end(text: str, start: int) -> int:
 
 # --- the prize -----------------------------------------------------------------------------------------------------
 
+_TRIES = 10
+"""How many words of a prize are looked at as the possible beginning of its flags: that bounds the work."""
 _TIMELY = re.compile(r"\d|[一二两三四五六七八九十今明后周]|day|night|noon", re.IGNORECASE)
 
 
@@ -241,13 +244,16 @@ def _flags_begin(found: Found, text: str, behind: list[Quoted | str]) -> int:
     """Where the first flag begins, and the prize ends; the text's end where there is none."""
     plain = level(text)
     before_quote = bool(behind) and isinstance(behind[0], Quoted)
+    tries = _TRIES
     for word in WORD.finditer(plain):
         at = word.start()
         if at > MAX_PRIZE + _HEAD:  # the prize is too long already
             break
         sure = begins(plain, at, before_quote)
-        if sure or (sure is None and _only_flags(found, plain, at, behind)):
+        maybe = sure is None or _POINT.match(plain, at) or SPAN.match(plain, at)  # a time whose flag stands behind it
+        if sure or (maybe and tries > 0 and _only_flags(found, plain, at, behind)):
             return at
+        tries -= bool(maybe)
     return len(text)
 
 
