@@ -112,6 +112,7 @@ def test_a_million_people_are_reckoned_at_once(monkeypatch: pytest.MonkeyPatch) 
         (0.0012345, 0.12, 810),
         (1e-7, 1e-5, 10_000_000),
         (0.998, 99.8, 1),
+        (0.9951, 99.5, 1),
         (0.99999, 99.9, 1),
     ],
 )
@@ -128,10 +129,11 @@ def test_turnout_tells_where_people_came_from_and_who_stayed() -> None:
         Came("discord:C2", 1, 1000.5, True),
         Came("slack:C1", 1, 2000.0, False),
         Came("telegram:9", 1, 2000.0, None),
+        Came("slack:C0", 1, 0.0, True),
         Came("discord:C2", 1, None, True),
     ]
     found = turnout(rows, opened)
-    assert found.places == (("discord:C2", 3), ("slack:C1", 2), ("telegram:9", 1))
-    assert (found.entrants, found.tickets, found.joined) == (6, 8, 3)
+    assert found.places == (("discord:C2", 3), ("slack:C1", 2), ("slack:C0", 1), ("telegram:9", 1))
+    assert (found.entrants, found.tickets, found.joined) == (7, 9, 3)
     assert (found.stayed, found.unsure, found.undated) == (1, 1, 1)
     assert turnout([], opened).places == ()
