@@ -17,14 +17,14 @@ PLENTY = Requirements(
     roles=tuple(f"discord:G1:role:{n}" for n in range(10)),
     member_seconds=7 * DAY,
     account_seconds=30 * DAY,
-    messages=10,
+    messages=10_000,
     messages_seconds=7 * DAY,
     poll=3,
     boosted=True,
     linked=True,
     allow=("slack:T1:U1",),
     block=tuple(f"slack:T1:U{n}" for n in range(2, 202)),
-    cooldown_seconds=90 * DAY,
+    cooldown_seconds=3660 * DAY,
     bonuses=tuple(Bonus(f"discord:G1:role:{n}", 100) for n in range(9)),
     cap=1000,
 )
@@ -126,6 +126,10 @@ ROLE = "discord:G1:role:R1"
 )
 def test_conditions_that_make_no_sense_are_named(asked: Requirements, refused: Refused) -> None:
     assert check(replace(MUG, requirements=asked)) == refused
+
+
+def test_the_time_to_claim_is_told_in_days() -> None:
+    assert check(replace(MUG, claim_seconds=-1.0)) == Refused("claim_range", {"days": 366})
 
 
 def test_a_cap_makes_room_for_many_bonuses() -> None:
