@@ -6,6 +6,7 @@ import asyncio
 import gc
 import itertools
 import json
+import sys
 import time
 from array import array
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -43,6 +44,7 @@ from bot.handlers.polls.life import Clerk
 from bot.handlers.secrecy import PollSeals
 from bot.handlers.shredding import Shredder
 from bot.locales import Catalogue
+from bot.running import SWITCH_SECONDS
 from bot.storage.keys import Keys
 from bot.storage.schema import migrate
 from bot.storage.sqlite import SqliteStore
@@ -229,7 +231,8 @@ async def hall(folder: Path, presses: int, *, works: bool = True) -> AsyncIterat
     fakes = {name: Fake(name, heard) for name in ROOMS}
     desk, parts, door = _parts(folder, store, clock, fakes)
     await store.open()
-    gc.freeze()  # as the application does
+    gc.freeze()  # as the application does, and the next line
+    sys.setswitchinterval(SWITCH_SECONDS)
     tasks = [asyncio.create_task(part) for part in parts] if works else []
     try:
         yield Hall(store, door, desk, fakes, begun, told, answers, waiting)

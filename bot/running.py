@@ -31,10 +31,12 @@ FAULTS = (SettingsFault, KnowledgeFault, PromptFault, StoreUnavailable, Platform
 log = logging.getLogger("herald")
 
 SWITCH_SECONDS = 0.0005
-"""How long a thread that makes drafts keeps the loop waiting, where the database is a server.
+"""How long the loop and the threads beside it keep each other waiting.
 
-Each statement of a transaction comes back to the loop. With Python's own 5 ms a transaction of a hundred statements
-lasts half a second beside such a thread, and nearly every other one that begins meanwhile has to begin again.
+Where the database is a server, each statement of a transaction comes back to the loop. With Python's own 5 ms a
+transaction of a hundred statements lasts half a second beside a thread that makes drafts, and nearly every other one
+that begins meanwhile has to begin again. In the SQLite file it is the writer's thread that stands back after each
+statement, while the loop is busy.
 """
 SANDBOX_LINE = "sandbox listening on "
 PORT = 8420
@@ -100,8 +102,7 @@ async def _run(settings: Settings, duty: Duty) -> int:
         log.warning("%s holds tokens and others on this machine can read it: chmod 600 %s", file, file)
     if settings.redis_url.get_secret_value() and not settings.database_url.get_secret_value():
         log.warning("redis_url is not used: it serves several processes on one PostgreSQL database (database_url)")
-    if settings.database_url.get_secret_value():
-        sys.setswitchinterval(SWITCH_SECONDS)
+    sys.setswitchinterval(SWITCH_SECONDS)
     app = await asyncio.to_thread(application.build, settings, duty)
     gc.collect()
     gc.freeze()  # what was built at start stays: the collector need not look at it again and again

@@ -57,6 +57,9 @@ class Door:
             self._room.release()
 
     async def _enter(self) -> None:
+        if not self._room.locked():
+            await self._room.acquire()  # at once
+            return
         if self._waiting >= ROOM:
             raise StoreUnavailable("too many events wait to be stored")
         self._waiting += 1
@@ -70,7 +73,10 @@ class Door:
 
     async def _accept(self, batch: Sequence[Incoming]) -> list[Answer]:
         now = self._clock.now()
-        urgent = await asyncio.gather(*(self._ask(item.event) for item in batch))
+        if len(batch) == 1:
+            urgent = [await self._ask(batch[0].event)]
+        else:
+            urgent = await asyncio.gather(*(self._ask(item.event) for item in batch))
         reach(Point.INBOX_ANSWERED)
         refused = {index for index, answer in enumerate(urgent) if isinstance(answer, FieldErrors)}
 

@@ -31,6 +31,10 @@ class PollPost:
 _POST_COLUMNS = [column for column in poll_posts.c if column.name != "native_name"]
 _POSTS = Hot(sa.select(*_POST_COLUMNS).where(poll_posts.c.poll_id == bindparam("of_poll")).order_by(poll_posts.c.id))
 
+_CARDS = Hot(
+    sa.select(poll_posts.c.id).where(poll_posts.c.poll_id == bindparam("of_poll"), poll_posts.c.native.is_(False))
+)
+
 
 class PollPosts:
     """The messages of all polls, in one unit of work."""
@@ -43,8 +47,12 @@ class PollPosts:
         values = asdict(channel) | {"poll_id": poll_id, "native": native}
         return int(self._connection.execute(insert(poll_posts).values(values).returning(poll_posts.c.id)).scalar_one())
 
+    def cards(self, poll_id: int) -> list[int]:
+        """The numbers of those messages that we count in ourselves. Asked for every vote."""
+        return [number for (number,) in _CARDS.rows(self._connection, {"of_poll": poll_id})]
+
     def of(self, poll_id: int) -> list[PollPost]:
-        """All messages of a poll, in the order in which they were planned. Asked for every vote."""
+        """All messages of a poll, in the order in which they were planned."""
         return [_post(row) for row in _POSTS.rows(self._connection, {"of_poll": poll_id})]
 
     def get(self, post_id: int) -> PollPost | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, bindparam
@@ -27,6 +26,7 @@ from bot.storage.hot import Hot
 from bot.storage.inbox import Inbox
 from bot.storage.linking import Links
 from bot.storage.live import LivePosts
+from bot.storage.once import once
 from bot.storage.outbox import Outbox
 from bot.storage.people import Facts, People, Prompts
 from bot.storage.poll_posts import PollPosts
@@ -83,42 +83,42 @@ class Capabilities:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    @cached_property
+    @once
     def polls(self) -> Polls:
         """Polls."""
         return Polls(self._connection)
 
-    @cached_property
+    @once
     def poll_posts(self) -> PollPosts:
         """The messages that show polls."""
         return PollPosts(self._connection)
 
-    @cached_property
+    @once
     def ballots(self) -> Ballots:
         """What was voted."""
         return Ballots(self._connection)
 
-    @cached_property
+    @once
     def giveaways(self) -> Giveaways:
         """Giveaways, their draws, and what is noted of them."""
         return Giveaways(self._connection)
 
-    @cached_property
+    @once
     def giveaway_posts(self) -> GiveawayPosts:
         """The messages of giveaways."""
         return GiveawayPosts(self._connection)
 
-    @cached_property
+    @once
     def entries(self) -> Entries:
         """Who wants to win."""
         return Entries(self._connection)
 
-    @cached_property
+    @once
     def wins(self) -> Wins:
         """Who won, and the prizes."""
         return Wins(self._connection)
 
-    @cached_property
+    @once
     def links(self) -> Links:
         """Which members are one person."""
         return Links(self._connection)
@@ -143,62 +143,62 @@ class Work(Capabilities):
         self.now = now
         self.heard_at = now if heard_at is None else heard_at
 
-    @cached_property
+    @once
     def inbox(self) -> Inbox:
         """Events."""
         return Inbox(self._connection)
 
-    @cached_property
+    @once
     def comments(self) -> Comments:
         """Comments."""
         return Comments(self._connection)
 
-    @cached_property
+    @once
     def drafts(self) -> Drafts:
         """Drafts and decisions."""
         return Drafts(self._connection)
 
-    @cached_property
+    @once
     def cards(self) -> Cards:
         """Cards and what they showed."""
         return Cards(self._connection)
 
-    @cached_property
+    @once
     def outbox(self) -> Outbox:
         """Messages on their way."""
         return Outbox(self._connection, self.now)
 
-    @cached_property
+    @once
     def doubts(self) -> Doubts:
         """Messages that were left in the middle, or of which nobody knows whether they arrived."""
         return Doubts(self._connection, self.now)
 
-    @cached_property
+    @once
     def blocks(self) -> Blocks:
         """What platforms told us to wait for."""
         return Blocks(self._connection)
 
-    @cached_property
+    @once
     def live(self) -> LivePosts:
         """Messages that change often."""
         return LivePosts(self._connection)
 
-    @cached_property
+    @once
     def timers(self) -> Timers:
         """What happens later."""
         return Timers(self._connection)
 
-    @cached_property
+    @once
     def people(self) -> People:
         """Members' choices."""
         return People(self._connection)
 
-    @cached_property
+    @once
     def prompts(self) -> Prompts:
         """Forms asked for by message."""
         return Prompts(self._connection)
 
-    @cached_property
+    @once
     def facts(self) -> Facts:
         """Facts about the installation."""
         return Facts(self._connection)
