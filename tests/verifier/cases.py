@@ -189,6 +189,7 @@ FORGED: list[tuple[str, str, Callable[[Json], None]]] = [
     ("rerolls[0].reason", "missing", lambda proof: proof["rerolls"][0].pop("reason")),
     ("rerolls[0].by", "a number", change("rerolls", 0, "by", to=5)),
     ("rerolls[0].at", "some day", change("rerolls", 0, "at", to="yesterday")),
+    ("rerolls[0].at", "no date", change("rerolls", 0, "at", to="18:00:00Z")),
     ("rerolls[0].at", "true", change("rerolls", 0, "at", to=True)),
     ("rerolls[0].at", "negative", change("rerolls", 0, "at", to=-1)),
     ("rerolls[1].place", "one more", change("rerolls", 1, to=lambda row: {**row, "place": 2})),

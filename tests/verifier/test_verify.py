@@ -221,6 +221,8 @@ def test_a_verdict_in_words(name: str, language: str, tmp_path: Path, capsys: py
     assert text.startswith("VALID")
     trusted = {"en": "organiser-trusted", "zh": "信任主办方"}[language]
     assert (trusted in text) == (proof.kind == "none")
+    early = {"en": "was sent before the beacon", "zh": "发出的时间早于信标"}[language]
+    assert (early in text) == (proof.kind != "none")
     for wanted in (proof.commit, proof.beacon, proof.freeze_hash, *proof.final[:20]):
         assert wanted in text
     mirrors = [f"https://{host}/{proof.chain}/public/1003" for host in ("api.drand.sh", "drand.cloudflare.com")]
