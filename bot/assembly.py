@@ -16,7 +16,8 @@ from typing import Literal
 from sqlalchemy import Connection
 
 from bot.chat.beacons import Beacon
-from bot.chat.ports import CommandSpec, Model, Platform, StoreUnavailable, Wakeup
+from bot.chat.ports import CommandSpec, Model, Platform, StoreUnavailable
+from bot.chat.processes import Wakeup
 from bot.domain.places import Channel
 from bot.domain.review import Rules
 from bot.drafting.drafter import Drafter, EmbeddedDrafter

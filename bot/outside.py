@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from bot.chat.ports import Model, PaceUnavailable, Platform, SharedPace, Wakeup
+from bot.chat.ports import Model, Platform
+from bot.chat.processes import PaceUnavailable, SharedPace, Wakeup
 from bot.settings import Settings, SettingsFault
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.assembly import KEY, first_key, gateway_lease, make_base, shared_key
-from bot.chat.ports import PaceUnavailable
+from bot.chat.processes import PaceUnavailable
 from bot.domain.places import Channel
 from bot.domain.roles import Action
 from bot.engine.leases import Keeper

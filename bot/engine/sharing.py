@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.chat.ports import PaceUnavailable, SharedPace
+from bot.chat.processes import PaceUnavailable, SharedPace
 from bot.engine.buckets import SHARE, Rate
 
 SETTLE = 10.0

@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from bot.chat.ports import PaceUnavailable
+from bot.chat.processes import PaceUnavailable
 from bot.domain.delivery import Urgency
 from bot.engine.buckets import PUBLISHED
 from bot.engine.limiter import Candidate, Limiter

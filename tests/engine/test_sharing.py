@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from bot.chat.ports import PaceUnavailable
+from bot.chat.processes import PaceUnavailable
 from bot.engine.buckets import SHARE, Rate
 from bot.engine.sharing import AGAIN, FRESH, LOOK, OTHERS, RETRY, RETRY_MOST, SOLE, Need, Sharing, View, cautious
 

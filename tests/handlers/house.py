@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import itertools
 import json
 import logging
-import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -20,7 +18,6 @@ from sqlalchemy import Connection
 
 from bot.app import make_desk, make_registry
 from bot.assembly import Sender, make_senders, register_clerks
-from bot.chat.beacons import BeaconRound, BeaconUnavailable
 from bot.chat.events import (
     ButtonPressed,
     ChannelMoved,
@@ -60,6 +57,7 @@ from bot.storage.people import LINK
 from bot.storage.tables import comments, decisions, drafts, inbox, outbox
 from bot.storage.work import Work
 
+from .beacon import HandBeacon
 from .idle import moving, observed, quiet
 
 T = TypeVar("T")
@@ -109,34 +107,6 @@ class Spoken(Catalogue):
         text = super().say(language, key, **args)
         self.said.add((language, key))
         return text
-
-
-class HandBeacon:
-    """A beacon of the test's own, with a round every three seconds of the hand's clock."""
-
-    chain = "ab" * 32
-
-    def __init__(self, clock: HandClock) -> None:
-        self._clock = clock
-        self.down = ""
-        """Why nothing is to be had, if so."""
-
-    def round_at(self, at: float) -> int:
-        return max(1, math.ceil(at / 3))
-
-    def time_of(self, number: int) -> float:
-        return number * 3.0
-
-    async def fetch(self, number: int) -> BeaconRound:
-        if self.down or self._clock.at < self.time_of(number):
-            raise BeaconUnavailable(self.down or "not there yet")
-        signature = hashlib.sha384(b"%d" % number).digest()
-        return BeaconRound(
-            self.chain, number, signature.hex(), hashlib.sha256(signature).hexdigest(), True, ("a.example", "b.example")
-        )
-
-    async def close(self) -> None:
-        pass
 
 
 @dataclass

@@ -214,8 +214,11 @@ UNSAID = {
 ELSEWHERE = (
     "link.",
     "poll.",
+    "giveaway.",
+    "public.",
     "public.",
     "button.poll",
+    "button.giveaway",
     "triage.",
     "doctor.",
     "manifest.",

@@ -12,10 +12,14 @@ from string import Formatter
 import pytest
 
 from bot.app import make_registry
+from bot.domain import eligibility, giveaway_words, giving
+from bot.domain.giveaways import RULES, WinState
+from bot.domain.giveaways import State as GiveawayState
 from bot.domain.polls import REFUSALS, Kind
 from bot.domain.ranked import TieRule
 from bot.domain.review import DraftState
 from bot.domain.roles import Action
+from bot.domain.signals import REASONS
 from bot.handlers import reviews
 from bot.handlers.polls import manage
 from bot.locales import LANGUAGES, Catalogue
@@ -142,6 +146,12 @@ UNDECIDED = {DraftState.WAITING, DraftState.APPROVED, DraftState.REJECTED}
 """States whose line on the card has a key of its own."""
 
 POLL_RULES = ("ballots", "poll_quotes", "poll_words", "polling")
+
+
+def giveaway_refusals() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return (*eligibility.REFUSALS, *giving.REFUSALS, *giveaway_words.REFUSALS)
+
+
 COMPOSED = {
     "button.{}": {action.value for action in Action},
     "card.{}": {state.value for state in set(DraftState) - UNDECIDED},
@@ -175,6 +185,22 @@ COMPOSED = {
     "poll.refused.{}": dict(REFUSALS).keys()
     | set().union(*(first_words(f"domain/{name}.py", "Refused") for name in POLL_RULES))
     | first_words("handlers/polls", "Refused"),
+    "giveaway.{}": {"sponsor", "cancelled", "paused", "ends"},
+    "giveaway.state.{}": {state.value for state in GiveawayState if state is not GiveawayState.PREVIEW},
+    "giveaway.button.{}": {
+        *("enter", "leave", "ticket", "rules", "claim", "confirm", "discard", "grant", "uphold", "appeal"),
+    },
+    "giveaway.enter.{}": {"done", "already"},
+    "giveaway.rule.{}": set(RULES),
+    "giveaway.refused.{}": dict(giveaway_refusals()).keys() | first_words("handlers/giveaways", "Refused"),
+    "giveaway.signal.{}": dict(REASONS).keys(),
+    "giveaway.form.{}": {"title", "prize", "winners", "ends", "about", "flags", "prompt"},
+    "giveaway.delayed.{}": {"late_freeze", "late_message"},
+    "giveaway.reroll.{}": {"unclaimed", "erased"},
+    "giveaway.appeal.{}ed": {"grant", "uphold"},
+    "giveaway.done.{}": {"grant", "uphold"},
+    "giveaway.win.{}": {state.value for state in WinState},
+    "giveaway.log.{}": first_words("handlers/giveaways", "log") | {"made", "open", "freeze", "draw", "void", "grant"},
     "draft.unusable.{}": first_words("drafting", "Unusable") | {"too_long_answer", "html", "binary"},
 }
 ELSEWHERE = {"doctor.{}", "doctor.{}.fix"}

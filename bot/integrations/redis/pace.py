@@ -16,7 +16,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from bot.chat.ports import PaceUnavailable
+from bot.chat.processes import PaceUnavailable
 
 DEADLINE = 1.0
 """Seconds that a call may take."""

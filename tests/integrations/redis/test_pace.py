@@ -11,7 +11,7 @@ import pytest
 import redis.asyncio as redis_client
 from servers import Redis
 
-from bot.chat.ports import PaceUnavailable
+from bot.chat.processes import PaceUnavailable
 from bot.integrations.redis.pace import RedisPace
 
 RATE, BURST = 4.0, 3.0
