@@ -23,7 +23,7 @@ from bot.domain.fdraw import Entry, Freeze, Reroll, Terms, commitment, draw_key
 from bot.domain.fdraw_proof import BeaconUsed, Witness, proof_around
 from bot.domain.fdraw_tree import Inclusion
 from bot.engine import drawing_files as files
-from bot.engine.drawing_files import Built, DrawingFailed, Stale, Tree
+from bot.engine.drawing_files import Built, DrawingFailed, Stale, Tree, load
 
 __all__ = ["BeaconUsed", "Drawer", "DrawingFailed", "Inclusion", "ListDiffers", "Pages"]
 
@@ -190,10 +190,10 @@ class Drawer:
         """See to it that the files are there and are those of the freeze. Raises ListDiffers."""
         name = freeze.terms.giveaway
         paths = self._path(name, "list"), self._path(name, "tree")
-        tree = await asyncio.to_thread(files.load, *paths, freeze)
+        tree = await asyncio.to_thread(load, *paths, freeze)
         if tree is None:
             await self._make(name, pages(), freeze)
-            tree = await asyncio.to_thread(files.load, *paths, freeze)
+            tree = await asyncio.to_thread(load, *paths, freeze)
         if tree is None:
             raise DrawingFailed("a list's files were changed by somebody else")
         self._trees.pop(name, None)

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,9 @@ from bot.domain.fdraw import Entry, Reroll, Terms, commitment, draw_key, select
 from bot.domain.fdraw_proof import UNAIDED
 from bot.domain.fdraw_tree import path_of, root_from, root_of
 from bot.engine import drawing
+from bot.engine import drawing_files as files
 from bot.engine.drawing import Drawer, DrawingFailed
+from bot.engine.drawing_files import Tree
 
 from .drawn import BEACON, SEED, TERMS, Book, entries_of, file_of, frozen, modes, unread
 
@@ -165,14 +168,22 @@ async def test_only_some_lists_stay_in_memory(drawer: Drawer, monkeypatch: pytes
 # ---- many at once
 
 
-async def test_thousands_ask_and_the_list_is_read_once(drawer: Drawer) -> None:
+async def test_thousands_ask_and_the_list_is_read_once(drawer: Drawer, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads = 0
+
+    def load(*paths: Any) -> Tree | None:
+        nonlocal loads
+        loads += 1
+        return files.load(*paths)
+
+    monkeypatch.setattr(drawing, "load", load)
     entries = entries_of(1000)
     freeze = await drawer.freeze(TERMS, Book(entries)())
     drawer.forget("g-1")
     book = Book(entries)
     found = await asyncio.gather(*(drawer.inclusion(freeze, ticket, book) for ticket, _ in entries))
     assert [one.index for one in found if one] == list(range(1000))
-    assert book.read == 1
+    assert (book.read, loads) == (1, 2)  # in vain, and what was made then
 
 
 async def test_lists_take_turns(drawer: Drawer, folder: Path) -> None:
