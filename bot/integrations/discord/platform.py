@@ -12,6 +12,7 @@ from discord.http import Route
 
 from bot.chat.events import Event, ReplyHandle
 from bot.chat.messages import Document, Notice, Outgoing
+from bot.chat.pictures import Pictures
 from bot.chat.ports import (
     Capabilities,
     CommandSpec,
@@ -26,7 +27,7 @@ from bot.chat.ports import (
 from bot.chat.standings import Standing
 from bot.domain.places import Channel, Member
 from bot.integrations.discord import commands as slash
-from bot.integrations.discord import history, links, parse, pictures, polls, render, setup
+from bot.integrations.discord import history, links, parse, polls, render, setup
 from bot.integrations.discord import standings as stands
 from bot.integrations.discord.answers import Answers
 from bot.integrations.discord.api import Api
@@ -40,7 +41,7 @@ from bot.integrations.discord.hands import InHand
 from bot.integrations.discord.inbound import Inbound
 from bot.integrations.discord.logins import Clocks
 from bot.integrations.discord.progress import Progress
-from bot.integrations.discord.rest import NOT_LET_IN
+from bot.integrations.discord.rest import INVALID_FORM, NOT_LET_IN
 from bot.integrations.discord.sessions import Readiness, follow_sessions
 from bot.integrations.discord.watchdog import Watchdog
 
@@ -66,6 +67,7 @@ class DiscordPlatform:
         self._now = now
         self._clocks = clocks or Clocks(now)
         self._api = Api(config)
+        self._pictures = Pictures({INVALID_FORM})
         hand = InHand()
         self._answers = Answers(self._api, now, hand)
         self._progress = Progress(config.watched, config.shards)
@@ -149,7 +151,7 @@ class DiscordPlatform:
         async def create(one: Outgoing, within: float) -> str:
             return await rest.create(route, render.message(one, to, key), _file(one), within)
 
-        return await pictures.shown(message, rest.timeout, create)
+        return await self._pictures.shown(message, rest.timeout, create)
 
     async def find(self, sought: Sought) -> str | None:
         """As `Finds.find`: what the gateway has brought back of our own, else the channel's history."""
@@ -168,7 +170,7 @@ class DiscordPlatform:
         async def change(one: Outgoing, within: float) -> None:
             await rest.call(route, json=render.content(one), file=_file(one), within=within)
 
-        await pictures.shown(message, rest.timeout, change)
+        await self._pictures.shown(message, rest.timeout, change)
 
     async def delete(self, at: Channel, message_id: str) -> None:
         """As `Deletes.delete`."""

@@ -48,8 +48,8 @@ class Api:
                 self._web.proxy = None
         return self._web
 
-    async def call(self, method: str, call: Call) -> AsyncSlackResponse:
-        """Make one call, once, within the deadline. Raises NotSent, Refused, Unclear.
+    async def call(self, method: str, call: Call, within: float | None = None) -> AsyncSlackResponse:
+        """Make one call, once, `within` seconds (default: the deadline). Raises NotSent, Refused, Unclear.
 
         A method that Slack told us to leave alone is not called before that time is over.
         """
@@ -57,7 +57,7 @@ class Api:
         if (left := self._paused.get(method, now) - now) > 0:
             raise NotSent(f"Slack asked to wait with {method}", retry_after=left)
         try:
-            async with asyncio.timeout(self.timeout):
+            async with asyncio.timeout(self.timeout if within is None else within):
                 return await call(self.web)
         except Exception as error:
             failure = classify(error)

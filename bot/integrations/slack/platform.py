@@ -10,6 +10,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.chat.events import Event, ReplyHandle
 from bot.chat.messages import Document, Notice, Outgoing
+from bot.chat.pictures import Pictures
 from bot.chat.ports import Capabilities, Hook, Refused, SendError, SetupFault, Sink, Sought, StoreUnavailable, Unclear
 from bot.chat.standings import Standing
 from bot.domain.places import Channel, Member
@@ -25,9 +26,11 @@ from bot.integrations.slack.hooks import PATHS, Hooks, Receive
 from bot.integrations.slack.names import Names
 from bot.integrations.slack.parse import PLATFORM, Context, items, parse, permalink, stamped, string
 from bot.integrations.slack.people import People
-from bot.integrations.slack.pictures import Pictures
 from bot.integrations.slack.signin import SignIn
 from bot.integrations.slack.socket import GRACE
+
+_BAD_PICTURE = frozenset({"invalid_blocks", "invalid_blocks_format", "downloading_image_failed"})
+"""Slack fetches a picture at once, and refuses the whole message for one that it cannot have."""
 
 
 class SlackPlatform:
@@ -41,7 +44,7 @@ class SlackPlatform:
         self._sign_in = SignIn(self._api)
         self._names = Names(self._api)
         self._directs = Directs(self._api)
-        self._pictures = Pictures()
+        self._pictures = Pictures(_BAD_PICTURE)
         self._app_id = config.app_id
         self._heard: Hearing | None = None
 
@@ -107,9 +110,9 @@ class SlackPlatform:
         if isinstance(message, Document):
             return await files.send(self._api, message, to, key)
 
-        async def post(one: Outgoing) -> AsyncSlackResponse:
+        async def post(one: Outgoing, within: float) -> AsyncSlackResponse:
             arguments = render.post(one, to, key)
-            return await self._api.call(POST, lambda web: web.chat_postMessage(**arguments))
+            return await self._api.call(POST, lambda web: web.chat_postMessage(**arguments), within)
 
         answer = await self._pictures.shown(message, self._api.timeout, post)
         if not (ts := string(answer.data, "ts")):
@@ -119,9 +122,9 @@ class SlackPlatform:
     async def edit(self, message: Outgoing, at: Channel, message_id: str) -> None:
         """Replace a message of ours. Raises as `send`; Refused with code `gone` where it is not there any more."""
 
-        async def update(one: Outgoing) -> None:
+        async def update(one: Outgoing, within: float) -> None:
             arguments = render.update(one, at, message_id)
-            await self._api.call("chat.update", lambda web: web.chat_update(**arguments))
+            await self._api.call("chat.update", lambda web: web.chat_update(**arguments), within)
 
         await self._pictures.shown(message, self._api.timeout, update)
 

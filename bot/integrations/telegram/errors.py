@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from bot.chat.ports import NotSent, Refused, SendError, Unclear
+from bot.chat.ports import TOO_LARGE, NotSent, Refused, SendError, Unclear
 from bot.integrations.telegram.http import ErrorAnswer, LostRequest
 
 DEFAULT_WAIT = 1.0
 """Seconds to wait after a rate limit that does not say how long."""
+
+NOBODY = "no-member"
+"""The code of Refused for somebody whom Telegram does not know there."""
+PICTURE = "picture"
+"""The code of Refused for a card whose picture Telegram does not take."""
 
 CODES = (
     ("message to edit not found", "gone"),
@@ -19,11 +24,13 @@ CODES = (
     ("query_id_invalid", "late"),
     ("query id is invalid", "late"),
     ("chat not found", "no-chat"),
-    ("user not found", "no-member"),
-    ("member not found", "no-member"),
-    ("participant_id_invalid", "no-member"),
-    ("user_id_invalid", "no-member"),
-    ("invalid user_id", "no-member"),
+    ("user not found", NOBODY),
+    ("member not found", NOBODY),
+    ("participant_id_invalid", NOBODY),
+    ("user_id_invalid", NOBODY),
+    ("invalid user_id", NOBODY),
+    ("webpage_", PICTURE),
+    ("web page", PICTURE),
 )
 """Telegram tells most refusals apart only by their words; these parts of them have been stable for years."""
 
@@ -62,5 +69,7 @@ def _code(error: ErrorAnswer) -> str:
         return "unauthorized"
     if error.code == 403:
         return "forbidden"
+    if error.code == 413:
+        return TOO_LARGE
     text = error.description.lower()
     return next((code for part, code in CODES if part in text), str(error.code))

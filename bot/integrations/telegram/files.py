@@ -7,6 +7,7 @@ import re
 from telegram import InputFile
 
 from bot.chat.messages import Document
+from bot.chat.ports import TOO_LARGE
 from bot.integrations.telegram.texts import Params, Unsendable, shortened, told
 
 MAX_CAPTION = 1024
@@ -21,8 +22,9 @@ UNSAFE = re.compile(r"[^\w.-]+")
 
 def create(document: Document, latest: float) -> tuple[str, Params]:
     """The method and its parameters, but for the place. Raises Unsendable."""
-    if not 0 < len(document.content) <= MAX_FILE:
-        raise Unsendable(f"a file of {len(document.content)} bytes, Telegram takes 1 to {MAX_FILE}")
+    size = len(document.content)
+    if not 0 < size <= MAX_FILE:
+        raise Unsendable(f"a file of {size} bytes, Telegram takes 1 to {MAX_FILE}", TOO_LARGE if size else "unsendable")
     is_picture = document.media_type == "image/png" and len(document.content) <= MAX_PICTURE
     file = InputFile(document.content, filename=safe_name(document.name))
     caption = shortened(told(document.text, latest), MAX_CAPTION)

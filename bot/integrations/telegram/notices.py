@@ -9,12 +9,13 @@ from collections.abc import Callable
 from bot.chat import moments
 from bot.chat.events import CommandInvoked, Event, MessagePosted, ReplyHandle
 from bot.chat.messages import Notice
-from bot.chat.ports import Refused, SendError
+from bot.chat.ports import TOO_LONG, UNREACHABLE, Refused, SendError
 from bot.domain.places import Channel
 from bot.integrations.telegram.client import Client
+from bot.integrations.telegram.errors import NOBODY
 from bot.integrations.telegram.places import split
 from bot.integrations.telegram.render import mention
-from bot.integrations.telegram.texts import AHEAD, MAX_TEXT, Params, cut, sendable, shortened, told, units
+from bot.integrations.telegram.texts import AHEAD, MAX_TEXT, Params, Unsendable, cut, sendable, shortened, told, units
 
 log = logging.getLogger("herald.telegram")
 
@@ -26,6 +27,8 @@ ANSWERABLE = 14.0
 """Seconds after a press within which Telegram still takes the answer (about 15, not documented)."""
 
 
+_SHUT = frozenset({"forbidden", "no-chat", NOBODY})
+"""They never opened a conversation with the bot, closed it, or are gone."""
 REMEMBERED = 2000
 SHUT_FOR = 3600.0
 """Seconds for which somebody who does not take private messages is not sent any."""
@@ -52,6 +55,10 @@ class Shut:
         while len(self._until) > REMEMBERED:
             self._until.popitem(last=False)
 
+    def remove(self, user: str) -> None:
+        """Their conversation is open."""
+        self._until.pop(user, None)
+
     def heard(self, event: Event | None) -> None:
         """What they wrote to the bot alone opens it."""
         if isinstance(event, MessagePosted):
@@ -61,11 +68,14 @@ class Shut:
 
     def _opened(self, user: str, place: Channel) -> None:
         if place.channel_id == user:  # a private conversation has the number of the person
-            self._until.pop(user, None)
+            self.remove(user)
 
 
 async def notify(client: Client, notice: Notice, at: Channel, reply: ReplyHandle, now: float, shut: Shut) -> None:
     """Tell it; `at` is where Telegram has the channel now, `now` in UTC seconds. Raises NotSent, Refused, Unclear."""
+    if notice.direct:
+        await _directly(client, notice, shut, now + AHEAD)
+        return
     if notice.buttons:
         log.info("telegram: the buttons of a notice are left out: nothing here is surely shown to one person only")
     query = _open_query(reply, now)
@@ -122,17 +132,41 @@ async def _privately(client: Client, notice: Notice, shut: Shut, latest: float) 
     user = notice.member.user_id
     if user in shut:
         return False
-    if not (user.isascii() and user.isdigit()):
-        return False  # an anonymous administrator's id is the group's: a message to it would be public
+    if not _is_person(user):
+        return False
     parameters = sendable(shortened(told(notice.text, latest), MAX_TEXT))
     try:
         await client.call("sendMessage", chat_id=int(user), **parameters)
     except Refused as refused:
-        if refused.code not in ("forbidden", "no-chat", "no-member"):
+        if refused.code not in _SHUT:
             raise
         shut.add(user)
         return False
     return True
+
+
+async def _directly(client: Client, notice: Notice, shut: Shut, latest: float) -> None:
+    """Write to the person, whole. It is tried whatever was before: they may have written to the bot meanwhile."""
+    user, text = notice.member.user_id, told(notice.text, latest)
+    if not _is_person(user):
+        raise Refused("this is no person's id", UNREACHABLE)
+    if (length := units(text.text)) > MAX_TEXT:
+        raise Refused(f"the text has {length} UTF-16 units, Telegram takes {MAX_TEXT}", TOO_LONG)
+    try:
+        await client.call("sendMessage", chat_id=int(user), **sendable(text))
+    except Unsendable as error:
+        raise Refused(str(error), error.code) from error
+    except Refused as refused:
+        if refused.code not in _SHUT:
+            raise
+        shut.add(user)
+        raise Refused(f"somebody takes no private messages ({refused})", UNREACHABLE) from refused
+    shut.remove(user)
+
+
+def _is_person(user: str) -> bool:
+    """Whether it is a person's id: an anonymous administrator's is the group's, and a message to it would be public."""
+    return user.isascii() and user.isdigit()
 
 
 async def _publicly(client: Client, notice: Notice, at: Channel, reply: ReplyHandle) -> None:

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from bot.chat.events import Event, ReplyHandle
 from bot.chat.messages import NativePoll, Notice, Outgoing
+from bot.chat.pictures import Pictures
 from bot.chat.ports import Capabilities, CommandSpec, Hook, Refused, SetupFault, Sink, Unclear
+from bot.chat.standings import Standing
 from bot.domain.places import Channel, Member
 from bot.integrations.telegram import files, native, notices, outgoing, render, setup
 from bot.integrations.telegram.client import Client
 from bot.integrations.telegram.clocks import Clocks
-from bot.integrations.telegram.errors import Migrated
+from bot.integrations.telegram.errors import NOBODY, PICTURE, Migrated
 from bot.integrations.telegram.intake import Intake
+from bot.integrations.telegram.links import ChatLinks
 from bot.integrations.telegram.moves import Moves
 from bot.integrations.telegram.notices import Shut
 from bot.integrations.telegram.parse import PLATFORM, UpdateReader
 from bot.integrations.telegram.places import is_poll, name_of, split
 from bot.integrations.telegram.poll import Poller
 from bot.integrations.telegram.pulse import Pulse
+from bot.integrations.telegram.standings import ADMINISTRATOR, Looking
 from bot.integrations.telegram.texts import AHEAD, MAX_TEXT, Params, Unsendable
 from bot.integrations.telegram.webhook import PATH, Address, Webhook, secret_for
 
-ADMINISTRATOR = "administrator@"
 STRANDED = "the message stayed behind when its group became a supergroup: no bot can reach it any more"
 
 
@@ -66,6 +71,9 @@ class TelegramPlatform:
         self._shut = Shut(self._clocks.monotonic)
         self._pulse = Pulse(self.tenant, self._clocks)
         self._moves = Moves(self.tenant, (*config.watched, *config.channels))
+        self._pictures = Pictures({PICTURE})
+        self._links = ChatLinks(self._client)
+        self._looking = Looking(self._client, self._clocks, self._moves)
         self._intake = Intake(self._reader, self._pulse, self._moves, self._clocks, self._shut.heard)
         address = Address(config.webhook_url, secret_for(config.token, config.webhook_secret))
         self._webhook = Webhook(self._client, self._intake, self._pulse, address, self._clocks)
@@ -117,19 +125,24 @@ class TelegramPlatform:
 
         Raises NotSent, Refused, Unclear.
         """
-        try:
-            return await self._send(message, to)
-        except Migrated as moved:
-            if not self._moves.learn(to.channel_id, moved.chat):
-                raise
-        return await self._send(message, to)  # surely not sent: there is nobody left in the old group
+
+        async def create(one: Outgoing, within: float) -> str:
+            async with _bounded(within):
+                try:
+                    return await self._send(one, to)
+                except Migrated as moved:
+                    if not self._moves.learn(to.channel_id, moved.chat):
+                        raise
+                return await self._send(one, to)  # surely not sent: there is nobody left in the old group
+
+        return await self._pictures.shown(message, self._config.request_timeout, create)
 
     async def _send(self, message: Outgoing, to: Channel) -> str:
         message, chat = self._moves.address(message, to)
         try:
             method, parameters = outgoing.create(message, self._now() + AHEAD)
         except Unsendable as error:
-            raise Refused(str(error), "unsendable") from error
+            raise Refused(str(error), error.code) from error
         answer = await self._client.ask(method, **_place(chat, to.thread_id), **parameters)
         try:
             poll = str(answer["poll"]["id"]) if isinstance(message, NativePoll) else ""
@@ -142,14 +155,19 @@ class TelegramPlatform:
 
         Native polls and files stay as they were sent.
         """
-        try:
-            method, parameters = outgoing.change(message, self._now() + AHEAD)
-        except Unsendable as error:
-            raise Refused(str(error), "unsendable") from error
         if is_poll(message_id):
             raise Refused("a native poll stays as it was sent", "unsendable")
+
+        async def change(one: Outgoing, within: float) -> None:
+            try:
+                method, parameters = outgoing.change(one, self._now() + AHEAD)
+            except Unsendable as error:
+                raise Refused(str(error), error.code) from error
+            async with _bounded(within):
+                await self._unless(("unmodified",), method, self._message(at, message_id) | parameters)
+
         try:
-            await self._unless(("unmodified",), method, self._message(at, message_id) | parameters)
+            await self._pictures.shown(message, self._config.request_timeout, change)
         except Migrated as moved:
             if not self._moves.learn(at.channel_id, moved.chat):
                 raise
@@ -189,10 +207,22 @@ class TelegramPlatform:
         try:
             answer = await self._client.ask("getChatMember", chat_id=_number(chat), user_id=_number(member.user_id))
         except Refused as refused:
-            if refused.code == "no-member":
+            if refused.code == NOBODY:
                 return False
             raise
         return answer.get("status") in ("creator", "administrator")
+
+    async def standings(
+        self, members: Collection[Member], at: Channel, roles: Collection[str]
+    ) -> Mapping[Member, Standing]:
+        """As `ReadsStandings.standings`, in the chat of this channel: each member takes a request, and one more where
+        `booster@<chat id>` is among the roles. Who boosts is told where the bot is an administrator."""
+        ours = [member for member in members if (member.platform, member.tenant) == (PLATFORM, self.tenant)]
+        return await self._looking.standings(ours, at.channel_id, roles)
+
+    async def link(self, at: Channel, message_id: str) -> str | None:
+        """As `Links.link`: by the chat's public name, else for its members; basic groups have no addresses."""
+        return await self._links.link(self._moves.chat(at), message_id)
 
     async def register(self, commands: Sequence[CommandSpec]) -> None:
         """Fill the command menus, in English and Chinese; staff commands only for administrators of groups."""
@@ -219,6 +249,16 @@ class TelegramPlatform:
         except Refused as refused:
             if refused.code not in harmless:
                 raise
+
+
+@asynccontextmanager
+async def _bounded(within: float) -> AsyncIterator[None]:
+    """Unclear after so many seconds: the request of the inside may have arrived."""
+    try:
+        async with asyncio.timeout(within):
+            yield
+    except TimeoutError as error:
+        raise Unclear("Telegram did not answer in time") from error
 
 
 def _place(chat: str, thread_id: str | None) -> Params:

@@ -9,6 +9,7 @@ import math
 import unicodedata
 
 from bot.chat.messages import PAYLOAD_BYTES, Button, Card, Line, Prompt, Reply
+from bot.chat.pictures import usable
 from bot.integrations.telegram.texts import (
     MAX_TEXT,
     Mark,
@@ -26,6 +27,8 @@ from bot.integrations.telegram.texts import (
 MAX_LABEL = 100
 """Telegram names no limit; nobody's screen shows more in a row. Options of our polls are shorter."""
 MAX_PLACEHOLDER = 64
+MAX_ADDRESS = 2048
+"""Telegram names no limit for the address of a picture."""
 MAX_DRAFT = 3000
 """The longest draft a card promises to show whole; the rest of a message is for header, details, status, comment."""
 
@@ -98,7 +101,14 @@ def _card(card: Card, latest: float) -> Params:
     fixed = _assemble(card, "", latest)[0]
     room = MAX_TEXT - units(fixed) - 1
     text, entities = _assemble(card, cut(card.comment, room) if room > 0 else "", latest)
-    return sendable(Marked(text)) | {"entities": entities}
+    return sendable(Marked(text)) | {"entities": entities} | _pictured(card)
+
+
+def _pictured(card: Card) -> Params:
+    """The card's picture as the preview of its address, which is fetched later or not at all."""
+    if not (address := usable(card.picture, MAX_ADDRESS)):
+        return {}
+    return {"link_preview_options": {"url": address, "prefer_large_media": True, "show_above_text": True}}
 
 
 def _assemble(card: Card, comment: str, latest: float) -> tuple[str, list[Params]]:

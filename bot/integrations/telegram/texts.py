@@ -20,7 +20,11 @@ Params = dict[str, object]
 
 
 class Unsendable(ValueError):
-    """A message that Telegram cannot carry; the text says which limit it breaks."""
+    """A message that Telegram cannot carry; the text says which limit it breaks, `code` in a word."""
+
+    def __init__(self, reason: str, code: str = "unsendable") -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)

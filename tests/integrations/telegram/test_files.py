@@ -79,10 +79,11 @@ async def test_what_telegram_cannot_show_is_refused(stage: Stage, platform: Tele
     with pytest.raises(Refused):
         await platform.send(Document("c.png", "image/png", b"\x89PNG, and then nothing"), stage.channel(), "f5")
     requests = len(await stage.calls("sendDocument"))
-    for content in (b"", bytes(MAX_FILE + 1)):
+    assert platform.capabilities.max_file == MAX_FILE
+    for content, code in ((b"", "unsendable"), (bytes(MAX_FILE + 1), "too_large")):
         with pytest.raises(Refused) as caught:
             await platform.send(Document("r.csv", "text/csv", content), stage.channel(), "f6")
-        assert caught.value.code == "unsendable"
+        assert caught.value.code == code
     assert len(await stage.calls("sendDocument")) == requests
 
 

@@ -110,7 +110,7 @@ async def test_files_go_as_multipart(server: Server) -> None:
         (refusing(404, "Not Found"), "unauthorized"),
         (refusing(403, "Forbidden: bot was blocked by the user"), "forbidden"),
         (refusing(409, "Conflict: terminated by other getUpdates request"), "409"),
-        (refusing(413, "Request Entity Too Large"), "413"),
+        (refusing(413, "Request Entity Too Large"), "too_large"),
         (refusing(400, "Bad Request: group chat was upgraded", migrate_to_chat_id=-1007), "migrated"),
     ],
 )
