@@ -270,7 +270,7 @@ class Shape:
         at = found.get("at")
         if not (seconds(at) is not None or (type(at) is str and ISO_TIME.fullmatch(at))):
             self.faults.add(f"{where}.at", "time")
-        self.text(f"{where}.by", found.get("by"))
+        self.text(f"{where}.by", found.get("by"), "(?s).*", "string")
         return self.hex(f"{where}.out", found.get("out"), 32), self.text(f"{where}.reason", found.get("reason"))
 
     def witness(self, where: str, value: object) -> dict[str, object]:
@@ -500,9 +500,9 @@ def _replaced(proof: Proof, faults: Faults) -> list[str] | None:
 def when(at: object) -> str:
     """A moment (UTC seconds) in words, or what stands there instead."""
     moment = seconds(at)
-    return (
-        (show(at) if type(at) is str else "") if moment is None else strftime("%Y-%m-%d %H:%M:%S UTC", gmtime(moment))
-    )
+    if moment:  # 0 stands where nobody knows
+        return strftime("%Y-%m-%d %H:%M:%S UTC", gmtime(moment))
+    return show(at) if type(at) is str else ""
 
 
 def _told(witness: dict[str, object], key: str) -> str:
@@ -618,6 +618,7 @@ twice stands there more than once
 object must be an object
 list must be a list
 number must be a whole number from {0} to {1}
+string must be a text
 text must be a text with something in it
 hex must be {0} hexadecimal digits in lower case
 bytes must be bytes as hexadecimal digits in lower case
@@ -706,6 +707,7 @@ twice 出现了不止一次
 object 必须是对象
 list 必须是列表
 number 必须是 {0} 到 {1} 的整数
+string 必须是文字
 text 必须是非空文字
 hex 必须是 {0} 位小写十六进制数字
 bytes 必须是以小写十六进制写出的字节
@@ -834,7 +836,9 @@ class Report:
         for one in proof.witnesses:
             what = _told(one, "what")
             named = [self.texts.get(f"what.{what}", show(what)), show(_told(one, "platform")), when(one.get("at"))]
-            lines.append("  " + ", ".join(filter(None, named)) + ": " + show(_told(one, "url")))
+            lines.append(
+                "  " + ", ".join(filter(None, named)) + ": " + show(_told(one, "url") or _told(one, "message"))
+            )
         if proof.kind == "drand":
             lines.append(self.say("mirrors", proof.value))
             lines += [f"  {mirror}/{proof.chain}/public/{proof.round}" for mirror in MIRRORS]
@@ -858,8 +862,7 @@ class Report:
 
 def rule(proof: Proof) -> tuple[str, int, int] | None:
     """When the freeze was published, the round that the rule of delays gives for it, and the one that was used."""
-    times = [seconds(one.get("at")) for one in proof.witnesses if one.get("what") == "freeze"]
-    known = [one for one in times if one is not None]
+    known = list(filter(None, (seconds(one.get("at")) for one in proof.witnesses if one.get("what") == "freeze")))
     if proof.chain != QUICKNET or not known:
         return None
     return when(min(known)), max(1, math.ceil((min(known) + 60 - GENESIS) / PERIOD) + 1), proof.round

@@ -49,6 +49,7 @@ def announced(**other: Any) -> list[Json]:
 
 WEIGHTED = prove("g-ten", (3, 2), people(10, lambda number: number % 4 + 1), DRAND, [reroll(1), reroll(3)])
 """The one that is forged: weights, and two re-rolls, of which the second concerns whom the first brought in."""
+WORDLESS = [{"what": "freeze", "platform": "slack", "at": 0, "message": "C1/17.5"}]
 GOOD: dict[str, Json] = {
     "drand": prove("g-ten", (3, 2), people(10), DRAND, []),
     "weighted and re-rolled": WEIGHTED,
@@ -64,6 +65,8 @@ GOOD: dict[str, Json] = {
     "bitcoin in few words": prove("g-ten", (2, 1), people(6), {k: v for k, v in BITCOIN.items() if v}, []),
     "another chain": prove("g-ten", (2, 1), people(6), OTHER_CHAIN, []),
     "witnessed": WEIGHTED | {"witnesses": announced(freeze_hash=WEIGHTED["freeze_hash"])},
+    "without links": WEIGHTED | {"witnesses": WORDLESS},
+    "by nobody": WEIGHTED | {"rerolls": [{**one, "by": ""} for one in WEIGHTED["rerolls"]]},
     "any witnesses": WEIGHTED | {"witnesses": [{}, {"what": 5, "at": True, "x": [1.5, {"y": None}]}, {"at": "now"}]},
 }
 DELAYED: dict[str, tuple[Json, list[str], list[str]]] = {

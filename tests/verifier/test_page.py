@@ -220,7 +220,7 @@ def test_the_language_can_be_changed_at_any_time(page: Browser) -> None:
         assert page.driver.title == TEXTS[language]["page.title"]
 
 
-@pytest.mark.parametrize("name", ["drand", "none", "bitcoin", "another chain"])
+@pytest.mark.parametrize("name", ["drand", "none", "bitcoin", "another chain", "without links", "any witnesses"])
 def test_every_good_proof_is_explained(page: Browser, name: str) -> None:
     page.give(FILES[f"good: {name}"])
     proof = cases.GOOD[name]

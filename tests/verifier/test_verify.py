@@ -85,6 +85,7 @@ def test_rounds_have_their_times() -> None:
     later = {**GOOD["drand"], "witnesses": [{"what": "freeze", "at": cases.DUE - 59.9}, {"what": "freeze", "at": None}]}
     assert verifier.rule(read(later)[0]) == ("2023-08-23 15:58:33 UTC", 1004, 1003)
     assert verifier.rule(read(GOOD["witnessed"] | {"beacon": cases.OTHER_CHAIN})[0]) is None
+    assert verifier.rule(read(GOOD["without links"])[0]) is None
 
 
 # --- verdicts --------------------------------------------------------------------------------------------------------
@@ -237,6 +238,10 @@ def test_the_time_before_which_the_freeze_was_sent_stands_there(capsys: pytest.C
         "  announcement, discord, 2023-08-23 13:29:32 UTC: https://discord.com/channels/1/2/3",
         "  freeze, telegram, 2023-08-23 15:57:53 UTC: https://t.me/c/1/2",
     ]
+
+
+def test_a_message_without_a_link_is_named() -> None:
+    assert "  freeze, slack: C1/17.5" in verifier.Report("en").by_eye(read(GOOD["without links"])[0])
 
 
 def test_a_file_cannot_speak_with_the_verifiers_voice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
