@@ -10,7 +10,7 @@ from typing import Any
 from verifier.model import QUICKNET, Entry, Json, digest, prove, ticket
 
 SIGNATURE = bytes(range(48))
-DRAND = {
+DRAND: Json = {
     "type": "drand",
     "chain": QUICKNET,
     "round": 1003,
@@ -18,9 +18,9 @@ DRAND = {
     "value": digest(SIGNATURE).hex(),
 }
 DUE = 1692803367 + 1002 * 3
-OTHER_CHAIN = {**DRAND, "chain": "ab" * 32}
-BITCOIN = {"type": "bitcoin", "chain": None, "round": 900000, "signature": None, "value": digest(b"block").hex()}
-NONE = {"type": "none", "chain": None, "round": None, "signature": None, "value": None}
+OTHER_CHAIN: Json = {**DRAND, "chain": "ab" * 32}
+BITCOIN: Json = {"type": "bitcoin", "chain": None, "round": 900000, "signature": None, "value": digest(b"block").hex()}
+NONE: Json = {"type": "none", "chain": None, "round": None, "signature": None, "value": None}
 
 
 def people(count: int, weigh: Callable[[int], int] = lambda _: 1) -> list[Entry]:
@@ -235,12 +235,16 @@ WRITTEN: list[tuple[str, str, bytes]] = [
     ("rerolls[0].by", "twice", _raw('"by": "', '"by": "x", "by": "')),
     ("witnesses[0]", "twice", _raw('"witnesses": []', '"witnesses": [{"a": 1, "a": 1}]')),
     ("winners", "huge", _raw('"winners": 3', '"winners": 3' + "0" * 5000)),
+    ("witnesses[0]", "not a number", _raw('"witnesses": []', '"witnesses": [{"at": NaN}]')),
+    ("witnesses[0]", "less than infinite", _raw('"witnesses": []', '"witnesses": [{"at": -Infinity}]')),
+    ("witnesses[0]", "twenty digits", _raw('"witnesses": []', '"witnesses": [{"at": 10000000000000000000}]')),
     ("winners", "3e0", _raw('"winners": 3', '"winners": 3e0')),
     ("winners", "endless", _raw('"winners": 3', '"winners": 1e999')),
     ("alternates", "-Infinity", _raw('"alternates": 2', '"alternates": -Infinity')),
 ]
 STILL_GOOD: list[tuple[str, bytes]] = [
-    # Other ways to write what is the same.
+    # Other ways to write what is the same, and numbers that nothing follows from.
+    ("nineteen digits", _raw('"witnesses": []', '"witnesses": [{"at": 1000000000000000000, "x": -0.5e-3}]')),
     ("with a mark of its encoding", b"\xef\xbb\xbf" + json.dumps(WEIGHTED).encode()),
     ("on many lines", json.dumps(WEIGHTED, indent=2).replace("\n", "\r\n\t").encode()),
     ("escaped", _raw('"spec": "fdraw/1"', '"\\u0073pec": "fdraw\\/1"')),
@@ -252,6 +256,7 @@ UNREADABLE: list[tuple[str, bytes]] = [
     ("cut off", json.dumps(WEIGHTED).encode()[:-1]),
     ("more behind it", json.dumps(WEIGHTED).encode() + b"{}"),
     ("bytes", bytes(range(128, 256))),
+    ("half a sign", _raw("did not claim", "did not cl\xe4im").replace("\xe4".encode(), b"\xe4")),
     ("UTF-16", json.dumps(WEIGHTED).encode("utf-16")),
     ("a comma too many", _raw('"witnesses": []', '"witnesses": [],')),
     ("a leading zero", _raw('"winners": 3', '"winners": 03')),
