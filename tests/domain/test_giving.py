@@ -186,6 +186,8 @@ def test_an_extension_takes_the_draw_with_it() -> None:
     assert longer.lasts == 2 * DAY + 60
     scheduled = done(giving.extend(at(W, round=0, announced_round=0), END + 60, T0 - 1, round_of))
     assert (scheduled.closes_at, scheduled.announced_round, scheduled.lasts) == (END + 60, 0, 0.0)
+    told = at(W, opened_at=0.0, lasts=2 * DAY)
+    assert done(giving.extend(told, T0 + MAX_SECONDS, T0 - 1, round_of)).lasts == MAX_SECONDS
     assert giving.extend(at(R), T0 + MAX_SECONDS + 1, T0 + 1, round_of) == Refused("too_long", {"days": 366})
     assert done(giving.extend(at(R), T0 + MAX_SECONDS, T0 + 1, round_of)).closes_at == T0 + MAX_SECONDS
 
@@ -270,3 +272,7 @@ def test_after_the_freeze_it_is_called_off_in_public_and_drawn_all_the_same(stat
 )
 def test_calling_off_needs_a_reason_that_can_be_read(reason: str, refused: Refused) -> None:
     assert giving.void(at(F), reason) == refused
+
+
+def test_the_longest_reason_is_taken() -> None:
+    assert done(giving.void(at(F), "x" * 300)).void == "x" * 300
