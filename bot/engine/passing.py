@@ -239,20 +239,22 @@ class Voice(Generic[C]):
             log.warning("the store cannot be used, a wait on %s is not kept: %s", self._platform.name, error)
 
     async def _drain(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_SECONDS):
-                while self._lanes:
-                    self._pump()
-                    self._woken.clear()
-                    await self._sleep()
-        self._goes = False
-        left = sum(map(len, self._lanes.values())) + len(self._running)
-        if left:
-            log.warning("%d passing answers on %s are not given: the program stops", left, self._platform.name)
-        tasks = list(self._running)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN_SECONDS):
+                    while self._lanes:
+                        self._pump()
+                        self._woken.clear()
+                        await self._sleep()
+        finally:
+            self._goes = False
+            left = sum(map(len, self._lanes.values())) + len(self._running)
+            if left:
+                log.warning("%d passing answers on %s are not given: the program stops", left, self._platform.name)
+            tasks = list(self._running)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def unsaid(passing: Sequence[Passing]) -> None:

@@ -16,6 +16,7 @@ from bot.domain.places import Member
 from bot.domain.roles import Grant, Role
 from bot.engine.access import Access
 from bot.engine.inbox import Door
+from bot.engine.passing import Voice, saying
 from bot.engine.registry import Registry
 from bot.engine.router import Router
 
@@ -43,6 +44,7 @@ class Flow:
     engine: Engine
     router: Router[Ledger]
     door: Door
+    voice: Voice[Ledger]
     seen: list[tuple[Event, frozenset[Role]]] = field(default_factory=list)
 
     async def counts(self) -> dict[str, int]:
@@ -84,8 +86,9 @@ async def flowing(
     engine = await make_engine(path, registry=registry, platform=platform)
     platforms: Any = {"telegram": engine.platform}
     access = Access(grants, platforms, engine.clock.monotonic)
-    router = Router(engine.core, access, platforms, prepare)
-    flow = Flow(engine, router, Door(engine.store, engine.clock, answer, router.remember))
+    voice = Voice(engine.core, engine.platform, engine.limiter, engine.settling.deadlines.timeout)
+    router = Router(engine.core, access, platforms, prepare, say=saying({"telegram": voice}))
+    flow = Flow(engine, router, Door(engine.store, engine.clock, answer, router.remember), voice)
 
     def handle(ledger: Ledger, event: Event) -> None:
         flow.seen.append((event, ledger.roles))
@@ -95,7 +98,7 @@ async def flowing(
     for kind in (MessageDeleted, ButtonPressed, CommandInvoked, FormSubmitted):
         registry.on(kind)(handle)
     if started:
-        engine.tasks.append(asyncio.create_task(router.run()))
+        engine.tasks += [asyncio.create_task(router.run()), asyncio.create_task(voice.run())]
     try:
         yield flow
     finally:
