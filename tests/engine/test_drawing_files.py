@@ -141,6 +141,18 @@ async def test_files_of_an_older_list_are_not_used(drawer: Drawer, folder: Path)
         assert (found.root, book.read) == (freeze.root, 1)
 
 
+async def test_a_list_that_was_closed_once_more(drawer: Drawer) -> None:
+    """What is still known of the former one is not shown, though most of the list is the same."""
+    entries = entries_of(129)
+    former = await drawer.freeze(TERMS, Book(entries[:128])())
+    before = await drawer.inclusion(former, entries[0][0], unread)
+    freeze = await drawer.freeze(TERMS, Book(entries)())
+    found = await drawer.inclusion(freeze, entries[0][0], unread)
+    assert before is not None
+    assert found is not None
+    assert (before.root, found.root) == (former.root, freeze.root)
+
+
 async def test_entries_that_are_not_those_of_the_freeze(drawer: Drawer, folder: Path) -> None:
     entries = entries_of(100)
     freeze = await drawer.freeze(TERMS, Book(entries)())

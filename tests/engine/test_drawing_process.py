@@ -60,22 +60,27 @@ def drawer(folder: Path) -> Drawer:
 
 
 class Endless:
-    """Pages of which the last one never comes; `reached` when all others were taken."""
+    """Pages of which the last one does not come; `reached` when all others were taken."""
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
-        self._entries = entries
+    def __init__(self, entries: Sequence[Entry], last: Sequence[Entry] = ()) -> None:
+        self._entries, self._last = entries, last
         self.reached, self.goes_on = asyncio.Event(), asyncio.Event()
 
     async def __call__(self) -> AsyncIterator[Sequence[Entry]]:
         yield self._entries
         self.reached.set()
         await self.goes_on.wait()
-        yield [("f" * 32, 1)]
+        yield self._last
 
 
 def helper_of(child: Process) -> int:
     (found,) = Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()
     return int(found)
+
+
+def longest(folder: Path) -> int:
+    """Bytes of the largest file."""
+    return max(path.stat().st_size for path in folder.iterdir())
 
 
 def stat_of(pid: int) -> str:
@@ -174,12 +179,23 @@ async def test_a_process_that_dies_says_nothing_and_harms_nothing(
     assert modes(folder) == {}
 
 
-async def test_a_helper_that_dies_is_noticed(drawer: Drawer, folder: Path, children: Children) -> None:
-    pages = Endless(LONG)
+@pytest.mark.parametrize("last", [[("f" * 32, 1)], []], ids=["before-more", "after-all"])
+async def test_a_helper_that_dies_is_noticed(
+    last: list[Entry], drawer: Drawer, folder: Path, children: Children
+) -> None:
+    """Even where all was handed to it, and only its answer is missing."""
+    entries = LONG[: 64 * 320]
+    size = sum(len(f"{ticket} {weight}\n") for ticket, weight in entries)
+
+    async def written() -> bool:
+        """All but what is kept back to be written with more."""
+        return longest(folder) > size - 8192
+
+    pages = Endless(entries, last)
     task = asyncio.create_task(drawer.freeze(TERMS, pages()))
     await pages.reached.wait()
-    helper = helper_of(children.started[0])
-    os.kill(helper, signal.SIGKILL)
+    await until(written)
+    os.kill(helper_of(children.started[0]), signal.SIGKILL)
     pages.goes_on.set()
     with pytest.raises(DrawingFailed, match=r"ChildProcessError|BrokenPipeError"):
         await task
