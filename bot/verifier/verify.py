@@ -651,10 +651,11 @@ limits It does not prove that the entrants are real, nor that it was judged fair
  that reason, and objections belong before the freeze.
 
 compare This file agrees with itself. That it was fixed in time, only the public messages can show. Compare by eye:
-eye.commit 1. the announcement says: commit {0}
-eye.beacon 2. the announcement says: beacon {0}
-eye.freeze 3. the message of the freeze says: freeze hash {0}, and was sent before the beacon: {1}
-eye.trusted 3. the message of the freeze says: freeze hash {0}, and nobody was shown the seed before it
+eye.commit 1. the announcement shows: commit={0}
+eye.beacon 2. the announcement shows: beacon={0}
+eye.freeze 3. the message of the freeze ("the list is final") shows: SHA-256 = {0}, and was sent before the beacon: {1}
+eye.trusted 3. the message of the freeze ("the list is final") shows: SHA-256 = {0}, and nobody was shown
+ the seed before it
 round the time of round {0} of this chain
 block the time of block {0}
 links The messages, as the file names them:
@@ -669,6 +670,8 @@ delayed DELAYED:
 announced the announcement names {0}, but the draw used {1}
 late the freeze was published at {0}, later than its beacon: {1}
 told the organiser gives this reason: {0}
+why.late_freeze the list could not be published in time
+why.late_message the list was published too late
 rule The rule: if the freeze is published after the time of its round, that round is void, and the first round at or
  after the message of the freeze + 60 seconds takes its place. There is never another source.
 rule.round By this rule, a freeze at {0} leads to round {1}; the draw used round {2}.
@@ -695,7 +698,7 @@ file 打不开这个文件。
 json 这不是 JSON 文件。
 large 文件超过 256 MB。
 unchecked 以下各项由有问题的内容推出，因此没有检查：{0}
-summary 抽奖 {0}：{1} 份参与，权重合计 {2}；应抽 {3} 名中奖者、{4} 名候补。
+summary 抽奖 {0}：{1} 份参加，权重合计 {2}；应抽 {3} 名中奖者、{4} 名候补。
 won 中奖：{0}
 nobody 无人
 more 另有 {0} 个
@@ -711,8 +714,8 @@ string 必须是文字
 text 必须是非空文字
 hex 必须是 {0} 位小写十六进制数字
 bytes 必须是以小写十六进制写出的字节
-pair 必须是 [票号, 权重]
-sorted 必须排在前一张票之后：名单是排好序的，票号不重复
+pair 必须是 [奖券编号, 权重]
+sorted 必须排在前一张奖券之后：名单是排好序的，奖券编号不重复
 sum 权重合计超过 2^53-1
 type 必须是 "drand"、"bitcoin" 或 "none"
 null 在 beacon.type 为 {0} 时必须是 null
@@ -730,17 +733,17 @@ order 与抽取得出的顺序不符：第 {0} 位不同
 out 当时并不是中奖者
 final 与 order 和 rerolls 得出的结果不符：第 {0} 位不同
 
-drand 级别：公共信标（drand）。包括主办方在内，没有人能左右随机结果，
- 除非足够多的 drand 运营者串通，而且主办方把种子泄露给了他们。
-bitcoin 级别：公共信标（比特币）。主办方无法左右随机结果。矿工可以，但要丢弃一个区块及其奖励。
-none 级别：信任主办方（无信标）。开始之后什么都不能改动，但知道种子的人可以不断添加参与者，直到结果合意。
-limits 它不能证明参与者都是真人，也不能证明参与资格的评判是公正的：名单因此公开，异议应在冻结之前提出。
+drand 级别：公共信标（drand）。包括组织者在内，没有人能左右随机结果，
+ 除非足够多的 drand 运营者串通，而且组织者把种子泄露给了他们。
+bitcoin 级别：公共信标（比特币）。组织者无法左右随机结果。矿工可以，但要丢弃一个区块及其奖励。
+none 级别：信任组织者（无信标）。开始之后什么都不能改动，但知道种子的人可以不断添加参加者，直到结果合意。
+limits 它不能证明参加者都是真人，也不能证明参加资格的评判是公正的：名单因此公开，异议应在冻结之前提出。
 
 compare 这个文件与自身一致。它是否及时固定，只有公开消息能说明。请用眼睛对照：
-eye.commit 1. 公告中写着：commit {0}
-eye.beacon 2. 公告中写着：beacon {0}
-eye.freeze 3. 冻结消息中写着：freeze hash {0}，而且发出的时间早于信标：{1}
-eye.trusted 3. 冻结消息中写着：freeze hash {0}，而且在此之前没有人见过种子
+eye.commit 1. 公告中写着：commit={0}
+eye.beacon 2. 公告中写着：beacon={0}
+eye.freeze 3. 冻结消息（“名单已确定”）中写着：SHA-256 = {0}，而且发出的时间早于信标：{1}
+eye.trusted 3. 冻结消息（“名单已确定”）中写着：SHA-256 = {0}，而且在此之前没有人见过种子
 round 该链第 {0} 轮的时间
 block 区块 {0} 的时间
 links 文件列出的消息：
@@ -748,24 +751,26 @@ what.announcement 公告
 what.freeze 冻结
 what.result 结果
 what.delayed 延迟
-no_links 文件没有列出消息；请向主办方索取链接。
+no_links 文件没有列出消息；请向组织者索取链接。
 mirrors 然后用两台 drand 服务器核对信标。两处都必须显示："randomness": "{0}"
 explorer 然后在两个比特币浏览器中查看区块 {0}。两处显示的哈希都必须是 {1}
 delayed DELAYED（延迟）：
 announced 公告写的是 {0}，抽取用的却是 {1}
 late 冻结消息发布于 {0}，晚于信标的时间：{1}
-told 主办方给出的原因：{0}
+told 组织者给出的原因：{0}
+why.late_freeze 名单未能及时公布
+why.late_message 名单公布得太晚
 rule 规则：如果冻结消息发布于该轮的时间之后，该轮作废，改用冻结消息发出后满 60 秒起的第一轮。绝不换用其他来源。
 rule.round 按此规则，{0} 的冻结消息对应第 {1} 轮；抽取用的是第 {2} 轮。
 warnings 请仔细查看：
 earlier 公告写的是 {0}；{1} 不是同一信标的后续轮次，它的值可能事先已为人所知
 other 按文件所说，这条消息写的是 {0}，而它应当是 {1}
 
-absent 由您的账号和票码得出的票号是 {0}，它不在名单中：没有参加这次抽取。
-alone 名单中没有票号 {0}。如果这是您的票码，请同时写明您的账号，例如 discord:80351110224678912
-nothing 其中没有票号：票号和票码都是 32 位数字 0-9 和字母 a-f。
-wrong 文件无效，因此无法说明您的票的情况。
-present 票号 {0} 在名单中：第 {1} 个，共 {2} 个；权重 {3}，总权重 {4}。
+absent 由您的账号和奖券码得出的奖券编号是 {0}，它不在名单中：没有参加这次抽取。
+alone 名单中没有奖券编号 {0}。如果这是您的奖券码，请同时写明您的账号，例如 discord:80351110224678912
+nothing 其中没有奖券编号：奖券编号和奖券码都是 32 位数字 0-9 和字母 a-f。
+wrong 文件无效，因此无法说明您的奖券的情况。
+present 奖券编号 {0} 在名单中：第 {1} 个，共 {2} 个；权重 {3}，总权重 {4}。
 winner 中奖了。
 rerolled 曾被抽中，后来换了人。公布的原因：{0}
 alternate 被抽为候补，没有用上。
@@ -792,7 +797,11 @@ class Report:
 
     def faults(self, faults: list[Fault]) -> list[str]:
         """One line each."""
-        return [f"  {one.field}: {self.say(one.reason, *one.args)}" for one in faults]
+        lines = []
+        for one in faults:
+            args = [self.texts.get(f"why.{arg}", arg) for arg in one.args]
+            lines.append(f"  {one.field}: {self.say(one.reason, *args)}")
+        return lines
 
     def verdict(self, verdict: Verdict) -> list[str]:
         """All lines of a verdict."""

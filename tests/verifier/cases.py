@@ -89,6 +89,7 @@ DELAYED: dict[str, tuple[Json, list[str], list[str]]] = {
         ["told"],
         [],
     ),
+    "by a word of the bot": (WEIGHTED | {"witnesses": [{"what": "delayed", "reason": "late_message"}]}, ["told"], []),
     "another commitment": (WEIGHTED | {"witnesses": announced(commit="00" * 32)}, [], ["other"]),
     "another list": (WEIGHTED | {"witnesses": announced(freeze_hash="11" * 32)}, [], ["other"]),
 }

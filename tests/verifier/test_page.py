@@ -80,7 +80,8 @@ def test_the_page_says_what_the_file_says(judged: dict[str, dict[str, Any]], nam
     assert said["says"].startswith(wanted["verdict"] + ":")
     shown = " ".join(said["details"].split())
     for fault in [*wanted["faults"], *wanted["delayed"], *wanted["warnings"]]:
-        line = f"{fault['field']}: {words('en')[fault['reason']].format(*fault['args'])}"
+        args = [words("en").get(f"why.{arg}", arg) for arg in fault["args"]]
+        line = f"{fault['field']}: {words('en')[fault['reason']].format(*args)}"
         assert " ".join(line.split()) in shown
 
 
@@ -121,6 +122,31 @@ def test_the_newest_file_is_the_one_that_is_shown(page: Browser) -> None:
     page.run("open(new File(['x'.repeat(1e6)], 'first.json'))")
     assert page.give(GOOD, "second.json")["name"] == "second.json"
     assert page.text("#status") == "second.json"
+
+
+def test_the_vectors_of_the_description(page: Browser) -> None:
+    told = page.driver.execute_async_script("""
+        const done = arguments[0];
+        (async () => {
+          const numbers = stream(await keyOf(new Uint8Array(32)));
+          const used = [];
+          const next = async () => { const one = await numbers.next(); used.push(one); return one; };
+          const drawn = [];
+          for (let n = 0; n < 4; n += 1) drawn.push(await below({next}, 2n ** 63n + 1n));
+          done([
+            toHex(await sha256("fdraw/1/seed\\0", new Uint8Array(32))),
+            await rootOf([["a", 1], ["b", 2], ["c", 3]], async () => {}),
+            used.length, ...drawn,
+          ]);
+        })();
+    """)
+    assert told[:3] == [
+        "8167192de00ecc6293b532d09dc7481c1fc016980ffecbe71b960ed14b023530",
+        "4bb9b03a64e31d97d0c713ce0e29fa4f0244c6e780a8289b3b1841672787f156",
+        6,
+    ]
+    numbers = [3270930358469413812, 3017629937970033028, 3469784327312447223, 860928322711198325]
+    assert [float(one) for one in told[3:]] == [float(one) for one in numbers]
 
 
 # --- nothing goes out, nothing comes in ------------------------------------------------------------------------------

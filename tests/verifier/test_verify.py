@@ -190,6 +190,13 @@ def test_delays_are_flagged_and_the_proof_still_valid(name: str) -> None:
         assert (rule in said) == bool(delayed)
 
 
+def test_the_bots_own_reasons_for_a_delay_are_told_in_words() -> None:
+    proof = WEIGHTED | {"witnesses": [{"what": "delayed", "reason": "late_freeze"}]}
+    verdict = verify(encoded(proof))
+    assert "could not be published in time" in "\n".join(verifier.Report("en").verdict(verdict))
+    assert "未能及时公布" in "\n".join(verifier.Report("zh").verdict(verdict))
+
+
 # --- what people read ------------------------------------------------------------------------------------------------
 
 
@@ -208,7 +215,7 @@ def test_every_reason_has_its_words_and_every_word_is_used() -> None:
         before, _, after = source.partition(f'\n{language} = """')
         source = before + after.partition('"""')[2]
     used = {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
-    assert {key for key in verifier.words("en") if not key.startswith("what.")} - used == set()
+    assert {key for key in verifier.words("en") if not key.startswith(("what.", "why."))} - used == set()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -220,7 +227,7 @@ def test_a_verdict_in_words(name: str, language: str, tmp_path: Path, capsys: py
     assert verifier.run(str(file), language) == 0
     text = said(capsys)
     assert text.startswith("VALID")
-    trusted = {"en": "organiser-trusted", "zh": "信任主办方"}[language]
+    trusted = {"en": "organiser-trusted", "zh": "信任组织者"}[language]
     assert (trusted in text) == (proof.kind == "none")
     early = {"en": "was sent before the beacon", "zh": "发出的时间早于信标"}[language]
     assert (early in text) == (proof.kind != "none")
