@@ -198,7 +198,8 @@ class App:
 
     def _watched(self) -> Watched:
         mine = _Mine(self.platforms if self.hears else (), self.waiting)
-        return Watched(self.base.store, self.base.clock.now, mine, self.ready, self.down)
+        passing = {name: sender.voice.counts for name, sender in self.senders.items()}
+        return Watched(self.base.store, self.base.clock.now, mine, self.ready, self.down, passing)
 
     async def _serve(self, name: str, platform: Platform) -> None:
         """Hear and send on one platform. One that cannot go on stops alone: what waits for it stays in the outbox."""

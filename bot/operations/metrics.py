@@ -7,7 +7,7 @@ counters, since a row leaves one state for another.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -19,11 +19,13 @@ from bot.operations.figures import Figures
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What only the running program knows. `connected` is by platform; `loop_lag` and `now` are seconds."""
+    """What only the running program knows. `connected` is by platform; `loop_lag` and `now` are seconds; `passing` are
+    the direct answers to presses since the start, by platform and what became of them."""
 
     now: float
     connected: Mapping[str, bool]
     loop_lag: float
+    passing: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 def exposition(figures: Figures | None, moment: Moment) -> bytes:
@@ -59,6 +61,12 @@ def _program(moment: Moment) -> Iterator[Metric]:
     for platform, is_connected in moment.connected.items():
         connected.add_metric([platform], is_connected)
     yield connected
+    labels = ["platform", "outcome"]
+    passing = CounterMetricFamily("herald_passing_answers", "Direct answers to presses since the start.", labels=labels)
+    for platform, outcomes in moment.passing.items():
+        for outcome, count in outcomes.items():
+            passing.add_metric([platform, outcome], count)
+    yield passing
     yield _one("herald_loop_lag_seconds", "By how much the event loop was late at worst, lately.", moment.loop_lag)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 from aiohttp import web
@@ -34,6 +34,8 @@ class Watched:
     platforms: Collection[str]
     ready: Collection[str]
     down: Mapping[str, str]
+    passing: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """How many direct answers to presses were given or not, by platform; counted on by whoever gives them."""
 
     def connected(self) -> dict[str, bool]:
         """Each configured platform, and whether it has connected and not stopped since."""
@@ -78,6 +80,6 @@ class Monitor:
     async def _metrics(self, _: web.Request) -> web.Response:
         watched = self._watched
         async with self._reading:  # one reading at a time, however many ask
-            moment = Moment(watched.now(), watched.connected(), max(self._lags))
+            moment = Moment(watched.now(), watched.connected(), max(self._lags), watched.passing)
             body = exposition(await of_store(watched.store, moment.now), moment)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -32,6 +32,8 @@ ROWS = (
     "INSERT INTO facts VALUES ('paused', 'Ana')",
 )
 
+PASSING = {"slack": {"said": 40, "late": 2}}
+
 
 @dataclass
 class Running:
@@ -58,7 +60,7 @@ async def running(folder: Path, bind: str = "127.0.0.1:0", hosts: tuple[str, ...
     store = SqliteStore(folder / "herald.db")
     await store.open()
     there = Running("", store)
-    monitor = Monitor(Watched(store, lambda: NOW, ("slack", "discord"), there.ready, there.down))
+    monitor = Monitor(Watched(store, lambda: NOW, ("slack", "discord"), there.ready, there.down, PASSING))
     web = Web(Http(bind=bind, hosts=hosts), monitor.routes(), {})
     task = asyncio.create_task(web.run())
     try:
@@ -110,6 +112,7 @@ async def test_metrics_are_read_from_the_database(tmp_path: Path) -> None:
     assert (found["herald_platform_connected", "slack"], found["herald_platform_connected", "discord"]) == (1, 0)
     assert found["process_resident_memory_bytes",] > 1_000_000
     assert found["herald_loop_lag_seconds",] >= 0
+    assert found["herald_passing_answers_total", "late", "slack"] == 2
 
 
 async def test_a_database_that_cannot_be_read_is_told(tmp_path: Path) -> None:
