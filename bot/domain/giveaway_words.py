@@ -237,7 +237,7 @@ def _length_end(text: str, start: int) -> int:
 
 _TRIES = 10
 """How many words of a prize are looked at as the possible beginning of its flags: that bounds the work."""
-_TIMELY = re.compile(r"\d|[一二两三四五六七八九十今明后周]|day|night|noon", re.IGNORECASE)
+_TIMELY = re.compile(r"\d|[一二两三四五六七八九十今明后周]|day|night|noon|morrow", re.IGNORECASE)
 
 
 def _flags_begin(found: Found, text: str, behind: list[Quoted | str]) -> int:

@@ -48,6 +48,9 @@ HEADS: dict[str, dict[str, Any]] = {
     '2d 3w "Tea"': {"ends": "2d", "winners": 3},
     '2d "Tea" 3w': {"ends": "2d", "winners": 3},
     '"Tea" 3w ends 2d': {"ends": "2d", "winners": 3},
+    '"Tea" ends 3w': {"ends": "3w"},
+    "“Tea” 结束 3个小时后": {"ends": "3个小时后"},
+    '"Tea" 3w staff': {"winners": 3, "staff": True},
     '"Tea" ends tomorrow 9am winners 3': {"ends": "tomorrow 9am", "winners": 3},
     '"tomorrow 9am" 3w Tea': {"ends": "tomorrow 9am", "winners": 3},
     '"tomorrow 9am" 3 "Tea"': {"ends": "tomorrow 9am", "winners": 3},
@@ -111,6 +114,19 @@ def test_a_prize_without_quotes_goes_on_until_the_first_flag(prize: str) -> None
     assert found(f"2d 3w {prize} in #tea member 7d") == Asked(prize, 3, "2d", places=("#tea",), member_seconds=7 * DAY)
     assert found(f"2天 3名 {prize}，入群满7天") == Asked(prize, 3, "2天", member_seconds=7 * DAY)
     assert found(f'2d 3w "{prize}" staff') == Asked(prize, 3, "2d", staff=True)
+
+
+def test_a_word_of_time_without_a_time_is_no_flag() -> None:
+    assert found("3w The end of the world") == Asked("The end of the world", 3)
+    assert found("3w The end of the world end tomorrow") == Asked("The end of the world", 3, "tomorrow")
+
+
+def test_only_so_many_words_of_a_prize_are_tried_as_flags() -> None:
+    """So many words that could begin the flags; behind them it takes one that surely does."""
+    words = " ".join(f"staff {letter}" for letter in "abcdefghij")
+    assert found(f"2d {words[: -len(' staff j')]} staff") == Asked(words[: -len(" staff j")], 1, "2d", staff=True)
+    assert found(f"2d {words} staff") == Asked(f"{words} staff", 1, "2d")
+    assert found(f"2d {words} staff in #tea") == Asked(f"{words} staff", 1, "2d", places=("#tea",))
 
 
 FLAGS: dict[str, dict[str, Any]] = {
