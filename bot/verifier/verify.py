@@ -653,6 +653,7 @@ limits It does not prove that the entrants are real, nor that it was judged fair
 compare This file agrees with itself. That it was fixed in time, only the public messages can show. Compare by eye:
 eye.commit 1. the announcement shows: commit={0}
 eye.beacon 2. the announcement shows: beacon={0}
+eye.moved 2. the announcement shows another beacon (see DELAYED); the message of the freeze shows: beacon={0}
 eye.freeze 3. the message of the freeze ("the list is final") shows: SHA-256 = {0}, and was sent before the beacon: {1}
 eye.trusted 3. the message of the freeze ("the list is final") shows: SHA-256 = {0}, and nobody was shown
  the seed before it
@@ -742,6 +743,7 @@ limits 它不能证明参加者都是真人，也不能证明参加资格的评�
 compare 这个文件与自身一致。它是否及时固定，只有公开消息能说明。请用眼睛对照：
 eye.commit 1. 公告中写着：commit={0}
 eye.beacon 2. 公告中写着：beacon={0}
+eye.moved 2. 公告中写着另一个信标（见 DELAYED）；冻结消息中写着：beacon={0}
 eye.freeze 3. 冻结消息（“名单已确定”）中写着：SHA-256 = {0}，而且发出的时间早于信标：{1}
 eye.trusted 3. 冻结消息（“名单已确定”）中写着：SHA-256 = {0}，而且在此之前没有人见过种子
 round 该链第 {0} 轮的时间
@@ -833,7 +835,9 @@ class Report:
     def by_eye(self, proof: Proof) -> list[str]:
         """What a person has to compare, and where."""
         lines = [self.say("compare")]
-        lines += ["  " + self.say("eye.commit", proof.commit), "  " + self.say("eye.beacon", proof.beacon)]
+        moved = any(one.reason == "announced" for one in witnessed(proof)[0])
+        lines += ["  " + self.say("eye.commit", proof.commit)]
+        lines += ["  " + self.say("eye.moved" if moved else "eye.beacon", proof.beacon)]
         if proof.kind == "none":
             lines.append("  " + self.say("eye.trusted", proof.freeze_hash))
         else:

@@ -187,6 +187,8 @@ def test_delays_are_flagged_and_the_proof_still_valid(name: str) -> None:
     for language, rule in (("en", "60 seconds"), ("zh", "60 秒")):
         said = "\n".join(verifier.Report(language).verdict(verdict))
         assert ("\nDELAYED" in said) == bool(delayed)
+        moved = {"en": "the announcement shows another beacon", "zh": "公告中写着另一个信标"}[language]
+        assert (moved in said) == ("announced" in delayed)
         assert (rule in said) == bool(delayed)
 
 
