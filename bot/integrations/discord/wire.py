@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import time
 from collections.abc import Mapping
@@ -97,7 +98,8 @@ def _parts(body: object, file: Document) -> aiohttp.FormData:
     """JSON and file as Discord takes them together (reference, "Uploading Files"); it can be read only once."""
     parts = aiohttp.FormData(quote_fields=False, default_to_multipart=True)
     parts.add_field("payload_json", json.dumps(body), content_type="application/json")
-    parts.add_field("files[0]", file.content, filename=file.name, content_type=file.media_type)
+    # As a stream: bytes in one piece would hold the loop up when there are millions of them.
+    parts.add_field("files[0]", io.BytesIO(file.content), filename=file.name, content_type=file.media_type)
     return parts
 
 

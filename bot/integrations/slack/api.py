@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import ipaddress
 import logging
 from collections.abc import Awaitable, Callable
@@ -87,7 +88,8 @@ class Api:
         try:
             async with (
                 asyncio.timeout(self.timeout),
-                self._open().post(url, data=content, proxy=proxy, allow_redirects=False) as answer,
+                # As a stream: bytes in one piece would hold the loop up when there are millions of them.
+                self._open().post(url, data=io.BytesIO(content), proxy=proxy, allow_redirects=False) as answer,
             ):
                 await answer.read()
         except Exception as error:

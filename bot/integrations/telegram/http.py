@@ -8,6 +8,7 @@ the token in their path, and aiohttp's exceptions quote them.
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 from functools import lru_cache
@@ -164,7 +165,9 @@ def _encode(data: RequestData | None) -> tuple[bytes | aiohttp.FormData | None, 
     for name, value in data.json_parameters.items():
         form.add_field(name, value)
     for name, (filename, content, media_type) in data.multipart_data.items():
-        form.add_field(name, content, filename=filename, content_type=media_type)
+        # As a stream: bytes in one piece would hold the loop up when there are millions of them.
+        stream = io.BytesIO(content) if isinstance(content, bytes) else content
+        form.add_field(name, stream, filename=filename, content_type=media_type)
     return form, None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,6 +49,8 @@ class Scripted:
 
     url: str = ""
     always: dict[tuple[str, str], Said] = field(default_factory=dict)
+    asked: dict[tuple[str, str], Callable[[dict[str, str]], Said]] = field(default_factory=dict)
+    """Made from the query, by method and path."""
     next: list[Said] = field(default_factory=list)
     heard: list[tuple[str, str]] = field(default_factory=list)
     bodies: list[Any] = field(default_factory=list)
@@ -60,6 +62,8 @@ class Scripted:
         self.heard.append((request.method, path))
         self.bodies.append(await _body(request))
         self.queries.append(dict(request.query))
+        if (make := self.asked.get((request.method, path))) is not None:
+            return await make(dict(request.query)).answer(request)
         if (known := self.always.get((request.method, path))) is not None:
             return await known.answer(request)
         said = self.next.pop(0) if self.next else Said(200, {"id": "900000000000000001"})
@@ -92,7 +96,7 @@ async def _body(request: web.Request) -> object:
 async def scripted() -> AsyncIterator[Scripted]:
     """A running one."""
     server = Scripted()
-    app = web.Application()
+    app = web.Application(client_max_size=2**25)
     app.router.add_route("*", "/{path:.*}", server.hear)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()

@@ -218,6 +218,17 @@ def test_a_press_says_how_old_account_and_membership_are() -> None:
     assert (event.joined_at, event.created_at) == (1430029616.936, 1432923124.196)
 
 
+@pytest.mark.parametrize(
+    ("said", "boosting"),
+    [({}, None), ({"premium_since": None}, False), ({"premium_since": "2024-06-10T06:14:20.000000+00:00"}, True)],
+)
+def test_a_press_says_who_boosts(said: dict[str, Any], boosting: bool | None) -> None:
+    data, below = {"component_type": 2, "custom_id": "x"}, {"id": MESSAGE, "flags": 64}
+    event = parse(interaction(3, data, message=below, member={"user": {"id": USER}, **said}))
+    assert isinstance(event, ButtonPressed)
+    assert event.boosting is boosting
+
+
 def test_a_form_in_rows_and_under_labels() -> None:
     components = [
         {"type": 1, "components": [{"type": 4, "custom_id": "old", "value": "row"}]},
