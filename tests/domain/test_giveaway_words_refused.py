@@ -221,8 +221,9 @@ def whys() -> set[str]:
     found = set()
     for module in (giveaway_flags, giveaway_words, poll_quotes):
         for node in ast.walk(ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))):
-            made = isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Refused"
-            if made and isinstance(node.args[0], ast.Constant):
+            if not (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Refused"):
+                continue
+            if isinstance(node.args[0], ast.Constant):
                 found.add(str(node.args[0].value))
     return found
 
