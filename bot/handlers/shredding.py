@@ -2,7 +2,7 @@
 
 The unit that ends a poll sets the timer `secrecy.SHRED`, so that no crash can leave a key for ever; the sweep at each
 start finds those whose poll never came to be, guests' keys that are old, and keys of giveaways that are over and of
-which nothing sealed is left.
+which nothing sealed is left. It also forgets where prizes were sent to, once that has been kept for long enough.
 """
 
 from __future__ import annotations
@@ -86,6 +86,7 @@ class Shredder:
         def unit(connection: Connection) -> list[str]:
             work = Work(connection, self._clock.now())
             work.timers.set(SWEEP, "", work.now + SWEEP_SECONDS)
+            work.wins.forget_addresses(work.now)
             stray = []
             for name in names:
                 if is_giveaway(name):

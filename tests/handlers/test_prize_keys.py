@@ -73,11 +73,13 @@ async def test_the_key_stays_with_what_it_sealed(store: SqliteStore, keys: Keys)
     offered, handed = replace(WIN, id=1), replace(WIN, id=1, state=WinState.HANDED)
 
     def address(work: Work) -> None:
-        work.wins.keep_address(1, "sealed", 5.0)
+        work.wins.keep_address(1, "sealed", 1e12)
         work.wins.swap(offered, handed)
 
     assert await swept(store, keys, address)
-    assert not await swept(store, keys, lambda work: work.wins.forget_addresses(5.0))
+    assert await swept(store, keys, lambda work: work.wins.keep_address(1, "sealed", HandClock().now() + 1.0))
+    assert not await swept(store, keys, lambda work: work.wins.keep_address(1, "sealed", HandClock().now()))
+    assert await store.read(lambda connection: Work(connection, 1.0).wins.address(1)) is None
 
 
 async def test_a_key_that_was_just_made_stays(store: SqliteStore, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from bot.chat.events import ButtonPressed, FormSubmitted
 from bot.chat.messages import Field, Form
 from bot.domain import fdraw
 from bot.domain.giveaways import Giveaway, Refused, Reroll, State, Win, WinState
+from bot.domain.places import Member
 from bot.engine.registry import Control, Pressed, Registry
 from bot.handlers import public
 from bot.handlers.context import Asker, Context, language_of, say, zone_of
@@ -20,6 +21,7 @@ from bot.handlers.giveaways.naming import PREFIX
 from bot.handlers.secrecy import tell_sealed
 from bot.locales import Value
 from bot.locales.times import said
+from bot.storage.linking import PERSON
 
 CLAIMS, ERASES = "giveaway_claim", "giveaway_erase"
 """The timers of the next claim that runs out, and of the clock that erases."""
@@ -274,7 +276,9 @@ def tell_address(ctx: Context, asker: Asker, giveaway: Giveaway, win: Win) -> No
 
 
 def erase_page(ctx: Context, giveaway: Giveaway) -> bool:
-    """Forget some of those who stood behind entries; False when all are forgotten."""
+    """Forget some of those who stood behind entries, and all codes and signals; False when all are forgotten."""
+    ctx.work.wins.forget_codes(giveaway.id)
+    ctx.work.giveaways.forget_signals(giveaway.id)
     return ctx.work.entries.erase_all(giveaway.id) > 0
 
 
@@ -282,11 +286,13 @@ def forget(ctx: Context, persons: Sequence[str]) -> int:
     """Forget somebody in all giveaways: out of those that run, nameless in those whose list is final. How many."""
     count, touched = 0, set[int]()
     for person in persons:
-        for entry in ctx.work.entries.of_person(person):
-            ctx.work.entries.erase(entry.giveaway_id, person)
+        entries, linked = ctx.work.entries, person.startswith(PERSON)
+        for entry in entries.of_person(person) if linked else entries.of_member(Member.parse(person)):
+            entries.erase(entry.giveaway_id, entry.person)
             count += 1
             touched.add(entry.giveaway_id)
         ctx.work.wins.erase(person)
+        ctx.work.giveaways.erase(person)
     for giveaway_id in sorted(touched):
         giveaway = ctx.work.giveaways.get(giveaway_id)
         if giveaway is not None and giveaway.state in _LIVE:
