@@ -174,7 +174,8 @@ class Draws:
         owners = self.teller.wire.ledger.owners(proof.giveaway, proof.winners)
         first = {account: group[0] for group in self._same() for account in group}
         nobody = [ticket for ticket in proof.winners if ticket not in owners]
-        gone = [owner for owner in owners.values() if first.get(owner, owner) not in entered]
+        pressed = self.teller.wire.ledger.knows(proof.giveaway)  # a contest is entered by comments
+        gone = [owner for owner in owners.values() if pressed and first.get(owner, owner) not in entered]
         problems = [f"{len(nobody)} winning tickets are nobody's: {nobody[0]}"] if len(nobody) > step.erased else []
         return problems + ([f"{gone[0]} has won without being in"] if gone else [])
 

@@ -84,6 +84,10 @@ class Ledger:
         """The giveaway under whose card somebody has pressed `enter` or `leave`."""
         return self._cards.get(card)
 
+    def knows(self, giveaway: str) -> bool:
+        """Whether anybody has pressed `enter` or `leave` there."""
+        return giveaway in self._stories
+
     def people(self, giveaway: str, state: str, same: Iterable[Sequence[Account]]) -> set[Account]:
         """Who stands so; several accounts of one person count as the first one of them, and as what it did last."""
         first = {account: group[0] for group in same for account in group}
