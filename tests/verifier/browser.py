@@ -28,17 +28,18 @@ const next = () => {
   const bytes = Uint8Array.from(atob(data), (sign) => sign.charCodeAt(0));
   const carrier = new DataTransfer();
   carrier.items.add(new File([bytes], name, {type: "application/json"}));
+  let kept = false;
   root.dataset.state = "given";
   const watch = new MutationObserver(() => {
     if (root.dataset.state !== "done") return;
     watch.disconnect();
     const text = (id) => document.getElementById(id).innerText;
-    heard.push({...shown, says: text("verdict"), details: text("details")});
+    heard.push({...shown, kept, says: text("verdict"), details: text("details")});
     setTimeout(next, 0);
   });
   watch.observe(root, {attributes: true});
   if (drop) {
-    document.body.dispatchEvent(new DragEvent("drop", {dataTransfer: carrier, bubbles: true, cancelable: true}));
+    kept = !document.body.dispatchEvent(new DragEvent("drop", {dataTransfer: carrier, bubbles: true, cancelable: true}));
   } else {
     const input = document.getElementById("file");
     input.files = carrier.files;

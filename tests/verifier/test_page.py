@@ -98,8 +98,10 @@ def test_a_list_of_many_thousands(opened: Browser) -> None:
     assert opened.give(json.dumps(proof).encode())["verdict"]["faults"][0]["field"] == "entries"
 
 
-def test_without_workers_the_page_does_it_itself(page: Browser) -> None:
-    page.run("Worker = undefined")
+@pytest.mark.parametrize("silent", [False, True])
+def test_without_workers_the_page_does_it_itself(page: Browser, silent: bool) -> None:
+    nothing = "class { postMessage() {} terminate() {} }"  # as where a policy forbids it: no answer, and no error
+    page.run(f"Worker = arguments[0] ? {nothing} : undefined; patience = 1", silent)
     for name in ("good: many", "forged seed: another", "unreadable: cut off"):
         said, wanted = page.give(FILES[name]), expected(FILES[name])
         assert {key: (said.get("verdict") or said)[key] for key in wanted} == wanted
@@ -371,7 +373,9 @@ def test_screen_readers_are_told(page: Browser) -> None:
 
 
 def test_a_file_can_be_dropped(page: Browser) -> None:
-    assert page.give(GOOD, drop=True)["verdict"]["verdict"] == "VALID"
+    said = page.give(GOOD, drop=True)
+    assert said["verdict"]["verdict"] == "VALID"
+    assert said["kept"], "the browser does not open the file in place of the page"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
