@@ -1,4 +1,6 @@
-"""What must not be written down of anonymous polls: clicks and private answers are sealed in the database.
+"""What must not be written down: clicks and private answers of anonymous polls, codes and addresses of prizes.
+
+All of it is sealed in the database.
 
 What is sealed can be read as long as the poll's key exists, which `handlers.shredding` destroys soon after the end.
 Nothing beside a seal may name its voter: channels are rooms, ids of events are the platforms' numbers, and a ballot
@@ -13,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import TypeAdapter, ValidationError
 
-from bot.chat.events import ButtonPressed, Event, FormSubmitted
+from bot.chat.events import ButtonPressed, CommandInvoked, Event, FormSubmitted
 from bot.chat.messages import Button, Notice
 from bot.chat.ports import Incoming
 from bot.domain.delivery import Urgency
@@ -21,16 +23,22 @@ from bot.domain.places import Member
 from bot.domain.polls import Poll
 from bot.engine.registry import Act, Nothing, Registry, Tell
 from bot.engine.sealing import envelope
+from bot.handlers.commands import UMBRELLA
 from bot.handlers.context import Asker, Context, say_passing
-from bot.handlers.payloads import new_id
-from bot.storage.keys import Key, Keys, is_anonymous
+from bot.handlers.payloads import new_id, view_and_word
+from bot.storage.keys import Key, Keys, is_anonymous, is_giveaway
 from bot.storage.outbox import Delivery, Order
 
 NOTICE = "sealed_notice"
 SHRED = "poll_shred"
 """The timer that destroys the key of the poll it is named after; set where a poll is closed, cancelled or discarded."""
 
-_PRESSED, _SUBMITTED = TypeAdapter(ButtonPressed), TypeAdapter(FormSubmitted)
+_PRESSED, _SUBMITTED, _COMMAND = TypeAdapter(ButtonPressed), TypeAdapter(FormSubmitted), TypeAdapter(CommandInvoked)
+_KINDS: Mapping[bytes, TypeAdapter[ButtonPressed] | TypeAdapter[FormSubmitted] | TypeAdapter[CommandInvoked]] = {
+    b"p": _PRESSED,
+    b"s": _SUBMITTED,
+    b"c": _COMMAND,
+}
 _PAYLOAD = re.compile(r"v1\|(a\.[A-Za-z0-9_-]{1,14})\|")
 
 
@@ -87,8 +95,8 @@ class PollSeals:
         self._keys = keys
 
     def covers(self, event: Event) -> bool:
-        """Whether it says who voted."""
-        return isinstance(event, ButtonPressed | FormSubmitted) and poll_of(event.payload) is not None
+        """Whether it says who voted, what a prize's code is, or where one is sent to."""
+        return _key_for(event) is not None
 
     def close(self, item: Incoming) -> Incoming:
         """The event with a sealed text in place of the raw one. Raises StoreUnavailable.
@@ -99,9 +107,10 @@ class PollSeals:
         if event is None:
             found = _PAYLOAD.search(item.raw)  # nothing that we read; it may name somebody all the same
             return replace(item, raw=envelope(found[1])) if found else item
-        if not isinstance(event, ButtonPressed | FormSubmitted) or (name := poll_of(event.payload)) is None:
+        name = _key_for(event)
+        if name is None or not isinstance(event, ButtonPressed | FormSubmitted | CommandInvoked):
             return item
-        key = self._keys.find(name) or self._keys.guest()
+        key = (self._keys.find(name) if name else None) or self._keys.guest()
         return replace(item, raw=envelope(key.name, _packed(key, event)))
 
     def open(self, name: str, sealed: str) -> Event | None:
@@ -111,11 +120,33 @@ class PollSeals:
         return None if data is None else _unpacked(data)
 
 
-def _packed(key: Key, event: ButtonPressed | FormSubmitted) -> str:
+_GIVEAWAY_COMMANDS = frozenset({"giveaway", "抽奖"})
+_TELLING = frozenset({"codes", "兑换码", "address", "地址"})
+"""What is typed behind `/giveaway` with a secret after it."""
+
+
+def _key_for(event: Event) -> str | None:
+    """The name of the key that seals an event, empty for the guests'; None: it may be stored as it came."""
+    if isinstance(event, CommandInvoked):
+        words = [event.name, *event.text.lower().split(maxsplit=2)]
+        if words[0] == UMBRELLA:
+            del words[0]
+        tells = len(words) > 1 and words[0] in _GIVEAWAY_COMMANDS and words[1] in _TELLING
+        return "" if tells else None
+    if not isinstance(event, ButtonPressed | FormSubmitted):
+        return None
+    if isinstance(event, FormSubmitted) and is_giveaway(view := view_and_word(event.payload)[0]):
+        return view
+    return poll_of(event.payload)
+
+
+def _packed(key: Key, event: ButtonPressed | FormSubmitted | CommandInvoked) -> str:
     """Empty for what cannot be written at all (half a character in a name): that is handled from memory or not."""
     try:
         if isinstance(event, ButtonPressed):
             return key.seal(b"p" + _PRESSED.dump_json(event))
+        if isinstance(event, CommandInvoked):
+            return key.seal(b"c" + _COMMAND.dump_json(event))
         return key.seal(b"s" + _SUBMITTED.dump_json(event))
     except ValueError:
         return ""
@@ -124,8 +155,8 @@ def _packed(key: Key, event: ButtonPressed | FormSubmitted) -> str:
 def _unpacked(data: bytes) -> Event | None:
     """None for what another version of this program sealed in another way."""
     try:
-        return (_PRESSED if data[:1] == b"p" else _SUBMITTED).validate_json(data[1:])
-    except ValidationError:
+        return _KINDS[data[:1]].validate_json(data[1:])
+    except (ValidationError, KeyError):
         return None
 
 

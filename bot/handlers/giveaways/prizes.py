@@ -42,7 +42,9 @@ def address(ctx: Context, asker: Asker, giveaway: Giveaway, rest: str) -> None:
     """A winner says, in a private conversation, where a prize is sent to; the host asks for a winner's by place."""
     mine = winning.win_of(ctx, giveaway, asker)
     if not isinstance(mine, Refused) and rest and not rest.isdecimal():
-        if asker.channel.home.channel_id in {one.channel_id for one in giveaway.channels}:
+        found_there = ctx.desk.capabilities.get(asker.channel.platform)
+        alone = asker.channel.channel_id == asker.member.user_id  # a private conversation, where commands are messages
+        if not alone and not (found_there is not None and found_there.private):
             asking.refuse(ctx, asker, Refused("address_place"))
         else:
             winning.keep_address(ctx, asker, giveaway, rest)
