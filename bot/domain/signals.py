@@ -202,10 +202,9 @@ def _windows(
     times: Sequence[float], width: float, least: int, usual: Callable[[int, int], float], tries: int
 ) -> Iterator[tuple[int, int, float]]:
     """Where at least so many of these rising times are within a width, and `usual(first, end)` makes that unlikely:
-    (first, end, the most that were to be expected), windows that overlap as one."""
-    begin = end = 0
+    (first, end, the most that were to be expected in the first of them), windows that overlap as one."""
+    begin = end = last = 0
     expected = 0.0
-    last = 0
     for first, time in enumerate(times):
         while last < len(times) and times[last] < time + width:
             last += 1
@@ -214,13 +213,12 @@ def _windows(
         most = usual(first, last)
         if not _unlikely(last - first, most, tries):
             continue
-        if first >= end > begin:
-            yield begin, end, expected
-            begin, expected = first, 0.0
-        elif end == begin:
-            begin = first
-        end, expected = max(end, last), max(expected, most)
-    if end > begin:
+        if first >= end:
+            if end:
+                yield begin, end, expected
+            begin, expected = first, most
+        end = last
+    if end:
         yield begin, end, expected
 
 

@@ -100,6 +100,87 @@ def test_entries_of_the_last_moment_stand_out(size: int, seed: int) -> None:
     assert set(found.who) >= {one.person for one in alts}
 
 
+def entries(*times: float, name: str = "q{}q", made: float = 0.0) -> list[Row]:
+    """People who enter at these times, one after the other."""
+    return [Row(f"{at:03}", name.format(at), time, T0 - YEARS + made * at) for at, time in enumerate(times)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason", "args"),
+    [
+        (
+            entries(*(T0 + DAY + at / 4 for at in range(20)), made=DAY),
+            "burst",
+            {"count": 20, "seconds": 5, "at": T0 + DAY, "usual": 0.4},
+        ),
+        (
+            entries(*[T0 + DAY] * 12, made=DAY),
+            "burst",
+            {"count": 12, "seconds": 1, "at": T0 + DAY, "usual": 0.4},
+        ),
+        (
+            entries(*(T0 + DAY + 60 * at for at in range(5)), name="Bo{}", made=DAY),
+            "similar_names",
+            {"count": 5, "stem": "bo", "minutes": 4},
+        ),
+        (
+            entries(*[T0 + 5.0] * 5, name="Bo{}", made=DAY),
+            "similar_names",
+            {"count": 5, "stem": "bo", "minutes": 1},
+        ),
+        (
+            entries(*(T0 + DAY + 3600 * at for at in range(5)), made=60.0),
+            "made_together",
+            {"count": 5, "minutes": 4, "at": T0 - YEARS},
+        ),
+        (
+            entries(*(T0 + DAY + 3600 * at for at in range(5))),
+            "made_together",
+            {"count": 5, "minutes": 1, "at": T0 - YEARS},
+        ),
+        (
+            entries(*[END - 5] * 5, made=DAY),
+            "last_moment",
+            {"count": 5, "seconds": 5, "usual": 0.4},
+        ),
+        (
+            entries(*(END - 54 + 2 * at for at in range(22)), *[END - 1] * 40, made=DAY),
+            "last_moment",
+            {"count": 40, "seconds": 5, "usual": 4.5},
+        ),
+        (
+            entries(*(END - 9 + at for at in range(4)), *[END - 1] * 40, made=DAY),
+            "last_moment",
+            {"count": 40, "seconds": 5, "usual": 8.0},
+        ),
+    ],
+)
+def test_a_sign_says_what_was_seen(rows: list[Row], reason: str, args: dict[str, str | float]) -> None:
+    (found,) = report(rows, T0, END)
+    assert (found.reason, found.args) == (reason, args)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        entries(*(T0 + DAY + at / 10 for at in range(5)), made=DAY),
+        entries(*(T0 + DAY + 60 * at for at in range(4)), name="Bo{}", made=DAY),
+        entries(*(T0 + DAY + 3600 * at for at in range(4))),
+        entries(*[END - 1] * 4, made=DAY),
+        entries(*(END - 54 + 2 * at for at in range(25)), *[END - 1] * 9, made=DAY),
+    ],
+)
+def test_a_few_are_none(rows: list[Row]) -> None:
+    assert report(rows, T0, END) == []
+
+
+def test_a_giveaway_that_is_hardly_longer_than_its_last_moment_has_one_too() -> None:
+    (found,) = report(entries(*[END - 1] * 10, made=DAY), END - 20, END)
+    assert (found.reason, found.args["usual"]) == ("last_moment", 1.3)
+    (found,) = report(entries(*[END - 1] * 20, made=DAY), END - 3, END)
+    assert (found.reason, found.args["usual"]) == ("last_moment", 4.0)
+
+
 def test_young_accounts_and_late_members_are_told_to_the_second() -> None:
     week = 7 * DAY
     rows = [
