@@ -39,7 +39,8 @@ const next = () => {
   });
   watch.observe(root, {attributes: true});
   if (drop) {
-    kept = !document.body.dispatchEvent(new DragEvent("drop", {dataTransfer: carrier, bubbles: true, cancelable: true}));
+    const dropped = new DragEvent("drop", {dataTransfer: carrier, bubbles: true, cancelable: true});
+    kept = !document.body.dispatchEvent(dropped);
   } else {
     const input = document.getElementById("file");
     input.files = carrier.files;
