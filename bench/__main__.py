@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import broadcast, cost, draw, ingest, kernel, polls, telegram, workers
+from bench import broadcast, cost, draw, giveaways, ingest, kernel, polls, telegram, workers
 
 Measure = Callable[[Path], Awaitable[dict[str, float]]]
 
@@ -25,6 +25,7 @@ def parts(*, quick: bool) -> dict[str, Measure]:
         "broadcast": lambda folder: broadcast.measure(folder, 6000 // few),
         "polls": lambda folder: polls.measure(folder, 10 if quick else 300),
         "draw": lambda folder: draw.measure(folder, 20_000 if quick else 1_000_000),
+        "giveaways": lambda folder: giveaways.measure(folder, 100_000 // few),
         "workers": lambda folder: workers.measure(folder, 600 // few),
     }
 

@@ -9,7 +9,7 @@ import json
 import sys
 import time
 from array import array
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,14 +30,18 @@ from bot.engine.access import Access
 from bot.engine.buckets import PUBLISHED
 from bot.engine.clock import Clock
 from bot.engine.core import Core
+from bot.engine.drawing import Drawer
 from bot.engine.inbox import Door
 from bot.engine.limiter import Limiter
 from bot.engine.router import Router
 from bot.engine.settling import Settling
 from bot.engine.timers import TimerLoop
 from bot.handlers import drafting, shredding
-from bot.handlers.context import Context, Desk, Prepared
+from bot.handlers.context import Context, Desk, GiveawayRules, Prepared
 from bot.handlers.drafting import Studio
+from bot.handlers.giveaways.life import Clerk as GiveawayClerk
+from bot.handlers.giveaways.notary import Notary
+from bot.handlers.giveaways.office import Office
 from bot.handlers.immediate import Immediate, Interaction
 from bot.handlers.payloads import Signer
 from bot.handlers.polls.life import Clerk
@@ -169,10 +173,10 @@ class Hall:
         await self.until(lambda: all(fake.cards for fake in self.fakes.values()))
         return (await self.store.read(lambda connection: Work(connection, 0.0).polls.page(frozenset(State), 1)))[0]
 
-    async def command(self, text: str) -> Notice:
-        """The host types `/poll` with this; what they are told."""
+    async def command(self, text: str, name: str = "poll") -> Notice:
+        """The host types this command with this text; what they are told."""
         number, room = next(self.numbers), room_of("discord")
-        event = CommandInvoked(room, Member("discord", "1", HOST), "Host", "poll", text, {"press": str(number)})
+        event = CommandInvoked(room, Member("discord", "1", HOST), "Host", name, text, {"press": str(number)})
         self.begun[number] = time.monotonic()
         await self.door.accept([Incoming("discord:1", f"c{number}", text, event)])
         await self.until(lambda: number in self.answers)
@@ -263,6 +267,18 @@ def _parts(
     drafting.register(registry, studio)
     Clerk(store, desk.keys, platforms, desk.texts).register(registry)
     shredding.register(registry, Shredder(store, clock, desk.keys))
+    office = Office(
+        store,
+        clock,
+        platforms,
+        access,
+        Drawer(folder / "draws"),
+        None,
+        desk.keys,
+        lambda work, roles: make(work, roles, None),
+    )
+    GiveawayClerk(office).register(registry)
+    Notary(office).register(registry)
     seals = PollSeals(desk.keys)
     settling = Settling(core, Deadlines(), {"slack", "discord"})
     limiters = {name: Limiter(PUBLISHED[name], clock.monotonic, clock.now, name, empty=True) for name in fakes}
@@ -270,8 +286,8 @@ def _parts(
     router = Router(core, access, platforms, studio.prepare, seals=seals, say=say)
     immediate = Immediate(store, access, platforms, registry, lambda work, roles: make(work, roles, None))
 
-    async def answer(event: Interaction) -> Answer:
-        return await immediate.answer(event, clock.now())
+    def answer(event: Interaction) -> Answer | Awaitable[Answer]:
+        return immediate.answer(event, clock.now())
 
     parts = [router.run(), TimerLoop(core, say=say).run()]
     parts += [part for sender in senders.values() for part in sender.parts()]
@@ -290,4 +306,5 @@ def _desk(folder: Path) -> Desk:
         keys=Keys(folder / "keys"),
         named={f"{name}/general": room_of(name) for name in ROOMS},
         polls_open=True,
+        giveaways=GiveawayRules(open_to_all=True),
     )

@@ -54,8 +54,8 @@ PLATFORMS = tuple(ROOMS)
 async def measure(folder: Path, seconds: float) -> dict[str, float]:
     """All of it: votes in an open poll for so long and in an anonymous one for a fifth of that, and large numbers."""
     short = min(seconds / 2, 20.0)
-    bare = await _bare(_made(folder / "bare"), len(PLATFORMS), short)
-    crowded = await _bare(_made(folder / "crowded"), CROWDED, short)
+    bare = await bare_events(_made(folder / "bare"), len(PLATFORMS), short)
+    crowded = await bare_events(_made(folder / "crowded"), CROWDED, short)
     most = await _most(_made(folder / "most"), 4 * CROWDED, short)
     figures = {
         "bare_events_per_second": bare,
@@ -76,8 +76,8 @@ def _made(folder: Path) -> Path:
 # ---- bare events
 
 
-async def _bare(folder: Path, waiting: int, seconds: float) -> float:
-    """Presses a second that are stored and answered, and nothing else; so many wait for that at once."""
+async def bare_events(folder: Path, waiting: int, seconds: float) -> float:
+    """Presses a second that are stored and answered, and nothing else, for so long; so many wait for that at once."""
     numbers = itertools.count()
     async with hall(folder, int(seconds * 20_000), works=False) as place:
         payloads = {name: place.desk.signer.make("p.AAAAAAAAAAA", "vote:1", room_of(name)) for name in PLATFORMS}
