@@ -2,7 +2,7 @@
 
 A giveaway stands in a room of each of three platforms. So many members enter it, one after the other by chance, some of
 them twice, at seven tenths of the rate at which the same run stores bare events durably (`polls.bare_events`). An
-entry's time is that from handing its press to the door until the platform is asked to tell the member their ticket code.
+entry's time is that from handing its press to the door until the platform is asked to tell the member the ticket code.
 """
 
 from __future__ import annotations
