@@ -50,6 +50,22 @@ const next = () => {
 next();
 """
 """Gives the page one file after the other, as the picker or a drop would; returns what it knows and says of each."""
+CONTRAST = """
+const numbers = (color) => color.match(/[0-9.]+/g).map(Number);
+const bright = (color) => numbers(color).slice(0, 3).map((part) => part / 255)
+  .map((part) => part <= .04045 ? part / 12.92 : ((part + .055) / 1.055) ** 2.4)
+  .reduce((sum, part, at) => sum + part * [.2126, .7152, .0722][at], 0);
+const behind = (node) => {
+  const color = getComputedStyle(node).backgroundColor;
+  return numbers(color)[3] === 0 ? behind(node.parentElement) : color;
+};
+const nodes = Array.from(document.querySelectorAll("body, main *, footer *")).filter((node) => node.offsetParent);
+return Math.min(...nodes.map((node) => {
+  const [a, b] = [bright(getComputedStyle(node).color), bright(behind(node))];
+  return (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+}));
+"""
+"""The least contrast of any text with what is behind it, as WCAG 2 counts it."""
 
 
 class Browser:

@@ -18,7 +18,7 @@ from selenium.webdriver.common.keys import Keys
 from bot.verifier import PAGE
 from bot.verifier.verify import Report, Unreadable, as_json, find, verify, words
 from verifier import cases, model
-from verifier.browser import Browser, started
+from verifier.browser import CONTRAST, Browser, started
 from verifier.cases import WEIGHTED
 
 SOURCE = PAGE.read_text(encoding="utf-8")
@@ -385,20 +385,3 @@ def test_it_fits_a_phone_and_can_be_read_by_day_and_by_night(opened: Browser, na
     opened.give(FILES[name])
     assert opened.run("return document.documentElement.scrollWidth") <= 320
     assert opened.run(CONTRAST) >= 4.5
-
-
-CONTRAST = """
-const numbers = (color) => color.match(/[0-9.]+/g).map(Number);
-const bright = (color) => numbers(color).slice(0, 3).map((part) => part / 255)
-  .map((part) => part <= .04045 ? part / 12.92 : ((part + .055) / 1.055) ** 2.4)
-  .reduce((sum, part, at) => sum + part * [.2126, .7152, .0722][at], 0);
-const behind = (node) => {
-  const color = getComputedStyle(node).backgroundColor;
-  return numbers(color)[3] === 0 ? behind(node.parentElement) : color;
-};
-const nodes = Array.from(document.querySelectorAll("body, main *, footer *")).filter((node) => node.offsetParent);
-return Math.min(...nodes.map((node) => {
-  const [a, b] = [bright(getComputedStyle(node).color), bright(behind(node))];
-  return (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
-}));
-"""
