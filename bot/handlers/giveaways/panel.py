@@ -186,7 +186,10 @@ def rules(ctx: Context, giveaway: Giveaway, view: View) -> str:
         _say(ctx, view, "winners", count=offer.winners),
         _say(ctx, view, "rules.odds", winners=offer.winners, entries=counts.entries, tickets=counts.weight),
         *about(ctx, giveaway, view),
-        _say(ctx, view, "rules.drawn", seconds=round(BEACON_SECONDS)),
+        _say(ctx, view, "rules.drawn", seconds=round(BEACON_SECONDS))
+        if giveaway.chain
+        else _say(ctx, view, "rules.own"),
+        _say(ctx, view, "rules.fair"),
         _say(ctx, view, "rules.data", count=days(desk.retention_seconds)),
     ]
     if offer.address:
