@@ -191,6 +191,7 @@ def ticket_lines(ctx: Context, giveaway: Giveaway, entry: Entry | None, language
     return [
         texts.say(language, "giveaway.ticket.in", number=giveaway.id, prize=panel.short(giveaway), count=entry.weight),
         texts.say(language, "giveaway.ticket.code", code=entry.salt.hex()),
+        *([texts.say(language, "giveaway.ticket.account", account=address(entry.member))] if entry.member else []),
         texts.say(language, "giveaway.ticket.public", ticket=entry.ticket),
         texts.say(language, "giveaway.ticket.chance", share=f"{share:g}", entries=counts.entries),
     ]
