@@ -167,6 +167,7 @@ def test_a_sign_says_what_was_seen(rows: list[Row], reason: str, args: dict[str,
         entries(*(T0 + DAY + 60 * at for at in range(4)), name="Bo{}", made=DAY),
         entries(*(T0 + DAY + 3600 * at for at in range(4))),
         entries(*[END - 1] * 4, made=DAY),
+        entries(*(T0 + DAY + at / 5 for at in range(50)), *(T0 + DAY + 10 + at / 10 for at in range(10)), made=DAY),
         entries(*(END - 54 + 2 * at for at in range(25)), *[END - 1] * 9, made=DAY),
     ],
 )
