@@ -130,8 +130,9 @@ class Notice:
     """Worth saying only as the direct answer to a press: where that is not possible any more it is dropped, and nobody
     else learns that there was something to say."""
     direct: bool = False
-    """A message of its own in a conversation with this one person, which stays there; nothing else will do. Where the
-    platform lets us reach nobody unasked (Telegram: who never wrote to the bot), `notify` raises Refused."""
+    """A message of its own in a conversation with this one person, which stays there: the whole text, and no buttons.
+    Nothing else will do: where the platform lets us reach nobody unasked (Telegram: who never wrote to the bot),
+    `notify` raises Refused."""
 
 
 @dataclass(frozen=True, slots=True)

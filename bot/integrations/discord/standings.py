@@ -57,8 +57,8 @@ async def standings(
 async def _listed(api: Api, asked: Mapping[str, Member], roles: frozenset[str]) -> Mapping[Member, Standing]:
     """From the list, which is ordered by id: each page begins right before the next who is asked for.
 
-    So it takes neither more requests than there are pages nor more than there are members asked for. Whom a page skips
-    is not there.
+    So it takes hardly more requests than there are pages, and never more than there are members asked for. Whom a page
+    skips is not there. A page that is not full ends nothing: nobody is called absent for it.
     """
     waiting = sorted(asked, key=int, reverse=True)
     guild = asked[waiting[0]].tenant
@@ -70,14 +70,14 @@ async def _listed(api: Api, asked: Mapping[str, Member], roles: frozenset[str]) 
             return told(found, error)
         there = {snowflake(mapping(one, "user"), "id"): one for one in page}
         last = max((int(user) for user in there if user), default=0)
-        while waiting and (len(page) < PAGE or int(waiting[-1]) <= last):
+        while waiting and (not page or int(waiting[-1]) <= last):
             user = waiting.pop()
             found[asked[user]] = _standing(asked[user], there.get(user), roles)
     return found
 
 
 async def _page(api: Api, guild: str, after: int) -> Sequence[Json]:
-    """The members with the next higher ids, PAGE of them but at the end. Raises SendError."""
+    """The members with the next higher ids, at most PAGE of them; none at the end. Raises SendError."""
     route = Route("GET", "/guilds/{guild_id}/members", guild_id=guild)
 
     async def ask() -> Sequence[Json]:

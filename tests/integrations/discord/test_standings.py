@@ -104,7 +104,7 @@ async def test_many_are_read_by_pages_in_as_few_requests_as_can_be(
         assert {int(one.user_id): standing.present for one, standing in found.items()} == {
             one: one in there for one in asked
         }
-        assert 1 <= len(server.heard) <= min(len(asked), size // 3 + 1)
+        assert 1 <= len(server.heard) <= min(len(asked), -(-size // 3) + 1)
 
 
 async def test_a_large_server_is_read_by_thousands(server: Scripted, platform: DiscordPlatform) -> None:
@@ -116,7 +116,15 @@ async def test_a_large_server_is_read_by_thousands(server: Scripted, platform: D
         ("1000", "1"),
         ("1000", "1001"),
         ("1000", "2001"),
+        ("1000", "2500"),
     ]
+
+
+async def test_a_short_page_is_not_the_end(server: Scripted, platform: DiscordPlatform) -> None:
+    there = range(1, 31)
+    server.asked[LIST] = lambda query: Said(200, [shown(one) for one in there if one > int(query["after"])][:4])
+    found = await platform.standings([member(one) for one in range(1, 41)], HERE, [])
+    assert sum(standing.present for standing in found.values()) == 30
 
 
 async def test_without_the_intent_everybody_is_read_singly(server: Scripted, platform: DiscordPlatform) -> None:
@@ -156,7 +164,7 @@ async def test_what_was_read_before_an_outage_is_given_back(
 
 
 async def test_a_rate_limit_is_waited_for(server: Scripted, platform: DiscordPlatform) -> None:
-    pages = [Said(200, [shown(1)]), Said(429, {"retry_after": 0.05}), Said(500, {})]
+    pages = [Said(200, []), Said(200, [shown(1)]), Said(429, {"retry_after": 0.05}), Said(500, {})]
     server.asked[LIST] = lambda _: pages.pop()
     found = await platform.standings([member(one) for one in range(1, 9)], HERE, [])
     assert [standing.present for standing in found.values()].count(True) == 1
