@@ -34,7 +34,7 @@ def whole(call: Mapping[str, Json], name: str, most: int, default: int | None = 
 async def gather_crowd(platform: Platform, call: Mapping[str, Json]) -> Json:
     """Make the members of a crowd; answers their ids in order, and the tenant."""
     prefix, ids, tenant = str(call["prefix"]), [], ""
-    fields = {name: call[name] for name in ("roles", "joined_at") if name in call} | {"quiet": True}
+    fields = {name: call[name] for name in ("roles", "joined_at", "created") if name in call} | {"quiet": True}
     for number in range(1, whole(call, "count", MOST) + 1):
         made = platform.member(f"{prefix}{number}", fields, call.get("tenant"))
         ids.append(made["member_id"])

@@ -89,6 +89,16 @@ EPHEMERAL = {"flags": 64, "content": "psst", "interaction_metadata": {"user": {"
             ],
             None,
         ),
+        (
+            [
+                discord_press("8", "x"),
+                call(
+                    "discord", "/api/v10/interactions/900/***/callback",
+                    {"type": 4, "data": {"content": "for all"}}, None, status=204,
+                ),
+            ],
+            None,
+        ),
         ([call("discord", f"/api/v10/webhooks/{APP}/***", {}, EPHEMERAL)], Whisper(("discord", "8"), "psst")),
         ([call("discord", f"/api/v10/webhooks/{APP}/***", {}, EPHEMERAL | {"flags": 0})], None),
         (

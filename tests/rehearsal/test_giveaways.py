@@ -249,6 +249,14 @@ async def test_large_crowds_press_in_parts(play: Play, giveaway: Giveaway) -> No
     assert sizes == [500, 500, 200]
 
 
+async def test_moments_are_counted_back_from_the_sandboxes_clock(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.rehearsal.stage.time.time", lambda: 1_900_000_000.0)
+    await play("advance: 1h", "member: {member: asker, created: 2d ago, boosting: true, blocked: false}")
+    (body,) = [body for name, body in play.community.calls if name == "member"]
+    assert body["created"] == 1_900_000_000.0 + 3600 - 172_800
+    assert (body["boosting"], body["blocked"], "joined_at" in body) == (True, False, False)
+
+
 BOT = """
 import os, pathlib, signal, sys, time
 print('herald ready', flush=True)

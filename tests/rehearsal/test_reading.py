@@ -8,6 +8,7 @@ import pytest
 
 from bot.rehearsal.durations import parse_duration
 from bot.rehearsal.errors import BadScenario
+from bot.rehearsal.fields import moment_of
 from bot.rehearsal.loading import builtin_scenarios, load_scenarios, parse_scenarios
 from bot.rehearsal.scenario import (
     Advance,
@@ -56,6 +57,17 @@ def test_durations_are_seconds(text: object, seconds: float) -> None:
 def test_what_is_no_duration_is_refused(text: object) -> None:
     with pytest.raises(ValueError, match="no length of time"):
         parse_duration(text)
+
+
+def test_moments_are_given_as_so_long_ago() -> None:
+    assert moment_of("2d ago", 1_000_000.0) == 1_000_000.0 - 172_800
+    assert moment_of(5.0, 1_000_000.0) == 5.0
+    assert moment_of("2026-01-02T03:04:05", 1.0) == "2026-01-02T03:04:05"
+    (scenario,) = parse_scenarios("members: {a: {platform: discord, created: 3h ago, joined_at: 7}}\nsteps: []\n")
+    assert (scenario.members["a"].created, scenario.members["a"].joined_at) == ("3h ago", 7)
+    for wrong in ("soon", "2 weeks ago", "true"):
+        with pytest.raises(BadScenario, match="created"):
+            parse_scenarios(f"members: {{a: {{platform: discord, created: {wrong}}}}}\nsteps: []\n")
 
 
 def test_yaml_keeps_on_and_dates_as_texts() -> None:

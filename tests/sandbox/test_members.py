@@ -97,6 +97,7 @@ async def test_discord_lists_members_by_page_if_the_intent_is_on(town: Town) -> 
     made = await town.control("crowd", platform="discord", prefix="fan", count=25, created=IN_2024)
     guild, wanted = made["tenant"], set(made["ids"])
     assert len(wanted) == 25
+    assert all(abs((int(user) >> 22) / 1000 + DISCORD_EPOCH - IN_2024) < 1 for user in wanted)
     listed, after = [], "0"
     while True:
         status, page = await town.discord("GET", f"/guilds/{guild}/members?limit=10&after={after}")
