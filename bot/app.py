@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -361,8 +361,8 @@ def build(settings: Settings, duty: Duty = "all") -> App:
         base.keeper.watch(lambda: router.handling)
     immediate = Immediate(store, access, platforms, registry, lambda work, roles: core.make(work, roles, None))
 
-    async def answer(event: Interaction) -> Answer:
-        return await immediate.answer(event, clock.now())
+    def answer(event: Interaction) -> Answer | Awaitable[Answer]:
+        return immediate.answer(event, clock.now())
 
     return App(
         settings=settings,

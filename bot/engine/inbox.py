@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from sqlalchemy import Connection
 
 from bot.chat.events import ButtonPressed, CommandInvoked, Event, FormSubmitted
-from bot.chat.messages import Accepted, Answer, FieldErrors
+from bot.chat.messages import Accepted, Answer, FieldErrors, OpenForm
 from bot.chat.ports import Incoming, StoreUnavailable
 from bot.domain.failpoints import Point, reach
 from bot.engine.clock import Clock
@@ -25,7 +25,8 @@ ROOM = 1024
 ROOM_SECONDS = 2.5
 """How long a batch waits for room: after that no platform waits for the acknowledgement any more."""
 
-Answerer = Callable[[ButtonPressed | FormSubmitted | CommandInvoked], Awaitable[Answer]]
+Answerer = Callable[[ButtonPressed | FormSubmitted | CommandInvoked], Answer | Awaitable[Answer]]
+"""What is to be looked up first is awaited; most presses need nothing of the kind."""
 Remember = Callable[[int, Event], None]
 
 log = logging.getLogger("herald.inbox")
@@ -115,8 +116,11 @@ class Door:
         if not isinstance(event, ButtonPressed | FormSubmitted | CommandInvoked):
             return Accepted()
         try:
+            answer = self._answer(event)
+            if isinstance(answer, Accepted | OpenForm | FieldErrors):
+                return answer
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._answer(event)
+                return await answer
         except (TimeoutError, StoreUnavailable):
             log.warning("no immediate answer in time: %s", type(event).__name__)
         except Exception as error:

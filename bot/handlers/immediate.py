@@ -6,7 +6,7 @@ everything again when they run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from sqlalchemy import Connection
@@ -55,10 +55,13 @@ class Immediate:
         control = self._registry.find_control(*view_and_word(event.payload))
         return control is not None and control.form is not None
 
-    async def answer(self, event: Interaction, now: float) -> Answer:
-        """A form to open, errors of a submitted one, or nothing."""
+    def answer(self, event: Interaction, now: float) -> Answer | Awaitable[Answer]:
+        """A form to open, errors of a submitted one, or nothing; awaited where something has to be looked up for it."""
         if isinstance(event, ButtonPressed) and not self._may_open(event):
             return Accepted()
+        return self._looked_up(event, now)
+
+    async def _looked_up(self, event: Interaction, now: float) -> Answer:
         roles = await self._access.roles(event.member, self._carried(event))
 
         def unit(connection: Connection) -> Answer:

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -360,8 +360,8 @@ async def living(
     router = Router(core, access, platforms, studio.prepare, seals=seals, say=say)
     immediate = Immediate(store, access, platforms, registry, lambda work, held: make(work, held, None))
 
-    async def answer(event: Any) -> Answer:
-        return await immediate.answer(event, clock.now())
+    def answer(event: Any) -> Answer | Awaitable[Answer]:
+        return immediate.answer(event, clock.now())
 
     errors = _Errors()
     logging.getLogger("herald").addHandler(errors)
