@@ -59,7 +59,7 @@ def appeal(ctx: Context, asker: Asker, giveaway: Giveaway, why: str) -> None:
         say(ctx, asker, "giveaway.appeal.waits")
     else:
         ctx.work.entries.put(replace(entry, appealed=True))
-        ctx.work.giveaways.log(giveaway.id, ctx.now, asker.name, "appeal", entry.ticket[:MARK])
+        ctx.work.giveaways.log(giveaway.id, ctx.now, str(asker.member), "appeal", entry.ticket[:MARK])
         _ask(ctx, giveaway, entry, why)
         say(ctx, asker, "giveaway.appeal.sent", name=panel.safe(giveaway.host_name))
 

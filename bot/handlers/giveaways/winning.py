@@ -147,7 +147,7 @@ def take(ctx: Context, asker: Asker, giveaway: Giveaway, win: Win) -> None:
     if win.state is WinState.OFFERED:
         claimed = replace(win, state=WinState.CLAIMED, claimed_at=ctx.now)
         ctx.work.wins.swap(win, claimed)
-        ctx.work.giveaways.log(giveaway.id, ctx.now, asker.name, "claim", win.ticket[:12])
+        ctx.work.giveaways.log(giveaway.id, ctx.now, str(asker.member), "claim", win.ticket[:12])
         set_clocks(ctx, giveaway)
         win = claimed
         if not _has_code(ctx, giveaway, win):
