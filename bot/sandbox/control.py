@@ -208,8 +208,8 @@ class Control:
             "model": self._model,
             "advance": self._advance,
             "endpoint": self._endpoint,
-            "manifest": self._manifest,
-            "intents": self._intents,
+            "manifest": self._own_page("manifest", "manifests: the bot registers its commands itself"),
+            "intents": self._own_page("intents", "intents"),
             "populate": self._populate,
             "say_many": self._say_many,
             "crowd": lambda call: crowds.gather_crowd(self._platform(call), call),
@@ -222,7 +222,7 @@ class Control:
             "info": self._info,
             "channel": self._channel,
             "journal": self._journal,
-            "file": self._file,
+            "file": lambda call: _file(self._platform(call), call),
         }
         posts = [web.post(f"/control/{name}", _endpoint(name, act)) for name, act in acts.items()]
         return posts + [web.get(f"/control/{name}", _endpoint(name, look)) for name, look in looks.items()]
@@ -268,25 +268,16 @@ class Control:
         answer = await self._platform(call).endpoint(call["url"].strip(), call.get("kind"))
         return {} if answer is None else answer
 
-    async def _manifest(self, call: Call) -> Json:
-        take = getattr(self._platform(call), "manifest", None)
-        if take is None:
-            raise ControlError(f"{call['platform']} has no manifests: the bot registers its commands itself")
-        return take(call["manifest"])
+    def _own_page(self, name: str, without: str) -> Callable[[Call], Awaitable[Json]]:
+        """A page for an app's owner that only some platforms have; its call's one field is called like the page."""
 
-    async def _intents(self, call: Call) -> Json:
-        choose = getattr(self._platform(call), "intents", None)
-        if choose is None:
-            raise ControlError(f"{call['platform']} has no intents")
-        return choose(call["intents"])
+        async def act(call: Call) -> Json:
+            take = getattr(self._platform(call), name, None)
+            if take is None:
+                raise ControlError(f"{call['platform']} has no {without}")
+            return take(call[name])
 
-    async def _file(self, call: Call) -> Json:
-        found = self._platform(call).file(call["id"], call.get("tenant"))
-        shown = {"name": found.name, "type": found.media_type, "size": len(found.data)}
-        try:
-            return shown | {"text": found.data.decode("utf-8")}
-        except UnicodeDecodeError:
-            return shown | {"base64": base64.b64encode(found.data).decode()}
+        return act
 
     async def _populate(self, call: Call) -> Json:
         count, prefix = crowds.whole(call, "count", _MOST), call.get("prefix", "crowd")
@@ -351,6 +342,16 @@ class Control:
         if not after.isdecimal():
             raise ControlError(f"after is the seq of a journal row, not {after!r}")
         return Encoded("[" + ", ".join(self._frame.journal.after(int(after))) + "]")
+
+
+async def _file(platform: Platform, call: Call) -> Json:
+    """What is in a file, as text where it is one."""
+    found = platform.file(call["id"], call.get("tenant"))
+    shown = {"name": found.name, "type": found.media_type, "size": len(found.data)}
+    try:
+        return shown | {"text": found.data.decode("utf-8")}
+    except UnicodeDecodeError:
+        return shown | {"base64": base64.b64encode(found.data).decode()}
 
 
 def _placed(call: Call) -> Call:
