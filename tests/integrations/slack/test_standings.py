@@ -92,6 +92,15 @@ async def test_many_are_read_by_pages_until_few_are_left(server: Server, platfor
     assert (len(server.called(LIST)), len(server.called(INFO))) == (4, 7)
 
 
+async def test_for_the_last_few_no_page_is_read(
+    server: Server, platform: SlackPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standings, "PAGE", 10)
+    populate(server, [user(number) for number in range(60)])
+    assert len(await platform.standings(members([*range(20), 59]), HERE, [])) == 21
+    assert (len(server.called(LIST)), len(server.called(INFO))) == (2, 1)
+
+
 async def test_a_small_workspace_is_read_to_its_end(server: Server, platform: SlackPlatform) -> None:
     populate(server, [user(number) for number in range(7)])
     found = await platform.standings(members(range(12)), HERE, [])
