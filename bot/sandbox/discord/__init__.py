@@ -22,8 +22,7 @@ from bot.sandbox.discord.limits import PUBLISHED
 from bot.sandbox.discord.model import Flag, Message, Poll
 from bot.sandbox.discord.people import People, visible_text
 from bot.sandbox.discord.rest import Rest
-from bot.sandbox.discord.world import PRIVILEGED
-from bot.sandbox.frame import Content, ControlError, Fault, Faults, Frame, Json, Seen, SeenCache
+from bot.sandbox.frame import ControlError, Fault, Faults, Frame, Json, Seen, SeenCache
 from bot.sandbox.hooks import Hooks
 
 _TICK_SECONDS = 0.5
@@ -47,6 +46,8 @@ class DiscordServer:
         self._endpoint = Endpoint(frame, self._world, Hooks(frame, self.name, self.faults, SECONDS))
         self._endpoint.answer = self._rest.inline
         self.endpoint = self._endpoint.set
+        self.intents = self._world.choose_intents
+        self.file = self._world.file
         self._backend.deliver = self._endpoint.deliver
         self._gateway = Gateway(frame, self._world, self._backend.hub)
         self._looks = SeenCache()
@@ -85,13 +86,6 @@ class DiscordServer:
     def channels(self) -> dict[str, str | int]:
         """The ids of the default guild's channels by short name."""
         return dict(self._world.default.channels)
-
-    def intents(self, names: list[Json]) -> Json:
-        """Switch these privileged intents on for the application, and the others off; whoever is connected stays so."""
-        if unknown := [name for name in names if name not in PRIVILEGED]:
-            raise ControlError(f"no privileged intent {unknown[0]!r}; there are {', '.join(PRIVILEGED)}")
-        self._world.intents = frozenset(str(name) for name in names)
-        return {"intents": sorted(self._world.intents)}
 
     def populate(self, count: int, prefix: str, tenant: str | None) -> list[str]:
         """Text channels, at most 500 in each guild, as on Discord: further guilds are named after the prefix."""
@@ -171,13 +165,6 @@ class DiscordServer:
                 text, bot = "\n".join(forms.texts(opened)), self._world.bot.name
                 found.append(Seen(opened.id, bot, text, private_to=viewer.name, form=forms.shown(opened)))
         return found
-
-    def file(self, identity: str, tenant: str | None) -> Content:
-        """An attachment."""
-        found = self._world.attachments.get(identity)
-        if found is None:
-            raise ControlError(f"there is no attachment {identity}")
-        return Content(found.filename, found.content_type, found.data)
 
     async def fault(self, fault: Fault) -> None:
         """Misbehave: `disconnect` (close 4000, resumable), `deaf` and `invalid_session` act on the open connections;

@@ -71,7 +71,7 @@ class People:
         if fields.get("created") is not None:
             if self._world.known(name) is not None:
                 raise ControlError(f"{name} has an account already, and its id says since when")
-            self._world.user_since(name, _seconds(fields["created"]))
+            self._world.user(name, _seconds(fields["created"]))
         new = self._world.user(name).id not in guild.members
         member = self._world.member(guild, name)
         rejoined = member.left and fields.get("left") is False

@@ -19,7 +19,7 @@ from bot.sandbox.discord.model import (
     named_snowflake,
     snowflake_at,
 )
-from bot.sandbox.frame import KEPT_MESSAGES, Clock
+from bot.sandbox.frame import KEPT_MESSAGES, Clock, Content, ControlError, Json
 
 CHANNELS = ("community", "review", "general")
 DEFAULT_TENANT = "Community"
@@ -68,6 +68,23 @@ class World:
         """The bot's token, in Discord's form; good for this local server only, and until it is reset."""
         secret = "local-server-only" + (f"-{self._resets}" if self._resets else "")
         return ".".join((base64.b64encode(self.bot.id.encode()).decode().rstrip("="), "Gsandb", secret))
+
+    def choose_intents(self, names: list[Json]) -> Json:
+        """Switch these privileged intents on for the application, and the others off; whoever is connected stays so.
+
+        Raises ControlError.
+        """
+        if unknown := [name for name in names if name not in PRIVILEGED]:
+            raise ControlError(f"no privileged intent {unknown[0]!r}; there are {', '.join(PRIVILEGED)}")
+        self.intents = frozenset(str(name) for name in names)
+        return {"intents": sorted(self.intents)}
+
+    def file(self, identity: str, _tenant: str | None) -> Content:
+        """What is in an attachment. Raises ControlError."""
+        found = self.attachments.get(identity)
+        if found is None:
+            raise ControlError(f"there is no attachment {identity}")
+        return Content(found.filename, found.content_type, found.data)
 
     def reset_token(self) -> None:
         """Make a new token; the one before is refused from now on."""
@@ -119,21 +136,15 @@ class World:
         """The user of that name or id."""
         return self.users.get(name) or self._by_name.get(name)
 
-    def user(self, name: str) -> User:
-        """The user of that name or id; made when there is none."""
+    def user(self, name: str, created: float | None = None) -> User:
+        """The user of that name or id; made when there is none, with an id that says when, if that is given."""
         if (found := self.known(name)) is not None:
             return found
         is_id = name.isdecimal() and len(name) >= 15
-        return self._add(User(name if is_id else named_snowflake("user", name), f"user-{name[-4:]}" if is_id else name))
-
-    def user_since(self, name: str, created: float) -> User:
-        """A new user whose account was made at that moment (UTC seconds), which only the id tells."""
-        identity = snowflake_at(created)
-        while str(identity) in self.users:
-            identity += 1
-        return self._add(User(str(identity), name))
-
-    def _add(self, user: User) -> User:
+        identity = name if is_id else named_snowflake("user", name) if created is None else str(snowflake_at(created))
+        while identity in self.users:
+            identity = str(int(identity) + 1)
+        user = User(identity, f"user-{name[-4:]}" if is_id else name)
         self.users[user.id] = self._by_name[user.name] = user
         return user
 
