@@ -1,8 +1,8 @@
 """Accounts of one person: linked by a code that one shows and the other types, and parted again at any time.
 
-In polls whoever is linked counts once. The names of ballots follow in the unit that links or parts, so that there is no
-moment at which somebody counts twice in an open poll; polls that are over stay as they were, and so do open anonymous
-ones.
+In polls and giveaways whoever is linked counts once. The names of ballots and entries follow in the unit that links or
+parts, so that there is no moment at which somebody counts twice in an open poll; polls that are over stay as they were,
+and so do open anonymous ones.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from bot.domain.polls import Kind, Poll, State
 from bot.domain.text import cut
 from bot.engine.registry import Control, Pressed, Registry
 from bot.handlers.context import Asker, Context, language_of, offer, say, tell
+from bot.handlers.giveaways.persons import follow
 from bot.handlers.polls import posting
 from bot.handlers.secrecy import keep_persons
 from bot.handlers.wording import shown
@@ -150,7 +151,9 @@ def tie(ctx: Context, a: Member, b: Member) -> None:
     links = ctx.work.links
     persons = links.person_of(a), links.person_of(b)
     _hold(ctx, persons)
-    merge_ballots(ctx, persons, links.tie(a, b))
+    person = links.tie(a, b)
+    merge_ballots(ctx, persons, person)
+    follow(ctx, links.members_of(person))
 
 
 def part(ctx: Context, member: Member) -> None:
@@ -160,6 +163,7 @@ def part(ctx: Context, member: Member) -> None:
     _hold(ctx, (person,))
     if links.untie(member) and len(others) == 1:  # no longer a person of several
         merge_ballots(ctx, (person,), str(others[0]))
+    follow(ctx, (member, *others))
 
 
 def merge_ballots(ctx: Context, olds: Sequence[str], new: str) -> None:
