@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from engine.world import START, Finder, HandClock, MortalStore, Recorder, until
+from engine.world import Finder, HandClock, MortalStore, Recorder, until
 from sqlalchemy import Connection
 
 from bot.app import make_desk, make_registry
@@ -30,7 +30,7 @@ from bot.chat.events import (
     PollVoted,
 )
 from bot.chat.messages import Answer, Card, Line, Notice, OpenForm, Prompt, Reply
-from bot.chat.ports import Capabilities, Finds, Incoming, Platform, PollLimits, Position
+from bot.chat.ports import Capabilities, Finds, Incoming, Platform, PollLimits
 from bot.domain.delivery import Deadlines
 from bot.domain.places import Channel, Member
 from bot.domain.roles import Role
@@ -40,6 +40,7 @@ from bot.engine.access import Access
 from bot.engine.core import Core
 from bot.engine.inbox import Door
 from bot.engine.limiter import Limiter
+from bot.engine.recovery import recover
 from bot.engine.router import Router
 from bot.engine.settling import Settling
 from bot.engine.timers import TimerLoop
@@ -51,9 +52,7 @@ from bot.handlers.secrecy import PollSeals
 from bot.handlers.shredding import Shredder
 from bot.locales import Catalogue, Value
 from bot.settings import Settings
-from bot.storage.blocks import Block
 from bot.storage.keys import Keys
-from bot.storage.people import LINK
 from bot.storage.tables import comments, decisions, drafts, inbox, outbox
 from bot.storage.work import Work
 
@@ -324,21 +323,28 @@ def _recorder(name: str) -> Recorder:
 
 @asynccontextmanager
 async def living(
-    path: Path, *, drafter: Drafter | None = None, roles: dict[str, list[str]] | None = None, **changes: Any
+    path: Path,
+    *,
+    drafter: Drafter | None = None,
+    roles: dict[str, list[str]] | None = None,
+    before: House | None = None,
+    **changes: Any,
 ) -> AsyncIterator[House]:
-    """A house in which everything runs. Errors that are logged fail the test, unless it takes them out of `errors`."""
+    """A house in which everything runs. Errors that are logged fail the test, unless it takes them out of `errors`.
+
+    `before` is one over the same file that has died: platforms, clock and beacon are the same to the next process.
+    """
     if roles is not None:
         changes["roles"] = roles
     settings = settings_for(**changes)
     knowledge_file = path.parent / "knowledge.jsonl"
     knowledge_file.write_text("\n".join(json.dumps(entry) for entry in KNOWLEDGE), encoding="utf-8")
-    recorders = {name: _recorder(name) for name in CAPABILITIES}
+    recorders = before.platforms if before else {name: _recorder(name) for name in CAPABILITIES}
     platforms: dict[str, Platform] = dict(recorders)
-    clock, texts = HandClock(), Spoken()
-    clock.at = START
+    clock, texts = before.clock if before else HandClock(), Spoken()
     store = MortalStore(path)
     await store.open()
-    beacon = HandBeacon(clock)
+    beacon = before.beacon if before else HandBeacon(clock)
     desk = replace(make_desk(settings, platforms, b"k" * 32, beacon), texts=texts, keys=Keys(path.parent / "ballots"))
     registry = make_registry()
 
@@ -367,6 +373,9 @@ async def living(
     logging.getLogger("herald").addHandler(errors)
     door = Door(store, clock, answer, router.remember, seals)
     house = House(store, clock, recorders, desk, texts, door, errors.lines, beacon)
+    if before:
+        house.numbers = before.numbers
+        await recover(core, settling)
     house.senders = {name: observed(core, platforms[name], settling, sender) for name, sender in made.items()}
     runs = [router.run(), TimerLoop(core, say=say).run()]
     runs += [part for sender in house.senders.values() for part in sender.parts()]
@@ -381,17 +390,3 @@ async def living(
         await asyncio.gather(*house.tasks, return_exceptions=True)
         await store.close()
         logging.getLogger("herald").removeHandler(errors)
-
-
-async def troubled(house: House) -> None:
-    """A platform out of reach, one that wants us to wait, and messages that were missed."""
-
-    def unit(connection: Connection) -> None:
-        work = Work(connection, house.clock.at)
-        work.facts.set(LINK + "slack", str(house.clock.at - 120))
-        work.blocks.keep("telegram", Block("-100", house.clock.at + 60))
-        work.blocks.keep("telegram", Block("", house.clock.at - 1))
-        work.inbox.add([Incoming("slack:T1", "gap", "raw", None, Position("slack C9", 5))], house.clock.at)
-        work.inbox.gap("slack C9", 9)
-
-    await house.store.write(unit)

@@ -9,7 +9,8 @@ from bot.chat.messages import Accepted, OpenForm
 from bot.chat.ports import Incoming, Position, Unclear
 from bot.domain.places import Channel
 
-from .house import ANSWER, House, channel, troubled
+from .house import ANSWER, House, channel
+from .trouble import troubled
 
 EXPECTED = {
     ("approve", "1"): "approved",

@@ -13,7 +13,8 @@ from bot.chat.ports import Incoming, Position, Refused, Unclear
 from bot.drafting.drafter import Drafted, EmbeddedDrafter, NeedsHuman, Request
 from bot.locales import LANGUAGES, Catalogue
 
-from .house import House, channel, living, troubled
+from .house import House, channel, living
+from .trouble import troubled
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
