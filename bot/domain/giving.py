@@ -144,10 +144,11 @@ def extend(giveaway: Giveaway, until: float, now: float, round_of: Callable[[flo
     return later if scheduled else _named(later, round_of)
 
 
-def end(giveaway: Giveaway, now: float) -> Giveaway | Refused:
-    """Its end is now. What was stored before still counts, and `close` follows, as at any end. The round that was
-    announced stays the one that is drawn with, so the draw waits for it: nobody has to be told of another."""
-    return _not_running(giveaway, now) or replace(giveaway, closes_at=now, revision=giveaway.revision + 1)
+def end(giveaway: Giveaway, now: float, round_of: Callable[[float], int]) -> Giveaway | Refused:
+    """Its end is now. What was stored before still counts, and `close` follows, as at any end. The round moves along
+    and is announced anew, as in `extend`: it lies in the future, so that nobody knows what they choose by that."""
+    refused = _not_running(giveaway, now)
+    return refused or _named(replace(giveaway, closes_at=now, revision=giveaway.revision + 1), round_of)
 
 
 def close(giveaway: Giveaway, now: float) -> Giveaway | Refused:

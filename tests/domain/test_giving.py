@@ -51,7 +51,7 @@ STEPS: dict[str, Step] = {
     "pause": lambda one: giving.pause(one, T0 + 1),
     "resume": lambda one: giving.resume(one, T0 + 1),
     "extend": lambda one: giving.extend(one, END + 1, T0 + 1, round_of),
-    "end": lambda one: giving.end(one, T0 + 1),
+    "end": lambda one: giving.end(one, T0 + 1, round_of),
     "close": lambda one: giving.close(one, END),
     "freeze": lambda one: giving.freeze(one, END, round_of),
     "published": lambda one: giving.published(one, one.round, END + 1, round_of, time_of),
@@ -192,15 +192,16 @@ def test_an_extension_takes_the_draw_with_it() -> None:
     assert done(giving.extend(at(R), T0 + MAX_SECONDS, T0 + 1, round_of)).closes_at == T0 + MAX_SECONDS
 
 
-def test_an_early_end_only_ends_entering() -> None:
-    ended = done(giving.end(at(R), T0 + 100))
+def test_an_early_end_names_a_nearer_round_that_nobody_knows_yet() -> None:
+    ended = done(giving.end(at(R), T0 + 100, round_of))
     assert (ended.state, ended.closes_at, ended.revision) == (R, T0 + 100, 1)
-    assert (ended.announced_round, ended.round) == (NAMED, NAMED)
+    nearer = round_of(T0 + 100 + 120)
+    assert (ended.announced_round, ended.round) == (nearer, nearer)
     assert giving.entering(ended, T0 + 99) is None
     assert giving.entering(ended, T0 + 100) == Refused("closed")
     closed = done(giving.close(ended, T0 + 100))
     frozen = done(giving.freeze(closed, T0 + 101, round_of))
-    assert (frozen.round, frozen.delayed) == (NAMED, "")
+    assert (frozen.round, frozen.delayed) == (nearer, "")
 
 
 # --- the beacon's round ----------------------------------------------------------------------------------------------

@@ -124,9 +124,10 @@ class Life(RuleBasedStateMachine):
 
     @rule(seldom=st.sampled_from([False, True]))
     def end(self, seldom: bool) -> None:
-        if seldom and self.taken(giving.end(self.giveaway, self.now), self.runs):
+        if seldom and self.taken(giving.end(self.giveaway, self.now, round_of), self.runs):
             self.end_at = self.now
             self.revision += 1
+            self.named = self.round = self.name(self.now + BEFORE)
 
     @rule()
     def close(self) -> None:
@@ -227,9 +228,11 @@ def closes_early(one: Giveaway, now: float) -> Giveaway | Refused:
     return replace(one, state=S.CLOSED, closed_at=now) if one.state in RUNNING else Refused("closed")
 
 
-def ends_and_draws_sooner(one: Giveaway, now: float) -> Giveaway | Refused:
-    found = END(one, now)
-    return giving._named(found, round_of) if isinstance(found, Giveaway) else found
+def ends_and_keeps_the_round(one: Giveaway, now: float, rounds: Rounds) -> Giveaway | Refused:
+    found = END(one, now, rounds)
+    if isinstance(found, Refused):
+        return found
+    return replace(found, round=one.round, announced_round=one.announced_round)
 
 
 def extends_behind_the_draw(one: Giveaway, until: float, now: float, rounds: Rounds) -> Giveaway | Refused:
@@ -297,7 +300,7 @@ def puts_off_at_once(one: Giveaway, at: float, why: str, rounds: Rounds) -> Give
         ("_named", lambda one, _: one),
         ("entering", forgotten),
         ("close", closes_early),
-        ("end", ends_and_draws_sooner),
+        ("end", ends_and_keeps_the_round),
         ("extend", extends_behind_the_draw),
         ("extend", extends_backwards),
         ("freeze", freezes_as_if_in_time),

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from bot.chat.events import Event, ReplyHandle
-from bot.chat.messages import Card, Notice, Outgoing, Reply
+from bot.chat.messages import Card, Line, Notice, Outgoing, Reply
 from bot.chat.ports import Capabilities, Sink, Sought
 from bot.domain.places import Channel, Member
 
@@ -187,6 +187,18 @@ def on_card(deed: Deed) -> Deed:
 
     async def wrapped(platform: Recorder, call: Call) -> str:
         if isinstance(call.message, Card) and call.what == "send":
+            return await deed(platform, call)
+        platform.fates.appendleft(wrapped)
+        return await do_it(platform, call)
+
+    return wrapped
+
+
+def on_line(deed: Deed) -> Deed:
+    """The same for the next line that is said."""
+
+    async def wrapped(platform: Recorder, call: Call) -> str:
+        if isinstance(call.message, Line) and call.what == "send":
             return await deed(platform, call)
         platform.fates.appendleft(wrapped)
         return await do_it(platform, call)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from engine.platforms import failing, on_card
+from engine.platforms import failing, on_card, on_line
 
-from bot.chat.ports import Unclear
+from bot.chat.ports import NotSent, Unclear
 from bot.domain.giveaways import State, WinState
 
 from .giveawaytable import Table
@@ -246,17 +246,59 @@ async def test_everybody_is_forgotten_on_a_clock_and_the_proof_can_still_be_made
     assert [list(one) for one in listed] == before["entries"]
 
 
-async def test_ending_early_keeps_the_named_round(table: Table) -> None:
+async def test_ending_early_names_a_nearer_round_in_public_before_the_list(table: Table) -> None:
     number = await entered(table)
     named = (await table.get(number)).announced_round
     await table.house.command("giveaway", f"end {number}", who="ben")
     await table.house.advance(10)
     frozen = await table.get(number)
-    assert (frozen.state, frozen.round, frozen.announced_round) == (State.FROZEN, named, named)
+    assert frozen.state is State.FROZEN
+    assert frozen.round == frozen.announced_round < named
+    said = [text for text in table.house.lines() if "commit=" in text]
+    assert f"beacon={frozen.announced}" in said[1]
+    assert "root=" in said[2]
     await table.house.advance(130)
-    assert (await table.get(number)).state is State.FROZEN
-    await table.house.advance(7200)
+    await table.house.advance(5)
     assert (await table.get(number)).state is State.DRAWN
+    told = [one["beacon"] for one in table.proof()["witnesses"] if one["what"] == "announcement"]
+    assert told == [f"drand:{frozen.chain}:{named}", frozen.announced]
+    assert table.verdict() == []
+
+
+async def test_a_freeze_that_cannot_be_sent_in_time_is_made_again_with_a_later_round(table: Table) -> None:
+    number = await entered(table)
+    table.house.platforms["slack"].fates.extend([on_line(failing(NotSent("no way")))] * 12)
+    await table.house.advance(7201)
+    before = await table.get(number)
+    assert (before.state, before.published_at, before.delayed) == (State.FROZEN, 0.0, "")
+    for _ in range(30):
+        await table.house.advance(10)
+    table.house.platforms["slack"].fates.clear()
+    for _ in range(20):
+        await table.house.advance(30)
+    after = await table.get(number)
+    assert (after.state, after.delayed) == (State.DRAWN, "late_message")
+    assert after.round > after.announced_round
+    assert len([text for text in table.house.lines() if "root=" in text]) == 1
+    assert table.verdict() == []
+
+
+async def test_a_freeze_nobody_knows_of_is_drawn_when_somebody_has_seen_it(table: Table) -> None:
+    number = (await table.start('2h 2w "A mug" in @telegram')).id
+    await table.enter("lin", "telegram")
+    table.house.platforms["telegram"].fates.append(on_line(failing(Unclear("cut"), after=True)))
+    await table.house.advance(7201)
+    await table.house.advance(400)
+    waiting = await table.get(number)
+    assert (waiting.state, waiting.published_at) == (State.FROZEN, 0.0)
+    told = next(text for text in table.house.lines() if f"/giveaway arrived {number}" in text)
+    post = told.partition(f"/giveaway arrived {number} ")[2].partition(".")[0]
+    await table.house.command("giveaway", f"arrived {number} {post}", who="ben")
+    await table.house.advance(10)
+    drawn = await table.get(number)
+    assert (drawn.state, drawn.round, drawn.delayed) == (State.DRAWN, waiting.announced_round, "")
+    await table.house.command("giveaway", f"arrived {number} {post}", who="ben")
+    assert await table.told("ben") == table.house.told("giveaway.no_such")
 
 
 async def test_extending_moves_the_end_and_the_round_and_says_so_in_public(table: Table) -> None:

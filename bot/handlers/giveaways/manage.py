@@ -153,10 +153,11 @@ def _store(ctx: Context, asker: Asker, before: Giveaway, after: Giveaway | Refus
 
 
 def _end(ctx: Context, asker: Asker, giveaway: Giveaway, rest: str) -> None:
-    """Entering ends now; the draw keeps its round."""
-    after = _store(ctx, asker, giveaway, giving.end(giveaway, ctx.now), "end")
+    """Entering ends now, and the draw is the nearer."""
+    after = _store(ctx, asker, giveaway, giving.end(giveaway, ctx.now, round_of(ctx)), "end")
     if after is not None:
         ctx.work.timers.set(life.CLOSES, giveaway.name, ctx.now)
+        posting.promise_all(ctx, after)
         say(ctx, asker, "giveaway.done.ended", number=giveaway.id)
 
 
@@ -256,7 +257,7 @@ VERBS: Mapping[str, Verb] = {
     "ticket": _ticket, "rules": _rules, "handed": _handed, "appeal": appeals.by_command, "appeals": appeals.listed,
     "entrants": overviews.entrants, "verify": overviews.verify, "stats": overviews.stats,
     "history": overviews.log_lines, "codes": prizes.codes, "address": prizes.address, "again": prizes.again,
-    "repost": prizes.repost,
+    "repost": prizes.repost, "arrived": prizes.arrived,
 }  # fmt: skip
 FOR_ALL = frozenset({"ticket", "rules", "appeal", "verify", "address"})
 """What needs no right of its own; `address` looks at who asks."""
@@ -268,5 +269,5 @@ _WORDS = {
     "延长": "extend", "暂停": "pause", "继续": "resume", "名单": "entrants", "验证": "verify", "奖券": "ticket",
     "规则": "rules", "申诉": "appeal", "申诉列表": "appeals", "统计": "stats", "记录": "history", "中奖": "winners",
     "兑换码": "codes", "地址": "address", "已发放": "handed", "再来": "again", "模板": "template", "忘记我": "forget",
-    "重发": "repost",
+    "重发": "repost", "已送达": "arrived",
 }  # fmt: skip

@@ -142,11 +142,12 @@ class Notary:
 
     async def _proof(self, giveaway: Giveaway) -> Document | None:
         frozen, seed = await self.office.frozen(giveaway)
-        drawn, rerolls, posts = await self.office.store.read(
+        drawn, rerolls, posts, noted = await self.office.store.read(
             lambda connection: (
                 (work := Work(connection, 0.0)).giveaways.drawn(giveaway.id),
                 work.giveaways.rerolls(giveaway.id),
                 work.giveaway_posts.of(giveaway.id),
+                work.giveaways.witnesses(giveaway.id),
             )
         )
         if frozen is None or drawn is None:
@@ -155,7 +156,7 @@ class Notary:
         if giveaway.chain:
             used = BeaconUsed("drand", giveaway.chain, giveaway.round, drawn.signature, drawn.value)
         links = {post.id: await self._link(post.channel.platform, post) for post in posts if post.message_id}
-        witnesses = results.witnesses(giveaway, frozen, posts, links)
+        witnesses = results.witnesses(giveaway, frozen, posts, links, {one.url: one.extra for one in noted})
         freeze = publishing.freeze_of(giveaway, frozen)
         path = await self.office.drawer.proof(
             freeze,

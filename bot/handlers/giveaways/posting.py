@@ -44,15 +44,28 @@ def post_all(ctx: Context, giveaway: Giveaway) -> None:
 def promise_all(ctx: Context, giveaway: Giveaway) -> None:
     """Make public how it will be drawn; once more where its end, and so the beacon's round, has moved."""
     for channel in giveaway.channels:
-        order(ctx, PROMISE, ctx.work.giveaway_posts.add(giveaway.id, channel, "announcement"), channel)
+        post = ctx.work.giveaway_posts.add(giveaway.id, channel, "announcement")
+        order(ctx, PROMISE, post, channel, promised(ctx, giveaway, channel))
 
 
-def order(ctx: Context, kind: str, post: int, channel: Channel, extra: Mapping[str, object] | None = None) -> None:
+def promised(ctx: Context, giveaway: Giveaway, channel: Channel) -> dict[str, object]:
+    """What is promised in a room, as it is now: the text, and the beacon that it names."""
+    return {"line": panel.promise(ctx, giveaway, panel.view_of(ctx, channel)), "beacon": giveaway.announced}
+
+
+def order(
+    ctx: Context,
+    kind: str,
+    post: int,
+    channel: Channel,
+    extra: Mapping[str, object] | None = None,
+    delay: float = 0.0,
+) -> None:
     """Queue a message of a giveaway. All of a room go one after the other."""
     found = ctx.work.giveaway_posts.get(post)
     lane = f"giveaway:{found.giveaway_id if found else 0}:{channel}"
     values = dict(extra or {})
-    ctx.work.outbox.add(Order(new_id(), kind, lane, channel, Urgency.REPLY, text=str(post), extra=values))
+    ctx.work.outbox.add(Order(new_id(), kind, lane, channel, Urgency.REPLY, text=str(post), extra=values, delay=delay))
 
 
 def of(ctx: Context, number: str) -> tuple[GiveawayPost | None, Giveaway | None]:
@@ -77,9 +90,9 @@ def _prepare(ctx: Context, row: Delivery) -> Act:
 
 def _prepare_promise(ctx: Context, row: Delivery) -> Act:
     post, giveaway = of(ctx, row.text)
-    if post is None or giveaway is None or post.message_id or giveaway.state not in {State.OPEN, State.PAUSED}:
+    if post is None or giveaway is None or post.message_id or giveaway.state in {State.DRAWN, State.CANCELLED}:
         return Nothing()
-    return Create(Line(panel.promise(ctx, giveaway, panel.view_of(ctx, post.channel))), post.channel)
+    return Create(Line(str(row.extra["line"])), post.channel)
 
 
 def _outcome(ctx: Context, row: Delivery, outcome: Outcome) -> None:
@@ -87,7 +100,11 @@ def _outcome(ctx: Context, row: Delivery, outcome: Outcome) -> None:
     if post is None or giveaway is None:
         return
     if isinstance(outcome, Sent):
-        ctx.work.giveaway_posts.posted(post.id, outcome.message_id, ctx.now)
+        at = row.started_at or ctx.now
+        ctx.work.giveaway_posts.posted(post.id, outcome.message_id, at)
+        if row.kind == PROMISE:
+            told = {"commit": giveaway.commit, "beacon": str(row.extra["beacon"])}
+            ctx.work.giveaways.witness(giveaway.id, post.what, post.channel.platform, str(post.id), at, told)
         if row.kind == CARD and outcome.message_id:
             LIVE.posted(ctx.work, str(post.id), outcome.message_id)
             if giveaway.state not in {State.OPEN, State.PAUSED}:
@@ -100,6 +117,8 @@ def lost(ctx: Context, giveaway: Giveaway, post: GiveawayPost, outcome: Lost | D
     """Tell the team that a message of a giveaway did not, or perhaps not, arrive, and how it is posted anew."""
     where = f"{post.channel.platform} {post.channel.channel_id}"
     key = "giveaway.post.doubtful" if isinstance(outcome, Doubtful) else "giveaway.post.lost"
+    if isinstance(outcome, Doubtful) and post.what == "freeze":
+        key = "giveaway.post.doubtful_freeze"
     values: dict[str, Value] = {"number": giveaway.id, "where": where, "reason": outcome.reason, "post": post.id}
     public.tell_team(ctx, NOTES, key, values)
 

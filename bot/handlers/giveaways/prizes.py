@@ -89,6 +89,16 @@ def template(ctx: Context, asker: Asker, rest: str) -> None:
         say(ctx, asker, "giveaway.template.list", names=names)
 
 
+def arrived(ctx: Context, asker: Asker, giveaway: Giveaway, rest: str) -> None:
+    """`/giveaway arrived 3 17`: somebody has looked, and the freeze message is in the room."""
+    number = rest.lstrip("#")
+    post = ctx.work.giveaway_posts.get(int(number)) if number.isdecimal() and len(number) <= 15 else None
+    if post is None or post.giveaway_id != giveaway.id or not publishing.arrived(ctx, giveaway, post):
+        say(ctx, asker, "giveaway.no_such")
+    else:
+        say(ctx, asker, "giveaway.done.arrived", number=giveaway.id)
+
+
 def repost(ctx: Context, asker: Asker, giveaway: Giveaway, rest: str) -> None:
     """Post a message of it once more where somebody looked and did not find it."""
     number = rest.lstrip("#")
@@ -103,5 +113,6 @@ def repost(ctx: Context, asker: Asker, giveaway: Giveaway, rest: str) -> None:
             return
     else:
         kinds = {"card": posting.CARD, "announcement": posting.PROMISE, "result": results.RESULT}
-        posting.order(ctx, kinds[post.what], post.id, post.channel)
+        extra = posting.promised(ctx, giveaway, post.channel) if post.what == "announcement" else None
+        posting.order(ctx, kinds[post.what], post.id, post.channel, extra)
     say(ctx, asker, "giveaway.done.reposted", number=giveaway.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from dataclasses import replace
 
 from bot.chat.messages import Document, Line
@@ -26,6 +27,10 @@ FREEZES, DRAWS = "giveaway_freezing", "giveaway_draw"
 """The timers that make the frozen list, and the draw."""
 PACKED = 512 * 1024
 """Bytes from which on a list is sent compressed."""
+SENDING = 15.0
+"""Seconds before its round from which on a freeze text is not sent any more."""
+AGAIN = 60.0
+"""Seconds after which a freeze that could not be sent is tried again, as long as no room has it."""
 LARGEST = 8 * 1024 * 1024
 """Bytes of the largest file that is put into a room."""
 
@@ -97,6 +102,9 @@ def _prepare(ctx: Context, row: Delivery) -> Act:
     post, giveaway = posting.of(ctx, row.text)
     if post is None or giveaway is None or post.message_id or giveaway.round != row.extra["round"]:
         return Nothing()
+    if giveaway.chain and not giveaway.published_at and ctx.now + SENDING >= time_of(ctx)(giveaway.round):
+        was_published(ctx, giveaway, giveaway.round, max(ctx.now, time_of(ctx)(giveaway.round)))
+        return Nothing()  # it might come too late, and then the result could be known before the list
     return Create(Line(str(row.extra["line"])), post.channel)
 
 
@@ -105,11 +113,38 @@ def _outcome(ctx: Context, row: Delivery, outcome: Outcome) -> None:
     if post is None or giveaway is None:
         return
     if isinstance(outcome, Sent):
-        ctx.work.giveaway_posts.posted(post.id, outcome.message_id, ctx.now)
-        number = row.extra["round"]
-        was_published(ctx, giveaway, number if isinstance(number, int) else 0, ctx.now)
+        # The time of the attempt, not of its outcome, which may be written down long after: what was public in time is.
+        at = row.started_at or ctx.now
+        ctx.work.giveaway_posts.posted(post.id, outcome.message_id, at)
+        was_published(ctx, giveaway, _number(row.extra["round"]), at)
     elif isinstance(outcome, Lost | Doubtful):
+        if isinstance(outcome, Doubtful):
+            tried = {"round": _number(row.extra["round"]), "at": row.started_at or ctx.now}
+            ctx.work.facts.set(_tried(giveaway, post), json.dumps(tried))
+        elif outcome.code == "gave_up" and not giveaway.published_at:
+            extra = {"line": row.extra["line"], "round": row.extra["round"]}
+            posting.order(ctx, FREEZE, post.id, post.channel, extra, delay=AGAIN)  # nothing is drawn before it is there
         posting.lost(ctx, giveaway, post, outcome)
+
+
+def arrived(ctx: Context, giveaway: Giveaway, post: GiveawayPost) -> bool:
+    """A person has looked, and the freeze is there; False where nothing was in doubt."""
+    tried = ctx.work.facts.get(_tried(giveaway, post))
+    if tried is None or post.message_id is not None:
+        return False
+    ctx.work.facts.forget(_tried(giveaway, post))
+    known = json.loads(tried)
+    ctx.work.giveaway_posts.posted(post.id, "", float(known["at"]))
+    was_published(ctx, giveaway, int(known["round"]), float(known["at"]))
+    return True
+
+
+def _tried(giveaway: Giveaway, post: GiveawayPost) -> str:
+    return f"giveaway:{giveaway.name}:tried:{post.id}"
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def was_published(ctx: Context, giveaway: Giveaway, number: int, at: float) -> None:

@@ -198,9 +198,14 @@ def as_fdraw(rerolls: Sequence[Reroll]) -> list[fdraw.Reroll]:
 
 
 def witnesses(
-    giveaway: Giveaway, frozen: Frozen, posts: Sequence[GiveawayPost], links: Mapping[int, str | None]
+    giveaway: Giveaway,
+    frozen: Frozen,
+    posts: Sequence[GiveawayPost],
+    links: Mapping[int, str | None],
+    told: Mapping[str, Mapping[str, str]],
 ) -> list[Witness]:
-    """The public messages by which others can see what was known when."""
+    """The public messages by which others can see what was known when; `told` is what each announcement (by the number
+    of its post) said, since a later one may name another round."""
     found: list[Witness] = []
     for post in posts:
         if post.what not in {"announcement", "freeze", "result"} or not post.message_id:
@@ -210,7 +215,7 @@ def witnesses(
         if link := links.get(post.id):
             one["url"] = link
         if post.what == "announcement":
-            one |= {"commit": giveaway.commit, "beacon": giveaway.announced}
+            one |= told.get(str(post.id), {"commit": giveaway.commit, "beacon": giveaway.announced})
         elif post.what == "freeze":
             one["freeze_hash"] = frozen.hash
         found.append(one)
