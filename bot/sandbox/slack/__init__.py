@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from bot.sandbox.frame import Content, ControlError, Fault, Faults, Frame, Json, Seen
+from bot.sandbox.frame import ControlError, Fault, Faults, Frame, Json, Seen
 from bot.sandbox.slack import connections, files, responses
 from bot.sandbox.slack.api import WebApi
 from bot.sandbox.slack.arguments import Arguments
@@ -39,6 +39,7 @@ class SlackServer:
         self.published: Mapping[str, Json] = PUBLISHED if frame.limits else {}
         self._tokens = {kind: _token(kind) for kind in ("bot", "app", "signing")}
         self.core = Core(frame, self._tokens["signing"])
+        self.file = self.core.file
         self._views = Views(frame.clock)
         arguments = Arguments()
         self.api = WebApi(self.core, self._views, arguments, self._tokens["bot"], self._tokens["app"])
@@ -136,14 +137,6 @@ class SlackServer:
     def seen(self, channel: str, member: str | None, tenant: str | None) -> list[Seen]:
         """The channel's messages as a member reads them, and their open modal last."""
         return self._looks.seen(self.core.place(channel, tenant, member), member)
-
-    def file(self, identity: str, tenant: str | None) -> Content:
-        """A file whose bytes were uploaded."""
-        workspace = self.core.workspace(tenant)
-        if identity not in workspace.file_contents:
-            raise ControlError(f"there is no file {identity} in workspace {workspace.id}")
-        about = workspace.files[identity]
-        return Content(about["name"], about["mimetype"], workspace.file_contents[identity])
 
     async def fault(self, fault: Fault) -> None:
         """Take on a fault. A `disconnect` with seconds warns first and closes that much later; its `match` may be the

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bot.sandbox.frame import ControlError, Faults, Frame, Json
+from bot.sandbox.frame import Content, ControlError, Faults, Frame, Json
 from bot.sandbox.hooks import Hooks
 from bot.sandbox.slack import blockkit
 from bot.sandbox.slack.app import App
@@ -70,6 +70,14 @@ class Core:
         if not found:
             raise ControlError(f"no channel {channel!r} in workspace {workspace.id}; there are {[*workspace.channels]}")
         return Place(workspace, found)
+
+    def file(self, identity: str, tenant: str | None) -> Content:
+        """A file whose bytes were uploaded. Raises ControlError."""
+        workspace = self.workspace(tenant)
+        if identity not in workspace.file_contents:
+            raise ControlError(f"there is no file {identity} in workspace {workspace.id}")
+        about = workspace.files[identity]
+        return Content(about["name"], about["mimetype"], workspace.file_contents[identity])
 
     def emit(self, workspace: Workspace, event: dict[str, Json]) -> None:
         """Tell the app of an event, if its bot is where it happened."""

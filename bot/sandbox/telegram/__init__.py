@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from bot.sandbox.frame import Content, ControlError, Fault, Faults, Frame, Json, Seen
+from bot.sandbox.frame import ControlError, Fault, Faults, Frame, Json, Seen
 from bot.sandbox.telegram.http import BotApi
 from bot.sandbox.telegram.limits import PUBLISHED, Limits
 from bot.sandbox.telegram.looks import Looks
@@ -34,6 +34,7 @@ class TelegramServer:
         self._api = Api(frame, World(frame.clock), updates, Limits(frame.clock, frame.limits), Tables())
         self._people = People(self._api)
         self._looks = Looks(self._api.world)
+        self.file = self._looks.file
         self._members = Members(self._api)
         self._http = BotApi(self._api, self.faults)
         updates.on_reply = self._http.reply
@@ -117,14 +118,6 @@ class TelegramServer:
         """What a member sees in a chat."""
         _check_tenant(tenant)
         return self._looks.seen(channel, member)
-
-    def file(self, identity: str, tenant: str | None) -> Content:
-        """A file by its `file_id`."""
-        _check_tenant(tenant)
-        found = self._api.world.files.get(identity)
-        if found is None:
-            raise ControlError(f"Telegram has no file {identity}")
-        return Content(found.name, found.mime, found.data)
 
     async def fault(self, fault: Fault) -> None:
         """Take on a fault: `disconnect` cuts the waiting poll, `deaf` answers polls with nothing."""

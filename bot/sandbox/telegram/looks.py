@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.sandbox.frame import Json, Seen, SeenCache
+from bot.sandbox.frame import Content, ControlError, Json, Seen, SeenCache
 from bot.sandbox.telegram.methods import polls
 from bot.sandbox.telegram.world import Message, Toast, User, World
 
@@ -28,6 +28,13 @@ class Looks:
             elif not entry.deleted:
                 shown.append(self._look(entry, user))
         return shown
+
+    def file(self, identity: str, _tenant: str | None) -> Content:
+        """A file by its `file_id`. Raises ControlError."""
+        found = self._world.files.get(identity)
+        if found is None:
+            raise ControlError(f"Telegram has no file {identity}")
+        return Content(found.name, found.mime, found.data)
 
     def _look(self, message: Message, user: User | None) -> Seen:
         if message.poll is not None or message.prompt is not None:
