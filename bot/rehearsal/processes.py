@@ -194,6 +194,8 @@ async def printed_by(*arguments: str) -> str:
     )
     try:
         out, err = await asyncio.wait_for(child.communicate(), START_SECONDS)
+    except TimeoutError as error:
+        raise RehearsalError(f"{' '.join(arguments)} did not answer within {START_SECONDS:.0f} s") from error
     finally:
         if child.returncode is None:
             child.kill()
@@ -218,6 +220,8 @@ async def run_verifier(proof: Path) -> tuple[int, str]:
     )
     try:
         out, _ = await asyncio.wait_for(child.communicate(), START_SECONDS)
+    except TimeoutError as error:
+        raise RehearsalError(f"the verifier did not answer within {START_SECONDS:.0f} s") from error
     finally:
         if child.returncode is None:
             child.kill()
