@@ -14,7 +14,7 @@ from bot.sandbox.server import serve
 def main(argv: list[str] | None = None) -> int:
     """Run the sandbox until it is told to stop; 1 where it cannot start."""
     parser = argparse.ArgumentParser(
-        prog="python -m bot.sandbox", description="Local Slack, Discord, Telegram and OpenAI."
+        prog="python -m bot.sandbox", description="Local Slack, Discord, Telegram, OpenAI and drand."
     )
     parser.add_argument("--port", type=int, default=8765, help="port on 127.0.0.1; 0: any free one")
     parser.add_argument("--journal", type=Path, help="write everything that goes over the wire to this file")
