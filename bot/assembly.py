@@ -57,6 +57,7 @@ from bot.handlers.context import Context, Desk, GiveawayRules
 from bot.handlers.giveaways.life import Clerk as GiveawayClerk
 from bot.handlers.giveaways.notary import Notary
 from bot.handlers.giveaways.office import Office
+from bot.handlers.giveaways.statistics import Statistician
 from bot.handlers.payloads import Signer
 from bot.handlers.polls.drafted import Sketcher
 from bot.handlers.polls.life import Clerk as PollClerk
@@ -263,6 +264,7 @@ def register_clerks(
     )
     GiveawayClerk(office).register(registry)
     Notary(office).register(registry)
+    Statistician(office).register(registry)
 
 
 def giveaway_rules(settings: Settings, beacon: Beacon | None) -> GiveawayRules:

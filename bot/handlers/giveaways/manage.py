@@ -14,7 +14,19 @@ from bot.domain.roles import Action, may
 from bot.domain.spans import seconds
 from bot.engine.registry import Control, Pressed, Registry
 from bot.handlers.context import Asker, Context, language_of, say, tell, zone_of
-from bot.handlers.giveaways import appeals, asking, entering, life, overviews, panel, posting, prizes, results, winning
+from bot.handlers.giveaways import (
+    appeals,
+    asking,
+    entering,
+    life,
+    overviews,
+    panel,
+    posting,
+    prizes,
+    results,
+    statistics,
+    winning,
+)
 from bot.handlers.giveaways.naming import PREFIX
 from bot.handlers.giveaways.office import round_of
 from bot.locales import Value
@@ -255,7 +267,7 @@ def _handed(ctx: Context, asker: Asker, giveaway: Giveaway, rest: str) -> None:
 VERBS: Mapping[str, Verb] = {
     "end": _end, "extend": _extend, "pause": _pause, "resume": _resume, "cancel": _cancel, "reroll": _reroll,
     "ticket": _ticket, "rules": _rules, "handed": _handed, "appeal": appeals.by_command, "appeals": appeals.listed,
-    "entrants": overviews.entrants, "verify": overviews.verify, "stats": overviews.stats,
+    "entrants": overviews.entrants, "verify": overviews.verify, "stats": statistics.asked,
     "history": overviews.log_lines, "codes": prizes.codes, "address": prizes.address, "again": prizes.again,
     "repost": prizes.repost, "arrived": prizes.arrived,
 }  # fmt: skip

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from bot.domain.giveaways import EntryState, Giveaway, State, WinState
-from bot.domain.odds import Came, turnout
+from bot.domain.giveaways import EntryState, Giveaway, State
 from bot.handlers import rooms
 from bot.handlers.context import Asker, Context, language_of, say, tell, zone_of
 from bot.handlers.giveaways import panel, signs, winning
-from bot.locales import Value
 from bot.locales.times import said
 
 PER_PAGE = 10
 LISTED = frozenset(State) - {State.PREVIEW}
 MOST_NAMES = 30
-TURNOUT_PAGE = 1000
 
 
 def listed(ctx: Context, asker: Asker, rest: str) -> None:
@@ -77,35 +74,6 @@ def verify(ctx: Context, asker: Asker, giveaway: Giveaway, rest: str) -> None:
         for host in ("https://api.drand.sh", "https://drand.cloudflare.com"):
             lines.append(f"{host}/{giveaway.chain}/public/{giveaway.round}")
     lines.append(texts.say(language, "giveaway.verify.how"))
-    tell(ctx, asker, "\n".join(lines))
-
-
-def stats(ctx: Context, asker: Asker, giveaway: Giveaway, rest: str) -> None:
-    """What it came to: odds, entrants by channel, who joined for it and stayed, what became of the prizes."""
-    language, texts = language_of(ctx, asker), ctx.desk.texts
-    counts = ctx.work.entries.counts(giveaway.id)
-    came = []
-    after = ""
-    while page := ctx.work.entries.page(giveaway.id, EntryState.IN, after, TURNOUT_PAGE):
-        came += [Came(one.place, one.weight, one.joined_at, None) for one in page]
-        after = page[-1].person
-    found = turnout(came, giveaway.opened_at)
-    values: dict[str, Value] = {"number": giveaway.id, "prize": panel.short(giveaway)}
-    lines = [
-        texts.say(language, "giveaway.stats.title", **values),
-        texts.say(language, "giveaway.entered", count=counts.entries),
-        texts.say(language, "giveaway.tickets", count=counts.weight),
-        texts.say(language, "giveaway.stats.joined", count=found.joined),
-    ]
-    for place, count in found.places:
-        lines.append(f"{rooms.name_of(ctx, *place.split(':', 1)) if ':' in place else '?'}: {count}")
-    wins = ctx.work.wins.of(giveaway.id)
-    for state in WinState:
-        if number := sum(one.state is state for one in wins):
-            lines.append(texts.say(language, f"giveaway.win.{state.value}", count=number))
-    every, left = ctx.work.wins.codes(giveaway.id)
-    if every:
-        lines.append(texts.say(language, "giveaway.stats.codes", count=every, left=left))
     tell(ctx, asker, "\n".join(lines))
 
 
