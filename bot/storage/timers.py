@@ -32,6 +32,7 @@ _values = insert(timers).values(
 _SET = _values.on_conflict_do_update(
     index_elements=["kind", "key"], set_={"due_at": _values.excluded.due_at, "tries": 0}
 )
+_ENSURE = _values.on_conflict_do_nothing(index_elements=["kind", "key"])
 _DUE = (
     sa.select(timers.c.id, timers.c.kind, timers.c.key, timers.c.due_at, timers.c.tries)
     .where(timers.c.due_at <= bindparam("now"), timers.c.id.not_in(bindparam("busy", expanding=True)))
@@ -61,6 +62,16 @@ class Timers:
     def set(self, kind: str, key: str, due_at: float) -> None:
         """Have `kind` happen to `key` at this time; moves one that is set already."""
         self._connection.execute(_SET, {"kind": kind, "key": key, "due_at": due_at, "part": part_of(f"{kind}:{key}")})
+        wake(self._connection, "timers")
+
+    def ensure(self, kind: str, key: str, due_at: float) -> None:
+        """Have `kind` happen to `key` by this time, unless it is to happen anyway: one that is under way goes on.
+
+        With `set`, what is asked for again and again would begin anew each time, and never end.
+        """
+        self._connection.execute(
+            _ENSURE, {"kind": kind, "key": key, "due_at": due_at, "part": part_of(f"{kind}:{key}")}
+        )
         wake(self._connection, "timers")
 
     def drop(self, kind: str, key: str) -> None:

@@ -53,9 +53,10 @@ def enter(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
     known = facts.of_press(ctx, giveaway, event, person)
     entry = fresh(ctx, giveaway, asker, person, before)
     if not entry.granted and needs_asking(giveaway.offer.requirements, known, facts.tells(ctx, event.member.platform)):
-        ctx.work.entries.put(replace(entry, state=EntryState.CHECKING))
+        if before is None or before.state is not EntryState.CHECKING:
+            ctx.work.entries.put(replace(entry, state=EntryState.CHECKING))
         facts.remember(ctx, giveaway, person, asker)
-        ctx.work.timers.set(CHECKS, giveaway.name, ctx.now)
+        ctx.work.timers.ensure(CHECKS, giveaway.name, ctx.now)
         tell(ctx, asker, ctx.desk.texts.say(language_of(ctx, asker), "giveaway.enter.checking"), passing=True)
         return
     settle(ctx, asker, giveaway, entry, known)
@@ -105,6 +106,9 @@ def turn_away(ctx: Context, asker: Asker, giveaway: Giveaway, entry: Entry, fail
     language = language_of(ctx, asker)
     lines = [ctx.desk.texts.say(language, "giveaway.enter.refused")]
     lines += [f"• {reason(ctx, one, language)}" for one in failed]
+    if giveaway.state not in {State.OPEN, State.PAUSED}:  # it is too late to appeal
+        tell(ctx, asker, "\n".join(lines))
+        return
     if entry.appealed:
         lines.append(ctx.desk.texts.say(language, "giveaway.appeal.waits"))
         tell(ctx, asker, "\n".join(lines))
@@ -168,7 +172,7 @@ def tell_ticket(ctx: Context, asker: Asker, giveaway: Giveaway) -> None:
     entry = ctx.work.entries.get(giveaway.id, person)
     if entry is not None and entry.state is EntryState.IN and giveaway.state in {State.FROZEN, State.DRAWN}:
         facts.remember(ctx, giveaway, person, asker)
-        ctx.work.timers.set(PROOFS, f"{giveaway.name}|{person}", ctx.now)
+        ctx.work.timers.ensure(PROOFS, f"{giveaway.name}|{person}", ctx.now)
         return
     tell(ctx, asker, "\n".join(ticket_lines(ctx, giveaway, entry, language_of(ctx, asker))))
 

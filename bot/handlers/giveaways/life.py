@@ -10,7 +10,7 @@ import logging
 from dataclasses import dataclass
 
 from bot.domain import giving
-from bot.domain.giveaways import Giveaway, Refused, State
+from bot.domain.giveaways import EntryState, Giveaway, Refused, State
 from bot.engine.registry import Registry
 from bot.handlers import public
 from bot.handlers.context import Context
@@ -60,7 +60,7 @@ class Clerk:
         def effect(ctx: Context) -> None:
             if checking.settle_waiting(ctx, timer.key, look, final=False):
                 ctx.work.timers.set(entering.CHECKS, timer.key, ctx.now + WAIT_SECONDS)
-            elif len(look.entries) == checking.PAGE:
+            elif ctx.work.entries.page(giveaway.id, EntryState.CHECKING, "", 1):  # more of them, or come meanwhile
                 ctx.work.timers.set(entering.CHECKS, timer.key, ctx.now)
 
         return effect
@@ -83,7 +83,7 @@ class Clerk:
     async def erases(self, timer: Timer) -> Effect:
         """Who stood behind entries is forgotten; the list, and with it the proof, stays as it is."""
         giveaway = await self.office.named(timer.key)
-        if giveaway is None:
+        if giveaway is None or giveaway.state not in {State.DRAWN, State.CANCELLED}:
             return nothing
         left: bool | None = True
         while left:
