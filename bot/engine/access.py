@@ -47,6 +47,10 @@ class Access:
         vouched = set(carried)
         return frozenset(held | {grant.role for grant in wanted if grant.platform_role in vouched})
 
+    def groups(self, platform: str, tenant: str) -> tuple[str, ...]:
+        """The platform's own roles by which somebody there has one of ours."""
+        return tuple(grant.platform_role or "" for grant in self._groups.get((platform, tenant), ()))
+
     async def roles(self, member: Member, carried: Iterable[str] | None = None) -> frozenset[Role]:
         """All roles, asking the platform where that is needed."""
         known = self.known(member, carried)

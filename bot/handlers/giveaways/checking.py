@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from bot.chat.ports import Platform, SendError
 from bot.chat.standings import ReadsStandings, Standing
 from bot.domain.eligibility import judge, weight_of
-from bot.domain.giveaways import Entry, EntryState, Giveaway, Requirements, State
+from bot.domain.giveaways import Entry, EntryState, Giveaway, Refused, Requirements, State
 from bot.domain.places import Channel, Member
 from bot.engine.access import Access
 from bot.handlers.context import Context
@@ -58,23 +58,20 @@ class Checker:
         entries = await self._page(giveaway, EntryState.CHECKING, "")
         members = [one.member for one in entries if one.member is not None]
         asked = asks_platform(giveaway.offer.requirements)
-        standings = await self._standings(giveaway, members) if asked else {}
-        return Look(tuple(entries), standings, await self._roles(entries, ask=True))
+        standings = await self.standings(giveaway, members) if asked else {}
+        return Look(tuple(entries), standings, await self._roles(entries, standings, ask=True))
 
-    async def everybody(self, giveaway: Giveaway) -> list[Look]:
+    async def everybody(self, giveaway: Giveaway) -> AsyncIterator[Look]:
         """About everybody on the list, page by page; nothing where no rule can have changed for anybody."""
         needs = giveaway.offer.requirements
         if not _can_change(needs):
-            return []
-        looks, after = [], ""
-        entries = await self._page(giveaway, EntryState.IN, after)
+            return
         standings = await self._standings_of_all(giveaway, asks_platform(needs))
-        while entries:
+        after = ""
+        while entries := await self._page(giveaway, EntryState.IN, after):
             known = {one.member: standings[one.member] for one in entries if one.member in standings and one.member}
-            looks.append(Look(tuple(entries), known, await self._roles(entries, ask=False)))
+            yield Look(tuple(entries), known, await self._roles(entries, known, ask=False))
             after = entries[-1].person
-            entries = await self._page(giveaway, EntryState.IN, after)
-        return looks
 
     async def _standings_of_all(self, giveaway: Giveaway, asked: bool) -> Mapping[Member, Standing]:
         if not asked:
@@ -84,24 +81,30 @@ class Checker:
         while entries := await self._page(giveaway, EntryState.IN, after):
             members += [one.member for one in entries if one.member is not None]
             after = entries[-1].person
-        return await self._standings(giveaway, members)
+        return await self.standings(giveaway, members)
 
     async def _page(self, giveaway: Giveaway, state: EntryState, after: str) -> list[Entry]:
         return await self.store.read(
             lambda connection: Work(connection, 0.0).entries.page(giveaway.id, state, after, PAGE)
         )
 
-    async def _roles(self, entries: Iterable[Entry], *, ask: bool) -> dict[Member, frozenset[str]]:
-        """Herald's own roles of those who have any. Without asking, those that settings grant to members."""
+    async def _roles(
+        self, entries: Iterable[Entry], standings: Mapping[Member, Standing], *, ask: bool
+    ) -> dict[Member, frozenset[str]]:
+        """Herald's own roles of those who have any. Of whom no standing tells, and without asking, those that settings
+        grant to members."""
         found: dict[Member, frozenset[str]] = {}
         for entry in entries:
             if entry.member is not None:
-                held = await self.access.roles(entry.member, None if ask else ())
+                standing = standings.get(entry.member)
+                unknown = standing is None or standing.roles is None
+                carried = standing.roles if standing is not None and not unknown else None if ask else ()
+                held = await self.access.roles(entry.member, carried)
                 if held:
                     found[entry.member] = frozenset(one.value for one in held)
         return found
 
-    async def _standings(self, giveaway: Giveaway, members: Collection[Member]) -> Mapping[Member, Standing]:
+    async def standings(self, giveaway: Giveaway, members: Collection[Member]) -> Mapping[Member, Standing]:
         """How these stand on their platforms, as far as those tell in time."""
         by_platform: dict[str, list[Member]] = {}
         for member in members:
@@ -113,11 +116,12 @@ class Checker:
         platform: object = self.platforms.get(name)
         if not isinstance(platform, ReadsStandings):
             return {}
-        here = next((one for one in giveaway.channels if one.platform == name), None)
-        at = here or Channel(name, members[0].tenant, "")
+        here = next((one for one in giveaway.channels if one.platform == name), Channel(name, "", ""))
+        at = replace(here, tenant=here.tenant or members[0].tenant)  # rooms of the settings name no tenant
         try:
             async with asyncio.timeout(LOOK_SECONDS):
-                return await platform.standings(members, at, _asked_roles(giveaway.offer.requirements, at))
+                asked = [*_asked_roles(giveaway.offer.requirements, at), *self.access.groups(at.platform, at.tenant)]
+                return await platform.standings(members, at, list(dict.fromkeys(asked)))
         except (SendError, TimeoutError) as error:
             log.warning("giveaway %d: %s does not tell how entrants stand: %s", giveaway.id, name, type(error).__name__)
             return {}
@@ -148,14 +152,15 @@ def _asked_roles(needs: Requirements, at: Channel) -> list[str]:
 # ---- what is made of it, in a unit of work
 
 
-def settle_waiting(ctx: Context, name: str, look: Look, *, final: bool) -> bool:
-    """Decide about those who waited for their platform, and tell them; whether some still wait.
+def settle_waiting(ctx: Context, name: str, look: Look, *, final: bool) -> bool | None:
+    """Decide about those who waited for their platform, and tell them; whether some still wait. None where its list is
+    no longer to be changed so.
 
     At the end (`final`) whoever is not known is out; before, they wait on.
     """
     giveaway = ctx.work.giveaways.named(name)
-    if giveaway is None:
-        return False
+    if giveaway is None or not _may_change(giveaway, final=final):
+        return None
     waits = False
     for seen in look.entries:
         entry = ctx.work.entries.get(giveaway.id, seen.person)
@@ -170,28 +175,55 @@ def settle_waiting(ctx: Context, name: str, look: Look, *, final: bool) -> bool:
         if asker is not None:
             entering.settle(ctx, asker, giveaway, entry, known)
         else:
-            ctx.work.entries.put(entering.decided(giveaway, entry, known, ctx.now)[0])
+            after, failed = entering.decided(giveaway, entry, known, ctx.now)
+            ctx.work.entries.put(after)
+            if failed:
+                _tell_out(ctx, giveaway, entry, [one.why for one in failed], appeals=not final)
     posting.changed(ctx, giveaway)
     return waits
 
 
+def concerned(ctx: Context, giveaway: Giveaway, look: Look) -> Look:
+    """The same with those only for whom something changes: most do not, and nothing has to be written for them."""
+    return replace(look, entries=tuple(one for one in look.entries if _changes(ctx, giveaway, one, look)))
+
+
 def look_again(ctx: Context, giveaway: Giveaway, look: Look, *, appeals: bool) -> None:
-    """Put out whom a rule keeps out by now, and tell them; the weights of the others follow their roles."""
-    needs = giveaway.offer.requirements
+    """Put out whom a rule keeps out by now, and tell them; the weights of the others follow their roles.
+
+    Nothing where that comes too late: what is asked of platforms takes its time, and meanwhile the list may be final.
+    """
+    now = ctx.work.giveaways.get(giveaway.id)
+    if now is None or not _may_change(now, final=not appeals):
+        return
     for seen in look.entries:
         entry = ctx.work.entries.get(giveaway.id, seen.person)
-        if entry is None or entry.state is not EntryState.IN or entry.member is None:
+        if entry is None or (found := _changes(ctx, giveaway, entry, look)) is None:
             continue
-        standing = look.standings.get(entry.member)
-        known = facts.of_standing(ctx, giveaway, entry, standing, look.roles.get(entry.member, frozenset()))
-        failed = () if entry.granted else judge(needs, known, ctx.now)
-        if standing is None:  # its platform did not tell: what only it knows stays as it was
-            failed = tuple(one for one in failed if one.why not in PLATFORMS_OWN)
+        failed, weight = found
         if failed:
             ctx.work.entries.decide(giveaway.id, entry.person, EntryState.EXCLUDED, failed[0].why, entry.weight)
             _tell_out(ctx, giveaway, entry, [one.why for one in failed], appeals=appeals)
-        elif standing is not None and (weight := weight_of(needs, known)) != entry.weight:
+        else:
             ctx.work.entries.decide(giveaway.id, entry.person, EntryState.IN, "", weight)
+
+
+def _changes(ctx: Context, giveaway: Giveaway, entry: Entry, look: Look) -> tuple[tuple[Refused, ...], int] | None:
+    """The rules that keep somebody on the list out by now, and their weight; None where all stays as it was."""
+    if entry.state is not EntryState.IN or entry.member is None:
+        return None
+    needs, standing = giveaway.offer.requirements, look.standings.get(entry.member)
+    known = facts.of_standing(ctx, giveaway, entry, standing, look.roles.get(entry.member, frozenset()))
+    failed = () if entry.granted else judge(needs, known, ctx.now)
+    if standing is None:  # its platform did not tell: what only it knows stays as it was
+        failed = tuple(one for one in failed if one.why not in PLATFORMS_OWN)
+    weight = entry.weight if known.roles is None else weight_of(needs, known)
+    return (failed, weight) if failed or weight != entry.weight else None
+
+
+def _may_change(giveaway: Giveaway, *, final: bool) -> bool:
+    """Whether its list may still be changed by a look: at the end until it is final, else while it is open."""
+    return giveaway.state is State.CLOSED if final else is_running(giveaway)
 
 
 def _tell_out(ctx: Context, giveaway: Giveaway, entry: Entry, why: list[str], *, appeals: bool) -> None:
@@ -207,14 +239,26 @@ def _tell_out(ctx: Context, giveaway: Giveaway, entry: Entry, why: list[str], *,
     })  # fmt: skip
 
 
-def merge_linked(ctx: Context, giveaway: Giveaway) -> None:
-    """Accounts that were linked after both had entered are one person: the first entry counts."""
-    for person, members in ctx.work.links.persons():
+def doubles(work: Work, giveaway: Giveaway) -> list[str]:
+    """Accounts that were linked after both had entered are one person, and the first entry counts: the others."""
+    second = []
+    for person, members in work.links.persons():
         names = {person, *(str(one) for one in members)}
-        found = [one for name in sorted(names) if (one := ctx.work.entries.get(giveaway.id, name)) is not None]
+        found = [one for name in sorted(names) if (one := work.entries.get(giveaway.id, name)) is not None]
         inside = sorted((one for one in found if one.state is EntryState.IN), key=lambda one: (one.at, one.ticket))
-        for late in inside[1:]:
-            ctx.work.entries.decide(giveaway.id, late.person, EntryState.EXCLUDED, "twice", late.weight)
+        second += [one.person for one in inside[1:]]
+    return second
+
+
+def put_out(ctx: Context, giveaway: Giveaway, doubles: Iterable[str]) -> None:
+    """Put second entries of one person out at the end, and tell them."""
+    now = ctx.work.giveaways.get(giveaway.id)
+    if now is None or not _may_change(now, final=True):
+        return
+    for person in doubles:
+        late = ctx.work.entries.get(giveaway.id, person)
+        if late is not None and late.state is EntryState.IN:
+            ctx.work.entries.decide(giveaway.id, person, EntryState.EXCLUDED, "twice", late.weight)
             _tell_out(ctx, giveaway, late, ["twice"], appeals=False)
 
 

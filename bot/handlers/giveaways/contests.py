@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bot.domain import fdraw
 from bot.domain.contests import Comment, entered
-from bot.domain.giveaways import Entry, EntryState, Giveaway
+from bot.domain.giveaways import Entry, EntryState, Giveaway, State
 from bot.drafting.characters import visible
 from bot.handlers.context import Context
 from bot.handlers.giveaways.naming import SALT_BYTES, address
@@ -33,8 +33,8 @@ def entrants(work: Work, giveaway: Giveaway) -> list[Comment]:
 
 def enter_all(ctx: Context, giveaway: Giveaway, comments: Sequence[Comment]) -> None:
     """Put these on the list; the rules are looked at afterwards. May be repeated: nobody gets another ticket."""
-    contest = giveaway.offer.contest
-    if contest is None:
+    contest, now = giveaway.offer.contest, ctx.work.giveaways.get(giveaway.id)
+    if contest is None or now is None or now.state is not State.CLOSED:
         return
     place = f"{contest.channel.platform}:{contest.channel.home.channel_id}"
     for one in comments:

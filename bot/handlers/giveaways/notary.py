@@ -130,9 +130,12 @@ class Notary:
         if giveaway.offer.contest is not None:
             await self._take_comments(giveaway)
         while (look := await self.office.checker.waiting(giveaway)).entries:
-            await self.office.write(partial(checking.settle_waiting, name=giveaway.name, look=look, final=True))
+            settle = partial(checking.settle_waiting, name=giveaway.name, look=look, final=True)
+            if await self.office.write(settle) is None:
+                return
         await self.office.look_at_all(giveaway, appeals=False)
-        await self.office.write(lambda ctx: checking.merge_linked(ctx, giveaway))
+        if doubles := await self.office.read(lambda ctx: checking.doubles(ctx.work, giveaway)):
+            await self.office.write(lambda ctx: checking.put_out(ctx, giveaway, doubles))
 
     async def _take_comments(self, giveaway: Giveaway) -> None:
         found = await self.office.store.read(lambda connection: contests.entrants(Work(connection, 0.0), giveaway))
@@ -201,14 +204,11 @@ def _freeze(
         ctx.work.timers.set(publishing.FREEZES, before.name, ctx.now)
         return
     if giveaway.state is State.CLOSED:
-        after = giving.freeze(giveaway, ctx.now, round_of(ctx))
-        if isinstance(after, Refused):
+        if giveaway.chain and round_of(ctx)(ctx.now + giving.PUBLISH_SECONDS) > wanted.round:
+            ctx.work.timers.set(publishing.FREEZES, before.name, ctx.now)  # making it took too long for that round
             return
-        if after.round != wanted.round:  # it took so long that the round would be over
-            ctx.work.timers.set(publishing.FREEZES, before.name, ctx.now)
-            return
-        ctx.work.giveaways.swap(giveaway, after)
-        giveaway = after
+        ctx.work.giveaways.swap(giveaway, wanted)
+        giveaway = wanted
     ctx.work.giveaways.freeze(giveaway.id, freeze.text, freeze.root, freeze.entries, freeze.weight)
     ctx.work.giveaways.log(giveaway.id, ctx.now, "", "freeze", freeze.hash)
     frozen = ctx.work.giveaways.frozen(giveaway.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -24,6 +25,7 @@ from bot.storage.keys import Keys
 from bot.storage.store import Store
 from bot.storage.work import Work
 
+T = TypeVar("T")
 LIST_PAGE = 10_000
 
 Effect = Callable[[Context], None]
@@ -83,8 +85,18 @@ class Office:
 
     async def look_at_all(self, giveaway: Giveaway, *, appeals: bool) -> None:
         """Look at everybody on the list again, and put out whom a rule keeps out by now."""
-        for look in await self.checker.everybody(giveaway):
-            await self.write(partial(checking.look_again, giveaway=giveaway, look=look, appeals=appeals))
+        async for look in self.checker.everybody(giveaway):
+            found = await self.read(partial(checking.concerned, giveaway=giveaway, look=look))
+            if found.entries:
+                await self.write(partial(checking.look_again, giveaway=giveaway, look=found, appeals=appeals))
+
+    async def read(self, unit: Callable[[Context], T]) -> T:
+        """Find something out that handlers know how to; nothing may be written by it."""
+
+        def run(connection: Connection) -> T:
+            return unit(self.context(Work(connection, self.clock.now()), frozenset()))
+
+        return await self.store.read(run)
 
 
 def round_of(ctx: Context) -> Callable[[float], int]:

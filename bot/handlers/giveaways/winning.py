@@ -71,7 +71,7 @@ def set_clocks(ctx: Context, giveaway: Giveaway) -> None:
 def expire(ctx: Context, name: str) -> None:
     """Give on the places of all who have not claimed in time."""
     giveaway = ctx.work.giveaways.named(name)
-    if giveaway is None or giveaway.void:
+    if giveaway is None or giveaway.void or giveaway.state is not State.DRAWN:
         return
     for win in ctx.work.wins.of(giveaway.id):
         late = win.until and win.until <= ctx.now
@@ -297,5 +297,6 @@ def forget(ctx: Context, persons: Sequence[str]) -> int:
         giveaway = ctx.work.giveaways.get(giveaway_id)
         if giveaway is not None and giveaway.state in _LIVE:
             posting.changed(ctx, giveaway)
+        if giveaway is not None and giveaway.state is State.DRAWN:
             ctx.work.timers.set(CLAIMS, giveaway.name, ctx.now)  # the place of a winner goes on
     return count
