@@ -12,7 +12,7 @@ from bot.locales import LANGUAGES, Catalogue
 from bot.settings import EXAMPLE_FILE
 
 DOCS = EXAMPLE_FILE.parent.parent / "docs"
-NOT_ON_CARDS = {"button.view", "button.poll", "button.pause", "button.resume"}
+NOT_ON_CARDS = {"button.view", "button.poll", "button.giveaway", "button.pause", "button.resume"}
 
 
 def guide(name: str, language: str) -> str:
