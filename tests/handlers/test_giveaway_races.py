@@ -7,15 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from bot.chat.events import CommandInvoked
+from bot.chat.ports import Incoming
 from bot.chat.standings import Standing
-from bot.domain.giveaways import EntryState, Giveaway, State
+from bot.domain.giveaways import EntryState, Giveaway, State, WinState
 from bot.domain.places import Channel, Member
 from bot.domain.signals import Row, Sign
-from bot.handlers.giveaways import checking, contests, signs
+from bot.handlers import links
+from bot.handlers.context import Context
+from bot.handlers.giveaways import checking, contests, life, signs
 from bot.handlers.giveaways.checking import Look
 
 from .giveawaytable import Table
-from .house import House, living, member
+from .house import House, channel, living, member
 from .test_giveaway_attacks import within
 
 
@@ -144,3 +148,64 @@ async def test_at_the_end_nobody_is_offered_an_appeal_that_comes_too_late(table:
     assert told.startswith(table.house.told("giveaway.enter.refused"))
     with pytest.raises(AssertionError):
         table.offered("appeal")
+
+
+WAITING = Incoming(
+    "slack:T1", "waiting", "raw", CommandInvoked(channel("slack"), member("slack", "lin"), "Lin", "help", "", {})
+)
+
+
+class _Undone(Exception):
+    """Takes back what a test did in a unit of work."""
+
+
+@pytest.mark.parametrize(("late", "closes"), [(0.0, False), (600.0, False), (631.0, True)])
+async def test_an_end_waits_for_presses_that_were_stored_before_it_also_after_an_outage(
+    table: Table, late: float, closes: bool
+) -> None:
+    giveaway = await table.start("2h 1w A mug")
+    started = giveaway.closes_at + (600 if late else 0)
+
+    def unit(ctx: Context) -> None:
+        ctx.work.now = giveaway.closes_at + late
+        ctx.work.inbox.add([WAITING], giveaway.closes_at - 1)
+        life.close(ctx, giveaway.name, started)
+        after = ctx.work.giveaways.get(giveaway.id)
+        assert after is not None
+        assert (after.state is State.CLOSED) == closes
+        raise _Undone
+
+    with pytest.raises(_Undone):
+        await within(table.house, unit)
+
+
+async def test_a_claim_that_was_stored_in_time_is_looked_at_before_the_place_goes_on(table: Table) -> None:
+    giveaway = await table.start('2h 1w "A mug" claim 1h')
+    for who in ("lin", "mei"):
+        await table.enter(who)
+    await table.until_drawn(giveaway)
+    (win,) = await table.wins(giveaway)
+
+    def unit(ctx: Context) -> None:
+        ctx.work.now = win.until + 1
+        ctx.work.inbox.add([WAITING], win.until - 1)
+        life.expire(ctx, giveaway.name, 0.0)
+        assert ctx.work.wins.of(giveaway.id) == [win]
+        ctx.work.now = win.until + 31
+        life.expire(ctx, giveaway.name, 0.0)
+        assert len(ctx.work.wins.of(giveaway.id)) == 2
+        raise _Undone
+
+    with pytest.raises(_Undone):
+        await within(table.house, unit)
+
+
+async def test_accounts_that_were_linked_after_both_had_won_can_claim_both(table: Table) -> None:
+    giveaway = await table.start('2h 2w "A mug" claim 1h in @slack @telegram', room="review")
+    await table.enter("lin")
+    await table.enter("lin2", "telegram")
+    await table.until_drawn(giveaway)
+    await within(table.house, lambda ctx: links.tie(ctx, member("slack", "lin"), member("telegram", "lin2")))
+    for _ in range(2):
+        await table.press("claim", who="lin")
+    assert [one.state for one in await table.wins(giveaway)] == [WinState.CLAIMED] * 2

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from functools import partial
 
 from bot.domain import giving
-from bot.domain.giveaways import EntryState, Giveaway, Refused, State
+from bot.domain.giveaways import EntryState, Giveaway, Refused, State, WinState
 from bot.engine.registry import Registry
 from bot.handlers import public
 from bot.handlers.context import Context
@@ -20,8 +21,10 @@ from bot.handlers.giveaways.winning import ERASES
 from bot.storage.timers import Timer
 
 OPENS, LOOKS, CLOSES = "giveaway_open", "giveaway_look", "giveaway_close"
-LAST_PRESSES_SECONDS = 3.0
-"""How long a closing waits for presses that were stored before it."""
+LAST_PRESSES_SECONDS = 30.0
+"""How long a deadline waits for presses that were stored before it, counted from it or from the start of this process:
+after an outage there may be many. The beacon's round is 120 s away."""
+AGAIN_SECONDS = 0.25
 LOOK_LEAST, LOOK_MOST = 600.0, 3600.0
 """When everybody is looked at before the end: a tenth of the whole time before it, within these bounds."""
 WAIT_SECONDS = 5.0
@@ -38,11 +41,12 @@ class Clerk:
 
     def register(self, registry: Registry[Context]) -> None:
         """Have it happen when it is due."""
+        started = self.office.clock.now()
         registry.timer(OPENS, self.opens)
         registry.timer(entering.CHECKS, self.checks)
         registry.timer(LOOKS, self.looks)
-        registry.timer(CLOSES, self.closes)
-        registry.timer(winning.CLAIMS, self.claims)
+        registry.timer(CLOSES, partial(self.closes, started))
+        registry.timer(winning.CLAIMS, partial(self.claims, started))
         registry.timer(ERASES, self.erases)
 
     async def opens(self, timer: Timer) -> Effect:
@@ -72,13 +76,13 @@ class Clerk:
             await self.office.look_at_all(giveaway, appeals=True)
         return lambda ctx: posting.changed(ctx, giveaway) if giveaway else None
 
-    async def closes(self, timer: Timer) -> Effect:
+    async def closes(self, started: float, timer: Timer) -> Effect:
         """Nobody enters any more."""
-        return lambda ctx: _close(ctx, timer.key)
+        return lambda ctx: close(ctx, timer.key, started)
 
-    async def claims(self, timer: Timer) -> Effect:
+    async def claims(self, started: float, timer: Timer) -> Effect:
         """Whoever has not claimed in time makes room for the next name."""
-        return lambda ctx: winning.expire(ctx, timer.key)
+        return lambda ctx: expire(ctx, timer.key, started)
 
     async def erases(self, timer: Timer) -> Effect:
         """Who stood behind entries is forgotten; the list, and with it the proof, stays as it is."""
@@ -136,16 +140,33 @@ def cancel(ctx: Context, giveaway: Giveaway, by: str) -> Refused | None:
     return None
 
 
-def _close(ctx: Context, name: str) -> None:
+def presses_wait(ctx: Context, deadline: float, started: float) -> bool:
+    """Whether something that was stored by a deadline is still to be looked at. `started`: since when we run."""
+    oldest = ctx.work.inbox.oldest()
+    return oldest is not None and oldest <= deadline and ctx.now - max(deadline, started) < LAST_PRESSES_SECONDS
+
+
+def expire(ctx: Context, name: str, started: float) -> None:
+    """Give on the places of those who have not claimed, once all that was stored in time has been looked at."""
+    giveaway = ctx.work.giveaways.named(name)
+    wins = ctx.work.wins.of(giveaway.id) if giveaway is not None else []
+    due = [one.until for one in wins if one.state is WinState.OFFERED and one.until <= ctx.now]
+    if due and presses_wait(ctx, max(due), started):
+        ctx.work.timers.set(winning.CLAIMS, name, ctx.now + AGAIN_SECONDS)
+    else:
+        winning.expire(ctx, name)
+
+
+def close(ctx: Context, name: str, started: float) -> None:
+    """End entering, once all that was stored before the end has been looked at."""
     giveaway = ctx.work.giveaways.named(name)
     if giveaway is None or not checking.is_running(giveaway):
         return
     if giveaway.closes_at > ctx.now:  # it was extended meanwhile
         set_clocks(ctx, giveaway)
         return
-    oldest = ctx.work.inbox.oldest()
-    if oldest is not None and oldest <= giveaway.closes_at and ctx.now - giveaway.closes_at < LAST_PRESSES_SECONDS:
-        ctx.work.timers.set(CLOSES, giveaway.name, ctx.now + 0.25)
+    if presses_wait(ctx, giveaway.closes_at, started):
+        ctx.work.timers.set(CLOSES, giveaway.name, ctx.now + AGAIN_SECONDS)
         return
     closed = giving.close(giveaway, ctx.now)
     if isinstance(closed, Refused):

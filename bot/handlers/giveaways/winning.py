@@ -136,10 +136,14 @@ def win_of(ctx: Context, giveaway: Giveaway, asker: Asker) -> Win | Refused:
     found = [one for one in ctx.work.wins.of(giveaway.id) if one.person in names or one.member == asker.member]
     if not found or giveaway.void:
         return Refused("not_won")
-    win = found[-1]
-    if win.state is WinState.OUT or (win.state is WinState.OFFERED and win.until and ctx.work.heard_at >= win.until):
-        return Refused("claim_over")
-    return win
+    # Accounts that were linked after the freeze may have won twice: first what can still be claimed, then their own.
+    left = [one for one in found if one.state is not WinState.OUT and not _is_late(ctx, one)]
+    first = sorted(left, key=lambda one: (one.state is not WinState.OFFERED, one.member != asker.member))
+    return first[0] if first else Refused("claim_over")
+
+
+def _is_late(ctx: Context, win: Win) -> bool:
+    return win.state is WinState.OFFERED and bool(win.until) and ctx.work.heard_at >= win.until
 
 
 def take(ctx: Context, asker: Asker, giveaway: Giveaway, win: Win) -> None:
