@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
 
 from bot.app import make_registry
+from bot.domain.giveaways import State
 from bot.handlers import links
 from bot.handlers.context import Context
 from bot.storage.work import Work
 
 from .giveawaytable import Table
-from .house import House, member
+from .house import House, channel, living, member
 
 
 @pytest.fixture
@@ -42,3 +45,24 @@ async def test_linking_and_parting_brings_no_second_entry(table: Table) -> None:
         await table.enter("lin")
     counts = await table.house.read(lambda work: work.entries.counts(giveaway.id))
     assert counts.entries == 1
+
+
+async def test_a_host_who_has_lost_the_right_runs_it_no_more(path: Path) -> None:
+    async with living(path) as house:
+        giveaway = await Table(house).start("2h 1w A mug", who="ben")
+    roles = {"approver": ["slack:T1:ana"], "viewer": ["slack:T1:ben"]}
+    async with living(path, roles=roles) as house:
+        house.numbers = itertools.count(1000)
+        for words in (f"end {giveaway.id}", f"entrants {giveaway.id}", f"address {giveaway.id} 1"):
+            await house.command("giveaway", words, who="ben")
+        assert house.notices("ben")[:2] == [house.told("giveaway.not_yours")] * 2
+        assert house.notices("ben")[2:] == [house.told("giveaway.refused.not_won")]
+        await house.command("giveaway", f"pause {giveaway.id}", who="ana")
+        assert (await Table(house).get(giveaway.id)).state is State.PAUSED
+
+
+async def test_where_all_may_make_giveaways_nobody_reads_what_others_have_not_published(path: Path) -> None:
+    async with living(path, giveaways={"open_to": "everyone"}) as house:
+        await house.command("giveaway", "start 2h 1w A secret", who="lin", channel=channel("slack", "community"))
+        await house.command("giveaway", "template save theirs 1", who="mei", channel=channel("slack", "community"))
+        assert house.notices("mei") == [house.told("giveaway.no_such")]

@@ -11,10 +11,9 @@ from bot.chat.events import ButtonPressed
 from bot.chat.messages import Button, Card
 from bot.domain.delivery import Urgency
 from bot.domain.giveaways import Entry, EntryState, Giveaway, Refused, State
-from bot.domain.roles import Action, may
 from bot.engine.registry import Act, Control, Create, Nothing, Pressed, Registry
 from bot.handlers.context import Asker, Context, language_of, say, tell
-from bot.handlers.giveaways import entering, panel, posting
+from bot.handlers.giveaways import asking, entering, panel, posting
 from bot.handlers.giveaways.naming import PREFIX
 from bot.handlers.payloads import new_id
 from bot.locales import Value
@@ -99,7 +98,7 @@ def _judged(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
     asker, giveaway = Asker.of(event), ctx.work.giveaways.named(button.view)
     if giveaway is None:
         say(ctx, asker, "review.invalid_button")
-    elif asker.member != giveaway.host and not may(ctx.roles, Action.GIVEAWAY):
+    elif not asking.may_run(ctx, asker, giveaway):
         say(ctx, asker, "giveaway.not_yours")
     else:
         judge(ctx, asker, giveaway, button.argument, grant=button.word == "grant")

@@ -43,6 +43,11 @@ def may_ask(ctx: Context, asker: Asker) -> bool:
     return False
 
 
+def may_run(ctx: Context, asker: Asker, giveaway: Giveaway) -> bool:
+    """Whether this person may change this giveaway: the team, and its host as long as they may make giveaways."""
+    return may(ctx.roles, Action.GIVEAWAY) or (asker.member == giveaway.host and ctx.desk.giveaways.open_to_all)
+
+
 def refuse(ctx: Context, asker: Asker, found: Refused) -> None:
     """Tell somebody privately why nothing was done."""
     args = {name: shown(value) if isinstance(value, str) else value for name, value in found.args.items()}

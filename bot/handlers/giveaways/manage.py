@@ -10,7 +10,6 @@ from bot.domain import giving
 from bot.domain.giveaway_words import read
 from bot.domain.giveaways import Giveaway, Refused, State, WinState
 from bot.domain.polling import tidy
-from bot.domain.roles import Action, may
 from bot.domain.spans import seconds
 from bot.engine.registry import Control, Pressed, Registry
 from bot.handlers.context import Asker, Context, language_of, say, tell, zone_of
@@ -94,17 +93,12 @@ def _filled_in(ctx: Context, event: FormSubmitted, button: Pressed) -> None:
         asking.make(ctx, asker, asking.from_form(event))
 
 
-def may_run(ctx: Context, asker: Asker, giveaway: Giveaway) -> bool:
-    """Whether this person may change this giveaway: its host, or the team."""
-    return asker.member == giveaway.host or may(ctx.roles, Action.GIVEAWAY)
-
-
 def _run_by(ctx: Context, asker: Asker, button: Pressed) -> Giveaway | None:
     """The giveaway of a button, if this person may change it; tells them if not."""
     giveaway = ctx.work.giveaways.named(button.view)
     if giveaway is None:
         say(ctx, asker, "review.invalid_button")
-    elif not may_run(ctx, asker, giveaway):
+    elif not asking.may_run(ctx, asker, giveaway):
         say(ctx, asker, "giveaway.not_yours")
         return None
     return giveaway
@@ -147,7 +141,7 @@ def _manage(ctx: Context, asker: Asker, word: str, rest: str) -> None:
     giveaway = ctx.work.giveaways.get(int(number)) if number.isdecimal() and len(number) <= 15 else None
     if giveaway is None or giveaway.state is State.PREVIEW or giveaway.discarded:
         say(ctx, asker, "giveaway.no_such")
-    elif word not in FOR_ALL and not may_run(ctx, asker, giveaway):
+    elif word not in FOR_ALL and not asking.may_run(ctx, asker, giveaway):
         say(ctx, asker, "giveaway.not_yours")
     else:
         VERBS[word](ctx, asker, giveaway, rest.strip())

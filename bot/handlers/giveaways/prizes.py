@@ -49,7 +49,7 @@ def address(ctx: Context, asker: Asker, giveaway: Giveaway, rest: str) -> None:
         else:
             winning.keep_address(ctx, asker, giveaway, rest)
         return
-    if asker.member != giveaway.host:
+    if asker.member != giveaway.host or not asking.may_run(ctx, asker, giveaway):
         asking.refuse(ctx, asker, Refused("not_won"))
         return
     found = results.winner_of(ctx, giveaway, rest)
@@ -76,7 +76,7 @@ def template(ctx: Context, asker: Asker, rest: str) -> None:
     name, _, last = more.strip().partition(" ")
     if word in {"save", "保存"} and name and last.strip().lstrip("#").isdecimal():
         giveaway = ctx.work.giveaways.get(int(last.strip().lstrip("#")[:15]))
-        if giveaway is None or giveaway.discarded:
+        if giveaway is None or not asking.may_run(ctx, asker, giveaway):  # it may not be public yet
             say(ctx, asker, "giveaway.no_such")
             return
         offered = replace(giveaway.offer, contest=None)
