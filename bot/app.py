@@ -46,7 +46,7 @@ from bot.engine.recovery import Reaper, recover
 from bot.engine.registry import Registry
 from bot.engine.router import Router
 from bot.engine.settling import Settling
-from bot.engine.tasks import stop_all, wait_all
+from bot.engine.tasks import FIRST_SECONDS, STOP_SECONDS, stop_all, wait_all
 from bot.engine.timers import TimerLoop
 from bot.handlers import drafting, shredding
 from bot.handlers.context import Context, Desk, Prepared
@@ -142,10 +142,12 @@ class App:
     async def _run_parts(self, announce: Callable[[str], None]) -> None:
         shared = [asyncio.create_task(part) for part in self._shared()]
         tasks = [asyncio.create_task(part) for part in self._parts(announce)]
+        deciding = [asyncio.create_task(part) for part in self._deciding()]
         try:
-            await wait_all([*shared, *tasks])
+            await wait_all([*shared, *tasks, *deciding])
         finally:
-            await stop_all(tasks)
+            await stop_all(deciding, FIRST_SECONDS)  # what they have just committed is still to be said
+            await stop_all([*tasks, *deciding], STOP_SECONDS - FIRST_SECONDS)
             await stop_all(shared)  # last: what others may take must have stopped here
             if self.base.keeper is not None:
                 await self.base.keeper.leave()
@@ -174,8 +176,12 @@ class App:
             parts.append(self._alarm().run())
         if self.works:
             reaper = Reaper(self.core, self.platforms, self.settling, self._being_sent)
-            parts += [self.router.run(), self.timers.run(), reaper.run(), self.links.run()]
+            parts += [reaper.run(), self.links.run()]
         return parts
+
+    def _deciding(self) -> list[Coroutine[Any, Any, None]]:
+        """What has something said from memory."""
+        return [self.router.run(), self.timers.run()] if self.works else []
 
     def _alarm(self) -> Alarm:
         """Whoever hears a platform tells its people: so they are told once."""
@@ -186,12 +192,8 @@ class App:
     def _hooks(self) -> dict[str, Hook]:
         """What the platforms deliver over HTTP, by path. Any process may store that: it takes no lease."""
         others: list[object] = list(self.platforms.values())
-        return {
-            path: hook
-            for platform in others
-            if isinstance(platform, HearsHttp)
-            for path, hook in platform.hooks(self.door).items()
-        }
+        found = [one.hooks(self.door) for one in others if isinstance(one, HearsHttp)]
+        return {path: hook for hooks in found for path, hook in hooks.items()}
 
     def _being_sent(self) -> list[int]:
         return [row for sender in self.senders.values() for row in sender.courier.busy()]

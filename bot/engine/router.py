@@ -21,6 +21,7 @@ from bot.engine.access import Access
 from bot.engine.core import EVERYTHING, Core, Parts, keep_going
 from bot.engine.passing import Say, unsaid
 from bot.engine.sealing import UNSEALED, Seals, read_envelope, without_words
+from bot.engine.tasks import completed
 from bot.storage.inbox import Inbox, Stored
 from bot.storage.work import Passing, Work
 
@@ -199,13 +200,19 @@ class Router(Generic[C]):
             self._unit(row, event, held, ready, now)
             for (row, event), held, ready in zip(events, roles, prepared, strict=True)
         ]
-        results = await self._store.write_many(units)
-        reach(Point.ROUTER_COMMITTED)
+        results = await completed(self._commit(units))
         for (row, event), result in zip(events, results, strict=True):
             if isinstance(result, Exception):
                 await self._failed(row, event, result)
-            else:
+
+    async def _commit(self, units: list[Callable[[Connection], list[Passing]]]) -> list[list[Passing] | Exception]:
+        """Have what was committed said before anything else happens: nobody could say it later."""
+        results = await self._store.write_many(units)
+        reach(Point.ROUTER_COMMITTED)
+        for result in results:
+            if not isinstance(result, Exception):
                 self._say(result)
+        return results
 
     async def _one_by_one(
         self, events: list[tuple[Stored, Event]], roles: list[frozenset[Role]], error: Exception

@@ -15,6 +15,7 @@ from bot.chat.ports import StoreUnavailable
 from bot.domain.failpoints import Point, reach
 from bot.engine.core import EVERYTHING, Core, Parts, keep_going
 from bot.engine.passing import Say, unsaid
+from bot.engine.tasks import completed
 from bot.storage.timers import Timer, Timers
 from bot.storage.work import Passing
 
@@ -88,9 +89,7 @@ class TimerLoop(Generic[C]):
             reach(Point.TIMER_DUE, timer.kind)
             effect = await self._core.registry.timers[timer.kind](timer)
             reach(Point.TIMER_MADE, timer.kind)
-            passing = await self._store.write(lambda connection: self._end(connection, timer, effect))
-            reach(Point.TIMER_COMMITTED, timer.kind)
-            self._say(passing)
+            await completed(self._commit(timer, effect))
         except StoreUnavailable:
             await asyncio.sleep(1)  # still due: the loop takes it up again
         except Exception:
@@ -98,6 +97,11 @@ class TimerLoop(Generic[C]):
             due = self._clock.now() + min(2.0 ** min(timer.tries, 30), LONGEST)
             with suppress(StoreUnavailable):  # still due: the loop takes it up again
                 await self._store.write(lambda connection: Timers(connection).later(timer, due))
+
+    async def _commit(self, timer: Timer, effect: Callable[[C], None]) -> None:
+        passing = await self._store.write(lambda connection: self._end(connection, timer, effect))
+        reach(Point.TIMER_COMMITTED, timer.kind)
+        self._say(passing)
 
     def _end(self, connection: Connection, timer: Timer, effect: Callable[[C], None]) -> list[Passing]:
         passing: list[Passing] = []

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from bot.engine.tasks import stop_all, wait_all
+from bot.engine import tasks as module
+from bot.engine.tasks import completed, stop_all, wait_all
 
 from .world import DEADLINE
 
@@ -70,3 +71,60 @@ async def test_all_are_stopped_and_may_end_their_work() -> None:
     await stop_all(tasks)
     assert ended == [1, 2]
     await stop_all([])
+
+
+async def test_who_is_being_stopped_is_only_waited_for() -> None:
+    """A second cancellation would cut short what it does at its end."""
+    go, ended = asyncio.Event(), asyncio.Event()
+
+    async def careful() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await go.wait()
+            ended.set()
+
+    task = asyncio.create_task(careful())
+    await asyncio.sleep(0)
+    await stop_all([task], 0.001)
+    assert not task.done()
+    go.set()
+    await stop_all([task])
+    assert ended.is_set()
+
+
+async def test_what_is_a_whole_is_completed_by_whoever_is_cancelled() -> None:
+    go = asyncio.Event()
+    done: list[str] = []
+
+    async def whole() -> str:
+        await go.wait()
+        done.append("second half")
+        return "all"
+
+    doing = asyncio.create_task(completed(whole()))
+    await asyncio.sleep(0)
+    doing.cancel()
+    await asyncio.sleep(0)
+    go.set()
+    await asyncio.wait([doing])
+    assert doing.cancelled()
+    assert done == ["second half"]
+    assert await completed(whole()) == "all"
+
+
+async def test_nobody_waits_for_ever_for_what_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FIRST_SECONDS", 0.01)
+    left: list[asyncio.Task[None] | None] = []
+
+    async def whole() -> None:
+        left.append(asyncio.current_task())
+        await asyncio.Event().wait()
+
+    doing = asyncio.create_task(completed(whole()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await stop_all([doing])
+    assert doing.cancelled()
+    assert left[0] is not None
+    assert left[0].cancelled()
