@@ -18,7 +18,9 @@ from bot.integrations.discord.errors import Response
 
 CONNECT = 0.8
 """The part of a request's time in which the connection must stand; what fails before surely was not sent."""
-CONNECTIONS = 100
+CONNECTIONS = 192
+"""Whoever sends and whoever answers presses have 64 requests each under way; first answers to interactions come on top.
+"""
 
 
 def _agent() -> str:

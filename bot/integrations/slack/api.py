@@ -24,6 +24,8 @@ sdk_log.setLevel(logging.WARNING)
 
 Call = Callable[[AsyncWebClient], Awaitable[AsyncSlackResponse]]
 
+CONNECTIONS = 192
+"""Whoever sends and whoever answers presses have 64 requests each under way, and others ask for this and that."""
 POST = "chat.postMessage"
 """The one method that Slack limits by channel; every other limit holds for a method in the whole workspace."""
 
@@ -107,7 +109,7 @@ class Api:
         if self._session is None or self._session.closed:
             # A connection that does not come about is surely nothing sent: it gets the shorter half of the deadline.
             limits = aiohttp.ClientTimeout(total=self.timeout, connect=self.timeout / 2)
-            self._session = aiohttp.ClientSession(timeout=limits)
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS), timeout=limits)
         return self._session
 
 

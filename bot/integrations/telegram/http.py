@@ -61,6 +61,10 @@ class ErrorAnswer(TelegramError):
         super().__init__(self.description)
 
 
+CONNECTIONS = 192
+"""Whoever sends and whoever answers presses have 64 requests each under way, and others ask for this and that."""
+
+
 class AiohttpRequest(BaseRequest):
     """Requests to the Bot API over one pool of kept connections. Nothing is ever sent twice.
 
@@ -72,7 +76,7 @@ class AiohttpRequest(BaseRequest):
 
     __slots__ = ("_connect", "_deadline", "_pool", "_session")
 
-    def __init__(self, deadline: float = 10.0, connect: float = 4.0, pool: int = 64) -> None:
+    def __init__(self, deadline: float = 10.0, connect: float = 4.0, pool: int = CONNECTIONS) -> None:
         self._deadline = deadline
         self._connect = connect
         self._pool = pool
