@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -12,10 +12,10 @@ from bot.chat.ports import Incoming
 from bot.chat.standings import Standing
 from bot.domain.giveaways import EntryState, Giveaway, State, WinState
 from bot.domain.places import Channel, Member
-from bot.domain.signals import Row, Sign
+from bot.domain.signals import Sign
 from bot.handlers import links
 from bot.handlers.context import Context
-from bot.handlers.giveaways import checking, contests, life, signs
+from bot.handlers.giveaways import checking, contests, life, signs, winning
 from bot.handlers.giveaways.checking import Look
 
 from .giveawaytable import Table
@@ -66,12 +66,13 @@ async def test_a_late_freeze_whose_making_takes_longer_than_a_round_is_made_once
     await table.enter("lin")
     times: list[float] = []
 
-    def slow(rows: Sequence[Row], of: Giveaway) -> list[Sign]:
-        times.append(table.house.clock.at)
-        table.house.clock.at += 10 if len(times) < 4 else 0
+    async def slow(store: object, of: Giveaway) -> list[Sign]:
+        if of.state is State.CLOSED:
+            times.append(table.house.clock.at)
+            table.house.clock.at += 10 if len(times) < 4 else 0
         return []
 
-    monkeypatch.setattr(signs, "found_in", slow)
+    monkeypatch.setattr(signs, "search", slow)
     await table.house.advance(7200 + 500)
     frozen = await table.get(giveaway.id)
     assert (frozen.state, frozen.delayed, len(times)) == (State.FROZEN, "late_freeze", 1)
@@ -209,3 +210,24 @@ async def test_accounts_that_were_linked_after_both_had_won_can_claim_both(table
     for _ in range(2):
         await table.press("claim", who="lin")
     assert [one.state for one in await table.wins(giveaway)] == [WinState.CLAIMED] * 2
+
+
+async def test_many_winners_have_their_places_some_at_a_time_and_lose_them_so(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(winning, "AT_ONCE", 2)
+    monkeypatch.setattr(winning, "OUT_AT_ONCE", 1)
+    giveaway = await table.start('2h 5w "A mug" claim 1h')
+    for who in ("lin", "mei", "bo", "kai", "sam", "tom", "uwe"):
+        await table.enter(who)
+    await table.until_drawn(giveaway)
+    order = table.proof()["order"]
+    assert [one.ticket for one in await table.wins(giveaway)] == order[:5]
+    told = [who for who in ("lin", "mei", "bo", "kai", "sam", "tom", "uwe") if "won" in await table.told(who)]
+    assert len(told) == 5
+    await table.house.advance(3601)
+    await table.house.advance(5)
+    wins = await table.wins(giveaway)
+    assert [one.ticket for one in wins] == order
+    assert [one.state for one in wins] == [WinState.OUT] * 5 + [WinState.OFFERED] * 2
+    assert table.verdict() == []

@@ -20,3 +20,19 @@ async def test_statistics_tell_odds_places_newcomers_and_prizes(house: House) ->
     assert house.told("giveaway.stats.joined", count=1, stayed=0, unsure=1) in told
     await house.command("giveaway", f"stats {giveaway.id}", who="lin")
     assert await table.told("lin") == house.told("giveaway.not_yours")
+
+
+async def test_signs_reach_the_team_while_there_is_time_and_once(house: House) -> None:
+    table = Table(house)
+    giveaway = await table.start("10h 1w A mug in @discord", room="review")
+    for number in range(12):
+        await table.enter(f"fan{number}", "discord", created_at=house.clock.at - 3600 - number, settled=False)
+    await house.settle()
+    await house.advance(9 * 3600 + 60)
+    told = [text for text in house.lines() if house.told("giveaway.signs.title", number=giveaway.id) in text]
+    assert len(told) == 1
+    counts = await house.read(lambda work: work.entries.counts(giveaway.id))
+    assert counts.entries == 12
+    await table.until_drawn(giveaway)
+    told = [text for text in house.lines() if house.told("giveaway.signs.title", number=giveaway.id) in text]
+    assert len(told) == 1

@@ -15,7 +15,7 @@ from bot.domain.giveaways import EntryState, Giveaway, Refused, State, WinState
 from bot.engine.registry import Registry
 from bot.handlers import public
 from bot.handlers.context import Context
-from bot.handlers.giveaways import checking, entering, posting, publishing, winning
+from bot.handlers.giveaways import checking, entering, posting, publishing, signs, winning
 from bot.handlers.giveaways.office import Effect, Office, nothing, round_of
 from bot.handlers.giveaways.winning import ERASES
 from bot.storage.timers import Timer
@@ -47,6 +47,7 @@ class Clerk:
         registry.timer(LOOKS, self.looks)
         registry.timer(CLOSES, partial(self.closes, started))
         registry.timer(winning.CLAIMS, partial(self.claims, started))
+        registry.timer(winning.AWARDS, self.awards)
         registry.timer(ERASES, self.erases)
 
     async def opens(self, timer: Timer) -> Effect:
@@ -72,13 +73,24 @@ class Clerk:
     async def looks(self, timer: Timer) -> Effect:
         """Everybody is looked at again while they can still appeal."""
         giveaway = await self.office.named(timer.key)
-        if giveaway is not None and checking.is_running(giveaway):
-            await self.office.look_at_all(giveaway, appeals=True)
-        return lambda ctx: posting.changed(ctx, giveaway) if giveaway else None
+        if giveaway is None or not checking.is_running(giveaway):
+            return nothing
+        await self.office.look_at_all(giveaway, appeals=True)
+        found = await signs.search(self.office.store, giveaway)
+
+        def effect(ctx: Context) -> None:
+            signs.tell(ctx, giveaway, found)
+            posting.changed(ctx, giveaway)
+
+        return effect
 
     async def closes(self, started: float, timer: Timer) -> Effect:
         """Nobody enters any more."""
         return lambda ctx: close(ctx, timer.key, started)
+
+    async def awards(self, timer: Timer) -> Effect:
+        """Further winners of a draw with many have their places."""
+        return lambda ctx: winning.award_further(ctx, timer.key)
 
     async def claims(self, started: float, timer: Timer) -> Effect:
         """Whoever has not claimed in time makes room for the next name."""

@@ -64,8 +64,7 @@ class Notary:
             frozen = giveaway
         freeze = await self.office.drawer.freeze(publishing.terms_of(frozen), self.office.pages(giveaway))
         path = await self.office.drawer.list_file(freeze, lambda: self.office.pages(giveaway))
-        rows = await self.office.store.read(lambda connection: signs.rows_of(Work(connection, 0.0), giveaway))
-        found = await asyncio.to_thread(signs.found_in, rows, giveaway)
+        found = await signs.search(self.office.store, giveaway)
         document = await asyncio.to_thread(lambda: publishing.packed(f"{giveaway.name}-list.txt", path.read_bytes()))
         return lambda ctx: _freeze(ctx, giveaway, frozen, freeze, document, found)
 

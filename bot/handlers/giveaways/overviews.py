@@ -51,7 +51,7 @@ def entrants(ctx: Context, asker: Asker, giveaway: Giveaway, rest: str) -> None:
     lines += [f"{panel.safe(one.name)} · {one.person} · {one.weight}" for one in page]
     if len(page) == MOST_NAMES:
         lines.append(texts.say(language, "giveaway.entrants.more", number=giveaway.id, after=page[-1].person))
-    if giveaway.frozen_at:  # before, nobody has looked for signs
+    if giveaway.frozen_at or ctx.work.giveaways.signals(giveaway.id):  # before, nobody has looked for signs
         lines += signs.words(ctx, giveaway, language, zone_of(ctx, asker))
     tell(ctx, asker, "\n".join(lines))
 

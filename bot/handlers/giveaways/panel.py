@@ -94,7 +94,11 @@ def _standing(ctx: Context, giveaway: Giveaway, view: View, counts: Counts) -> l
 def rule_words(ctx: Context, counts: Counts, language: str) -> str:
     """Who is kept out, by rule."""
     say = ctx.desk.texts.say
-    return ", ".join(f"{say(language, f'giveaway.rule.{rule}')}: {n}" for rule, n in sorted(counts.by_rule.items()))
+    counted = [
+        say(language, "giveaway.by_rule", rule=say(language, f"giveaway.rule.{rule}"), count=number)
+        for rule, number in sorted(counts.by_rule.items())
+    ]
+    return ("、" if language == "zh" else ", ").join(counted)
 
 
 def about(ctx: Context, giveaway: Giveaway, view: View) -> list[str]:

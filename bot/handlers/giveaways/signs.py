@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 
@@ -12,6 +13,7 @@ from bot.handlers.context import Context
 from bot.handlers.giveaways import panel, posting
 from bot.locales import Value
 from bot.locales.times import said
+from bot.storage.store import Store
 from bot.storage.work import Work
 
 PAGE = 2000
@@ -19,7 +21,7 @@ SHOWN = 20
 """Of how many a sign names the addresses."""
 
 
-def rows_of(work: Work, giveaway: Giveaway) -> list[Row]:
+def _rows(work: Work, giveaway: Giveaway) -> list[Row]:
     """Everybody on the list, as signs are looked for."""
     found: list[Row] = []
     after = ""
@@ -29,17 +31,19 @@ def rows_of(work: Work, giveaway: Giveaway) -> list[Row]:
     return found
 
 
-def found_in(rows: Sequence[Row], giveaway: Giveaway) -> list[Sign]:
-    """The signs. Takes about a second for 100,000 entries."""
-    return report(rows, giveaway.opened_at, giveaway.closes_at)
+async def search(store: Store, giveaway: Giveaway) -> list[Sign]:
+    """The signs among everybody on the list. Takes about a second for 100,000 entries, off the loop."""
+    rows = await store.read(lambda connection: _rows(Work(connection, 0.0), giveaway))
+    return await asyncio.to_thread(report, rows, giveaway.opened_at, giveaway.closes_at)
 
 
 def tell(ctx: Context, giveaway: Giveaway, signs: Sequence[Sign]) -> None:
-    """Keep them, and tell the team and the host."""
+    """Keep them, and tell the team and the host of what they have not heard yet."""
+    known = {(one.reason, one.who) for one in ctx.work.giveaways.signals(giveaway.id)}
     for sign in signs:
         kept = json.dumps({"who": sign.who[:SHOWN], "args": dict(sign.args)}, ensure_ascii=False, sort_keys=True)
         ctx.work.giveaways.signal(giveaway.id, sign.reason, sign.who[0] if sign.who else "", kept)
-    if not signs:
+    if known >= {(one.reason, one.who[0] if one.who else "") for one in signs}:
         return
     for channel in ctx.desk.review:
         lines = words(ctx, giveaway, ctx.desk.language(channel), ctx.desk.timezone)
