@@ -41,6 +41,18 @@ class Wins(Prizes):
         query = sa.select(giveaway_wins).where(w.giveaway_id == giveaway_id).order_by(w.id)
         return [_win(row) for row in self._connection.execute(query)]
 
+    def next_end(self, giveaway_id: int) -> float | None:
+        """When the next claim runs out (UTC seconds); None where none does."""
+        waits = (w.giveaway_id == giveaway_id, w.state == WinState.OFFERED.value, w.until > 0)
+        found: float | None = self._connection.execute(sa.select(sa.func.min(w.until)).where(*waits)).scalar_one()
+        return found
+
+    def of_persons(self, giveaway_id: int, persons: Collection[str]) -> list[Win]:
+        """The wins of these (names of persons or addresses of members), in the order in which places were given."""
+        theirs = sa.or_(w.person.in_(persons), w.member.in_(persons))
+        query = sa.select(giveaway_wins).where(w.giveaway_id == giveaway_id, theirs).order_by(w.id)
+        return [_win(row) for row in self._connection.execute(query)]
+
     def by_ticket(self, giveaway_id: int, ticket: str) -> Win | None:
         """The win of this ticket."""
         return self._one(w.giveaway_id == giveaway_id, w.ticket == ticket)

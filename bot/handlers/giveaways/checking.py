@@ -22,7 +22,7 @@ from bot.handlers.giveaways import entering, facts, panel, posting
 from bot.storage.store import Store
 from bot.storage.work import Work
 
-PAGE = 500
+PAGE = 200
 """Entries that are looked at in one unit."""
 LOOK_SECONDS = 45.0
 """How long platforms have to say how everybody stands: less than lies between the end and the beacon's round."""

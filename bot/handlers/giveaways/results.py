@@ -51,10 +51,9 @@ def drawn(ctx: Context, name: str, found: BeaconRound | None, order: Sequence[st
         ctx.work.giveaways.beacon(giveaway.id, "", "", False, ())
     ctx.work.giveaways.order(giveaway.id, order)
     ctx.work.giveaways.log(giveaway.id, ctx.now, "", "draw")
-    winning.award(ctx, after, order[: after.offer.winners])
+    winning.award(ctx, after, order)
     show(ctx, after)
     ctx.work.timers.set(PROVES, giveaway.name, ctx.now + PATIENCE)
-    winning.set_clocks(ctx, after)
 
 
 def show(ctx: Context, giveaway: Giveaway) -> None:

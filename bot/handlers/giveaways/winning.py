@@ -5,7 +5,7 @@ A re-roll needs no randomness and leaves no choice: the next unused name of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bot.chat.events import ButtonPressed, FormSubmitted
@@ -23,8 +23,10 @@ from bot.locales import Value
 from bot.locales.times import said
 from bot.storage.linking import PERSON
 
-CLAIMS, ERASES = "giveaway_claim", "giveaway_erase"
-"""The timers of the next claim that runs out, and of the clock that erases."""
+AWARDS, CLAIMS, ERASES = "giveaway_award", "giveaway_claim", "giveaway_erase"
+"""The timers of further winners, of the next claim that runs out, and of the clock that erases."""
+AT_ONCE, OUT_AT_ONCE = 200, 20
+"""Winners who get their places, or lose them, in one unit of work: a thousand would hold the writer for a second."""
 LONGEST_ADDRESS = 500
 HERALD = "Herald"
 _LIVE = frozenset({State.OPEN, State.PAUSED, State.DRAWN})
@@ -35,12 +37,26 @@ def register(registry: Registry[Context]) -> None:
     registry.control("claim", Control(claim, _address_given, _address_form, _address_errors), PREFIX)
 
 
-def award(ctx: Context, giveaway: Giveaway, tickets: Iterable[str]) -> None:
-    """Give these tickets their places. Where it was called off nobody gets anything."""
+def award(ctx: Context, giveaway: Giveaway, order: Sequence[str], after: int = 0) -> None:
+    """Give the first of the order their places, some at once, from the one after `after` on; the others follow. Where
+    it was called off nobody gets anything."""
     if giveaway.void:
-        return
-    for ticket in tickets:
+        order = ()
+    winners = order[: giveaway.offer.winners]
+    for ticket in winners[after : after + AT_ONCE]:
         _give(ctx, giveaway, ticket)
+    set_clocks(ctx, giveaway)
+    if len(winners) > after + AT_ONCE:
+        ctx.work.timers.set(AWARDS, f"{giveaway.name}|{after + AT_ONCE}", ctx.now)
+
+
+def award_further(ctx: Context, key: str) -> None:
+    """Go on with it, as its timer says."""
+    name, _, after = key.partition("|")
+    giveaway = ctx.work.giveaways.named(name)
+    drawn = ctx.work.giveaways.drawn(giveaway.id) if giveaway is not None else None
+    if giveaway is not None and drawn is not None:
+        award(ctx, giveaway, drawn.order, int(after))
 
 
 def _give(ctx: Context, giveaway: Giveaway, ticket: str) -> None:
@@ -62,10 +78,11 @@ def _give(ctx: Context, giveaway: Giveaway, ticket: str) -> None:
 
 def set_clocks(ctx: Context, giveaway: Giveaway) -> None:
     """When the next claim runs out, and when everybody is forgotten."""
-    open_claims = [one.until for one in ctx.work.wins.of(giveaway.id) if one.state is WinState.OFFERED and one.until]
-    if open_claims:
-        ctx.work.timers.set(CLAIMS, giveaway.name, min(open_claims))
-    ctx.work.timers.set(ERASES, giveaway.name, ctx.now + ctx.desk.giveaways.retention_seconds)
+    next_end = ctx.work.wins.next_end(giveaway.id)
+    if next_end is not None:
+        ctx.work.timers.set(CLAIMS, giveaway.name, next_end)
+    kept = max(ctx.now + ctx.desk.giveaways.retention_seconds, next_end or 0.0)  # nor before everybody could claim
+    ctx.work.timers.set(ERASES, giveaway.name, kept)
 
 
 def expire(ctx: Context, name: str) -> None:
@@ -73,12 +90,14 @@ def expire(ctx: Context, name: str) -> None:
     giveaway = ctx.work.giveaways.named(name)
     if giveaway is None or giveaway.void or giveaway.state is not State.DRAWN:
         return
-    for win in ctx.work.wins.of(giveaway.id):
-        late = win.until and win.until <= ctx.now
-        if win.state is WinState.OFFERED and (late or win.member is None):
-            why = "unclaimed" if win.member is not None else "erased"
-            reroll(ctx, giveaway, win, ctx.desk.texts.say(giveaway.language, f"giveaway.reroll.{why}"), HERALD)
+    late = [one for one in ctx.work.wins.of(giveaway.id) if one.state is WinState.OFFERED
+            and (one.member is None or (one.until and one.until <= ctx.now))]  # fmt: skip
+    for win in late[:OUT_AT_ONCE]:
+        why = "unclaimed" if win.member is not None else "erased"
+        reroll(ctx, giveaway, win, ctx.desk.texts.say(giveaway.language, f"giveaway.reroll.{why}"), HERALD)
     set_clocks(ctx, giveaway)
+    if len(late) > OUT_AT_ONCE:
+        ctx.work.timers.set(CLAIMS, giveaway.name, ctx.now)
 
 
 def reroll(ctx: Context, giveaway: Giveaway, win: Win, reason: str, by: str) -> Refused | None:
@@ -132,8 +151,8 @@ def claim(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
 def win_of(ctx: Context, giveaway: Giveaway, asker: Asker) -> Win | Refused:
     """This person's place; why they have none, or none any more."""
     person = ctx.work.links.person_of(asker.member)
-    names = {person, *(str(one) for one in ctx.work.links.members_of(person))}
-    found = [one for one in ctx.work.wins.of(giveaway.id) if one.person in names or one.member == asker.member]
+    names = {person, str(asker.member), *(str(one) for one in ctx.work.links.members_of(person))}
+    found = ctx.work.wins.of_persons(giveaway.id, names)
     if not found or giveaway.void:
         return Refused("not_won")
     # Accounts that were linked after the freeze may have won twice: first what can still be claimed, then their own.
