@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import secrets
@@ -29,6 +30,8 @@ _TOO_EARLY = "10015"
 """Unknown Webhook: another process hears the interactions, and has not answered this one yet. Or the token is dead."""
 YOUNG = 10.0
 """Seconds within which it is the former."""
+EARLY = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Seconds before each further try then. Several that were too early would look like a platform that is down."""
 _TOO_LATE = frozenset({"10062", "40060"})
 """Unknown interaction, already acknowledged: nothing can be said at once any more."""
 
@@ -72,10 +75,8 @@ class Answers:
         if self._alive(reply):
             await self._hand.answered(reply["token"])
             try:
-                await self._follow_up(notice, reply)
+                await self._followed(notice, reply)
             except Refused as refused:
-                if refused.code == _TOO_EARLY and self._age(reply) < YOUNG:
-                    raise NotSent("the interaction has not been answered yet") from refused
                 log.info("discord: follow-up refused (%s), going on in private", refused.code)
             else:
                 return
@@ -91,6 +92,22 @@ class Answers:
 
     def _alive(self, reply: ReplyHandle) -> bool:
         return self._age(reply) < TOKEN_LIVES and bool(reply.get("token")) and bool(reply.get("application_id"))
+
+    async def _followed(self, notice: Notice, reply: ReplyHandle) -> None:
+        """Follow up, again where that is too early. Raises SendError."""
+        pauses = iter(EARLY)
+        while True:
+            try:
+                await self._follow_up(notice, reply)
+            except Refused as refused:
+                if refused.code != _TOO_EARLY or self._age(reply) >= YOUNG:
+                    raise
+                pause = next(pauses, None)
+                if pause is None:
+                    raise NotSent("the interaction has not been answered yet") from refused
+            else:
+                return
+            await asyncio.sleep(pause)
 
     async def _follow_up(self, notice: Notice, reply: ReplyHandle) -> None:
         """The first follow-up to a command takes the place of its "is thinking": it must have one, or go."""

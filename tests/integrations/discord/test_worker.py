@@ -16,16 +16,17 @@ from bot.chat.ports import (
     Finds,
     HearsHttp,
     Notifies,
+    NotSent,
     Platform,
     ReadsRoles,
     Registers,
     ReportsLimits,
     Sought,
 )
-from bot.domain.places import Member
-from bot.integrations.discord import DiscordPlatform
+from bot.domain.places import Channel, Member
+from bot.integrations.discord import DiscordPlatform, answers
 from tests.integrations.discord.conftest import Sandbox
-from tests.integrations.discord.scripted import Scripted, scripted, worker
+from tests.integrations.discord.scripted import CHANNEL, GUILD, Said, Scripted, scripted, worker
 from tests.integrations.discord.test_wire_interactions import SPECS
 
 NOBODY = "223456789012345678"
@@ -76,3 +77,24 @@ def test_all_that_the_engine_may_ask_is_there(sandbox: Sandbox) -> None:
     platform: Platform = DiscordPlatform(sandbox.config())
     for port in (ChecksSetup, Deletes, Finds, HearsHttp, Notifies, ReadsRoles, Registers, ReportsLimits):
         assert isinstance(platform, port)
+
+
+EARLY = Said(404, {"code": 10015, "message": "Unknown Webhook"})
+
+
+@pytest.mark.parametrize("times", [2, len(answers.EARLY) + 1])
+async def test_what_the_gateway_has_not_answered_yet_is_told_a_moment_later(
+    times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever sends hears of it only when that takes long: several of these would look like a platform that is down."""
+    monkeypatch.setattr(answers, "EARLY", (0.001,) * len(answers.EARLY))
+    notice = Notice("your vote counts", Member("discord", GUILD, NOBODY), passing=True)
+    reply = {"token": "a-token", "application_id": "9", "at": str(time.time()), "kind": "update"}
+    async with scripted() as server, worker(server.config()) as platform:
+        server.next += [EARLY] * times
+        if times > 2:
+            with pytest.raises(NotSent):
+                await platform.notify(notice, Channel("discord", GUILD, CHANNEL), reply)
+        else:
+            await platform.notify(notice, Channel("discord", GUILD, CHANNEL), reply)
+        assert server.heard == [("POST", "/webhooks/9/a-token")] * min(times + 1, len(answers.EARLY) + 1)
