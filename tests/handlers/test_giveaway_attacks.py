@@ -66,3 +66,27 @@ async def test_where_all_may_make_giveaways_nobody_reads_what_others_have_not_pu
         await house.command("giveaway", "start 2h 1w A secret", who="lin", channel=channel("slack", "community"))
         await house.command("giveaway", "template save theirs 1", who="mei", channel=channel("slack", "community"))
         assert house.notices("mei") == [house.told("giveaway.no_such")]
+
+
+async def test_nothing_is_kept_of_who_leaves_or_is_forgotten_while_their_platform_is_asked(house: House) -> None:
+    table = Table(house)
+    giveaway = await table.start('2h 1w "A mug" role slack:T1:role:S1')
+    for who in ("lin", "mei", "bo"):
+        await table.enter(who)
+    await table.press("leave", who="lin")
+    await house.command("giveaway", "forget me", who="mei")
+    kept = await house.read(lambda work: work.facts.beginning(f"giveaway:{giveaway.name}:"))
+    assert list(kept) == ["asked:slack:T1:bo"]
+    await house.command("giveaway", f"cancel {giveaway.id}", who="ana")
+    assert not await house.read(lambda work: work.facts.beginning(f"giveaway:{giveaway.name}:"))
+
+
+async def test_a_log_names_whoever_did_something_so_that_they_can_be_erased_from_it(table: Table) -> None:
+    giveaway = await table.start("2h 1w A mug")
+    await table.house.command("giveaway", f"pause {giveaway.id}", who="ben")
+    lines = await table.house.read(lambda work: work.giveaways.history(giveaway.id))
+    assert {line.who for line in lines} == {"slack:T1:ana", "slack:T1:ben", ""}
+    await table.house.command("giveaway", "forget me", who="ben")
+    lines = await table.house.read(lambda work: work.giveaways.history(giveaway.id))
+    assert {line.who for line in lines} == {"slack:T1:ana", ""}
+    assert len(lines) == 4

@@ -123,7 +123,7 @@ def judge(ctx: Context, asker: Asker, giveaway: Giveaway, mark: str, *, grant: b
     else:
         after = replace(entry, appealed=False)
     ctx.work.entries.put(after)
-    ctx.work.giveaways.log(giveaway.id, ctx.now, asker.name, word, entry.ticket[:MARK])
+    ctx.work.giveaways.log(giveaway.id, ctx.now, str(asker.member), word, entry.ticket[:MARK])
     posting.changed(ctx, giveaway)
     say(ctx, asker, f"giveaway.done.{word}", name=panel.safe(entry.name))
     if entry.member is not None:

@@ -62,7 +62,7 @@ def make(ctx: Context, asker: Asker, asked: Asked | Refused, template: Offer | N
         refuse(ctx, asker, made)
         return
     number = ctx.work.giveaways.add(made, seed)
-    ctx.work.giveaways.log(number, ctx.now, asker.name, "made")
+    ctx.work.giveaways.log(number, ctx.now, str(asker.member), "made")
     preview(ctx, asker, replace(made, id=number))
 
 

@@ -149,6 +149,7 @@ def leave(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
         answer(ctx, asker, Refused("not_in"))
         return
     ctx.work.entries.put(replace(entry, state=EntryState.LEFT, rule="", at=ctx.now))
+    facts.recall(ctx, giveaway, entry.person)
     posting.changed(ctx, giveaway)
     tell(ctx, asker, ctx.desk.texts.say(language_of(ctx, asker), "giveaway.enter.left"), passing=True)
 

@@ -125,5 +125,11 @@ def recall(ctx: Context, giveaway: Giveaway, person: str) -> Asker | None:
     )
 
 
+def drop(ctx: Context, giveaway: Giveaway) -> None:
+    """Nobody is answered any more, and nothing is waited for."""
+    for name in ctx.work.facts.beginning(f"giveaway:{giveaway.name}:"):
+        ctx.work.facts.forget(f"giveaway:{giveaway.name}:{name}")
+
+
 def _fact(giveaway: Giveaway, person: str) -> str:
     return f"giveaway:{giveaway.name}:asked:{person}"

@@ -15,7 +15,7 @@ from bot.domain.giveaways import EntryState, Giveaway, Refused, State, WinState
 from bot.engine.registry import Registry
 from bot.handlers import public
 from bot.handlers.context import Context
-from bot.handlers.giveaways import checking, entering, posting, publishing, signs, winning
+from bot.handlers.giveaways import checking, entering, facts, posting, publishing, signs, winning
 from bot.handlers.giveaways.office import Effect, Office, nothing, round_of
 from bot.handlers.giveaways.winning import ERASES
 from bot.storage.timers import Timer
@@ -148,6 +148,7 @@ def cancel(ctx: Context, giveaway: Giveaway, by: str) -> Refused | None:
     for kind in (OPENS, LOOKS, CLOSES, publishing.FREEZES):
         ctx.work.timers.drop(kind, giveaway.name)
     ctx.work.timers.set(ERASES, giveaway.name, ctx.now + ctx.desk.giveaways.retention_seconds)
+    facts.drop(ctx, giveaway)
     posting.finish(ctx, cancelled)
     return None
 

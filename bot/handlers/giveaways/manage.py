@@ -114,7 +114,7 @@ def _confirm(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
         asking.refuse(ctx, asker, after)
         return
     ctx.work.giveaways.swap(giveaway, after)
-    ctx.work.giveaways.log(giveaway.id, ctx.now, asker.name, "confirm")
+    ctx.work.giveaways.log(giveaway.id, ctx.now, str(asker.member), "confirm")
     life.schedule(ctx, after)
     if after.opens_at > ctx.now:
         time = said(after.opens_at, zone_of(ctx, asker), language_of(ctx, asker))
@@ -130,7 +130,7 @@ def _discard(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
         return
     if giveaway.state is not State.PREVIEW:
         say(ctx, asker, "giveaway.refused.not_preview")
-    elif refused := life.cancel(ctx, giveaway, asker.name):
+    elif refused := life.cancel(ctx, giveaway, str(asker.member)):
         asking.refuse(ctx, asker, refused)
     else:
         say(ctx, asker, "giveaway.done.discarded", number=giveaway.id)
@@ -153,7 +153,7 @@ def _store(ctx: Context, asker: Asker, before: Giveaway, after: Giveaway | Refus
         asking.refuse(ctx, asker, after)
         return None
     ctx.work.giveaways.swap(before, after)
-    ctx.work.giveaways.log(before.id, ctx.now, asker.name, what)
+    ctx.work.giveaways.log(before.id, ctx.now, str(asker.member), what)
     posting.changed(ctx, after)
     return after
 
@@ -196,7 +196,7 @@ def _resume(ctx: Context, asker: Asker, giveaway: Giveaway, rest: str) -> None:
 def _cancel(ctx: Context, asker: Asker, giveaway: Giveaway, rest: str) -> None:
     """Before the list is final nothing is drawn; after it only publicly, with a reason and the computed result."""
     if giveaway.state not in {State.FROZEN, State.DRAWN}:
-        refused = life.cancel(ctx, giveaway, asker.name)
+        refused = life.cancel(ctx, giveaway, str(asker.member))
         if refused:
             asking.refuse(ctx, asker, refused)
         else:
@@ -207,7 +207,7 @@ def _cancel(ctx: Context, asker: Asker, giveaway: Giveaway, rest: str) -> None:
         asking.refuse(ctx, asker, after)
         return
     ctx.work.giveaways.swap(giveaway, after)
-    ctx.work.giveaways.log(giveaway.id, ctx.now, asker.name, "void", after.void)
+    ctx.work.giveaways.log(giveaway.id, ctx.now, str(asker.member), "void", after.void)
     values: dict[str, Value] = {"number": giveaway.id, "prize": panel.short(giveaway), "reason": panel.safe(after.void)}
     posting.tell_rooms(ctx, after, "giveaway.voided", {**values, "by": panel.safe(asker.name)})
     if giveaway.state is State.DRAWN:
@@ -250,7 +250,7 @@ def _handed(ctx: Context, asker: Asker, giveaway: Giveaway, rest: str) -> None:
     elif found.state is WinState.HANDED:
         say(ctx, asker, "giveaway.refused.handed")
     else:
-        winning.hand_over(ctx, giveaway, found, asker.name)
+        winning.hand_over(ctx, giveaway, found, str(asker.member))
         say(ctx, asker, "giveaway.done.handed", receipt=winning.receipt(giveaway, found))
         if found.member is not None:
             values: dict[str, Value] = {"prize": panel.short(giveaway), "number": giveaway.id}

@@ -33,7 +33,7 @@ def codes(ctx: Context, asker: Asker, giveaway: Giveaway, rest: str) -> None:
     else:
         for one in found:
             ctx.work.wins.add_code(giveaway.id, key.seal(one.encode()))
-        ctx.work.giveaways.log(giveaway.id, ctx.now, asker.name, "codes", str(len(found)))
+        ctx.work.giveaways.log(giveaway.id, ctx.now, str(asker.member), "codes", str(len(found)))
         every, left = ctx.work.wins.codes(giveaway.id)
         say(ctx, asker, "giveaway.done.codes", count=len(found), every=every, left=left)
 

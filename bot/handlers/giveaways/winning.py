@@ -16,7 +16,7 @@ from bot.domain.places import Member
 from bot.engine.registry import Control, Pressed, Registry
 from bot.handlers import public
 from bot.handlers.context import Asker, Context, language_of, say, zone_of
-from bot.handlers.giveaways import entering, panel, posting, results
+from bot.handlers.giveaways import entering, facts, panel, posting, results
 from bot.handlers.giveaways.naming import PREFIX
 from bot.handlers.secrecy import tell_sealed
 from bot.locales import Value
@@ -291,7 +291,7 @@ def tell_address(ctx: Context, asker: Asker, giveaway: Giveaway, win: Win) -> No
     if opened is None:
         say(ctx, asker, "giveaway.address.none")
         return
-    ctx.work.giveaways.log(giveaway.id, ctx.now, asker.name, "address", win.ticket[:12])
+    ctx.work.giveaways.log(giveaway.id, ctx.now, str(asker.member), "address", win.ticket[:12])
     tell_sealed(ctx, asker, giveaway.name, panel.safe(opened.decode()))
 
 
@@ -300,6 +300,7 @@ def tell_address(ctx: Context, asker: Asker, giveaway: Giveaway, win: Win) -> No
 
 def erase_page(ctx: Context, giveaway: Giveaway) -> bool:
     """Forget some of those who stood behind entries, and all codes and signals; False when all are forgotten."""
+    facts.drop(ctx, giveaway)
     ctx.work.wins.forget_codes(giveaway.id)
     ctx.work.giveaways.forget_signals(giveaway.id)
     return ctx.work.entries.erase_all(giveaway.id) > 0
@@ -318,8 +319,12 @@ def forget(ctx: Context, persons: Sequence[str]) -> int:
         ctx.work.giveaways.erase(person)
     for giveaway_id in sorted(touched):
         giveaway = ctx.work.giveaways.get(giveaway_id)
-        if giveaway is not None and giveaway.state in _LIVE:
+        if giveaway is None:
+            continue
+        for person in persons:
+            facts.recall(ctx, giveaway, person)
+        if giveaway.state in _LIVE:
             posting.changed(ctx, giveaway)
-        if giveaway is not None and giveaway.state is State.DRAWN:
+        if giveaway.state is State.DRAWN:
             ctx.work.timers.set(CLAIMS, giveaway.name, ctx.now)  # the place of a winner goes on
     return count
