@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from bot.app import make_registry
 from bot.domain.giveaways import State
 from bot.handlers import links
 from bot.handlers.context import Context
+from bot.handlers.giveaways import results
 from bot.storage.work import Work
 
 from .giveawaytable import Table
@@ -90,3 +92,38 @@ async def test_a_log_names_whoever_did_something_so_that_they_can_be_erased_from
     lines = await table.house.read(lambda work: work.giveaways.history(giveaway.id))
     assert {line.who for line in lines} == {"slack:T1:ana", ""}
     assert len(lines) == 4
+
+
+async def test_codes_are_taken_from_the_lines_below_the_command_too(table: Table) -> None:
+    giveaway = await table.start("2h 1w A mug")
+    await table.house.command("giveaway", f"codes {giveaway.id}\nAAA\nBBB", who="ben")
+    assert await table.house.read(lambda work: work.wins.codes(giveaway.id)) == (2, 2)
+    await table.house.command("giveaway", f"codes\n{giveaway.id} CCC", who="ben")
+    assert await table.house.read(lambda work: work.wins.codes(giveaway.id)) == (3, 3)
+
+
+async def test_a_late_draw_names_the_announced_round_wherever_it_says_so(table: Table) -> None:
+    giveaway = await table.start("2h 1w A mug")
+    await table.house.advance(7200 + 500)
+    late = await table.get(giveaway.id)
+    assert late.delayed == "late_freeze"
+    said = table.house.told("giveaway.delayed.late_freeze", beacon=late.announced)
+    await table.house.command("giveaway", f"verify {giveaway.id}", who="lin")
+    assert said in await table.told("lin")
+    assert [text for text in table.house.lines() if said in text]
+
+
+async def test_a_freeze_message_whose_text_was_replaced_is_no_witness_of_the_new_one(table: Table) -> None:
+    giveaway = await table.start("2h 1w A mug")
+    await table.enter("lin")
+    await table.until_drawn(giveaway)
+    frozen, posts = await table.house.read(
+        lambda work: (work.giveaways.frozen(giveaway.id), work.giveaway_posts.of(giveaway.id, "freeze"))
+    )
+    assert frozen is not None
+    late = replace(await table.get(giveaway.id), delayed="late_message")
+    (one, _) = results.witnesses(late, frozen, posts, {}, {str(posts[0].id): {"freeze_hash": "0" * 64}})
+    assert (one["what"], one["reason"]) == ("delayed", "late_message")
+    assert "freeze_hash" not in one
+    (same, _) = results.witnesses(late, frozen, posts, {}, {str(posts[0].id): {"freeze_hash": frozen.hash}})
+    assert (same["what"], same["freeze_hash"]) == ("freeze", frozen.hash)

@@ -59,7 +59,7 @@ def _short(word: str) -> Callable[[Context, CommandInvoked], None]:
 
 def _giveaway(ctx: Context, event: CommandInvoked) -> None:
     asker, text = Asker.of(event), event.text.strip()
-    word, _, rest = text.partition(" ")
+    word, rest = _first(text)
     word = _WORDS.get(word.lower(), word.lower())
     if word in OVERVIEWS:
         OVERVIEWS[word](ctx, asker, rest.strip())
@@ -77,6 +77,12 @@ def _giveaway(ctx: Context, event: CommandInvoked) -> None:
         asking.by_message(ctx, asker, event.message_id)
     elif not asker.reply:  # typed as a plain message: no form could be opened
         say(ctx, asker, "command.usage", usage="/giveaway start 2d 3w ...")
+
+
+def _first(text: str) -> tuple[str, str]:
+    """The first word and what follows, on the same line or not: codes are pasted as a list."""
+    words = text.split(maxsplit=1)
+    return (words[0] if words else "", words[1] if len(words) > 1 else "")
 
 
 def _ticket_command(ctx: Context, event: CommandInvoked) -> None:
@@ -137,7 +143,7 @@ def _discard(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
 
 
 def _manage(ctx: Context, asker: Asker, word: str, rest: str) -> None:
-    number, _, rest = rest.strip().lstrip("#").partition(" ")
+    number, rest = _first(rest.strip().lstrip("#"))
     giveaway = ctx.work.giveaways.get(int(number)) if number.isdecimal() and len(number) <= 15 else None
     if giveaway is None or giveaway.state is State.PREVIEW or giveaway.discarded:
         say(ctx, asker, "giveaway.no_such")

@@ -67,7 +67,7 @@ def verify(ctx: Context, asker: Asker, giveaway: Giveaway, rest: str) -> None:
     ]
     frozen, drawn = ctx.work.giveaways.frozen(giveaway.id), ctx.work.giveaways.drawn(giveaway.id)
     if giveaway.delayed:
-        lines.append(texts.say(language, f"giveaway.delayed.{giveaway.delayed}", beacon=giveaway.beacon))
+        lines.append(texts.say(language, f"giveaway.delayed.{giveaway.delayed}", beacon=giveaway.announced))
     lines.append(f"freeze = {frozen.hash}" if frozen else texts.say(language, "giveaway.verify.before"))
     if drawn is not None and drawn.value:
         lines.append(f"beacon value = {drawn.value}")

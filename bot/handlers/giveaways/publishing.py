@@ -57,7 +57,7 @@ def publish(ctx: Context, giveaway: Giveaway, frozen: Frozen, document: Document
     for channel in giveaway.channels:
         post = ctx.work.giveaway_posts.add(giveaway.id, channel, "freeze")
         text = _text(ctx, giveaway, frozen, seed, channel)
-        posting.order(ctx, FREEZE, post, channel, {"line": text, "round": giveaway.round})
+        posting.order(ctx, FREEZE, post, channel, {"line": text, "round": giveaway.round, "hash": frozen.hash})
         if document is not None:
             language = ctx.desk.language(channel)
             named = replace(document, text=ctx.desk.texts.say(language, "giveaway.freeze.list", number=giveaway.id))
@@ -116,6 +116,8 @@ def _outcome(ctx: Context, row: Delivery, outcome: Outcome) -> None:
         # The time of the attempt, not of its outcome, which may be written down long after: what was public in time is.
         at = row.started_at or ctx.now
         ctx.work.giveaway_posts.posted(post.id, outcome.message_id, at)
+        told = {"freeze_hash": str(row.extra["hash"])}
+        ctx.work.giveaways.witness(giveaway.id, post.what, post.channel.platform, str(post.id), at, told)
         was_published(ctx, giveaway, _number(row.extra["round"]), at)
     elif isinstance(outcome, Lost | Doubtful):
         if isinstance(outcome, Doubtful):
@@ -167,5 +169,5 @@ def repost(ctx: Context, giveaway: Giveaway, frozen: Frozen, post: GiveawayPost)
         return False
     seed = ctx.work.giveaways.seed(giveaway.id).hex() if giveaway.chain else ""
     line = _text(ctx, giveaway, frozen, seed, post.channel)
-    posting.order(ctx, FREEZE, post.id, post.channel, {"line": line, "round": giveaway.round})
+    posting.order(ctx, FREEZE, post.id, post.channel, {"line": line, "round": giveaway.round, "hash": frozen.hash})
     return True

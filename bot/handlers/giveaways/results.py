@@ -203,8 +203,8 @@ def witnesses(
     links: Mapping[int, str | None],
     told: Mapping[str, Mapping[str, str]],
 ) -> list[Witness]:
-    """The public messages by which others can see what was known when; `told` is what each announcement (by the number
-    of its post) said, since a later one may name another round."""
+    """The public messages by which others can see what was known when; `told` is what each announcement or freeze (by
+    the number of its post) said, since a later one may name another round."""
     found: list[Witness] = []
     for post in posts:
         if post.what not in {"announcement", "freeze", "result"} or not post.message_id:
@@ -216,7 +216,10 @@ def witnesses(
         if post.what == "announcement":
             one |= told.get(str(post.id), {"commit": giveaway.commit, "beacon": giveaway.announced})
         elif post.what == "freeze":
-            one["freeze_hash"] = frozen.hash
+            one |= told.get(str(post.id), {"freeze_hash": frozen.hash})
+            if one["freeze_hash"] != frozen.hash:  # it came too late, and another took its place
+                one |= {"what": "delayed", "reason": giveaway.delayed}
+                del one["freeze_hash"]
         found.append(one)
     if giveaway.delayed:
         found.append({"what": "delayed", "reason": giveaway.delayed, "beacon": giveaway.announced})
