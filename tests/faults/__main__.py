@@ -25,6 +25,7 @@ from typing import Any
 
 from .campaign import campaign
 from .forked import Nursery, nursery
+from .giveaways import PLATFORM, chosen, giveaways
 from .links import break_links
 from .places import ALL
 from .plans import Plan, tenth, whole
@@ -53,9 +54,15 @@ def tell(line: str) -> None:
 
 
 async def play(
-    plans: Sequence[Plan], folder: Path, seed: int, say: Callable[[str], None], company: Sequence[str] = ()
+    plans: Sequence[Plan],
+    folder: Path,
+    seed: int,
+    say: Callable[[str], None],
+    company: Sequence[str] = (),
+    draws: Sequence[tuple[str, str]] = (),
 ) -> list[Verdict]:
-    """All plans side by side, and what happens to several processes by these names; the verdicts of all groups."""
+    """All plans side by side, what happens to several processes by these names, and these deaths of giveaways (phase,
+    failpoint); the verdicts of all groups."""
     async with nursery() as nurse, asyncio.TaskGroup() as group:
         tasks = [group.create_task(_deaths(plan, folder, nurse, seed, say)) for plan in plans if plan.dies]
         tasks += [
@@ -66,6 +73,7 @@ async def play(
         ]
         if company:
             tasks.append(group.create_task(_company(folder / "several", nurse, seed, say, company)))
+        tasks.append(group.create_task(giveaways(draws, say)))
     return [verdict for task in tasks for verdict in task.result()]
 
 
@@ -116,12 +124,15 @@ def main(given: list[str]) -> int:
     plans = [tenth(name, options.seed) if options.tenth else whole(name) for name in platforms]
     if options.only:
         plans = [plan.only(options.only) for plan in plans]
-    names = options.only or ([] if options.tenth else ["several: *"])
+    names = options.only or ([] if options.tenth else ["several: *", "giveaway: *"])
     company = [name for name in names if name.startswith("several")] if SEVERAL in platforms else []
+    draws = chosen(names) if PLATFORM in platforms else []
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="herald-faults-") as temporary:
         tell(HEAD)
-        verdicts = asyncio.run(_until_told(play(plans, options.keep or Path(temporary), options.seed, tell, company)))
+        verdicts = asyncio.run(
+            _until_told(play(plans, options.keep or Path(temporary), options.seed, tell, company, draws))
+        )
     tell(summed(verdicts, options.seed, time.monotonic() - began))
     if options.json:
         options.json.write_text(json.dumps([asdict(verdict) for verdict in verdicts], indent=1) + "\n")

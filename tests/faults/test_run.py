@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from bot.domain.failpoints import Point
+from bot.rehearsal.loading import parse_scenarios
 
 from .__main__ import arguments, play
+from .giveaways import PHASES, chosen, scenario
 from .places import ALL, NOT_PLAYED, PLACES, places
 from .plans import tenth, whole
 from .verdict import summed
@@ -53,6 +55,15 @@ def test_a_tenth_holds_other_places_on_each_platform_and_every_mode() -> None:
     assert len({mode for plan in plans for _, mode in plan.links}) == 6
 
 
+def test_deaths_of_giveaways_are_rehearsals_of_known_places() -> None:
+    deaths = chosen(["giveaway: *"])
+    assert len(deaths) == len(set(deaths)) == sum(len(points) for points in PHASES.values()) >= 30
+    for phase, point in deaths:
+        assert point.partition("/")[0] in set(Point)
+        (one,) = parse_scenarios(scenario(phase, point))
+        assert point in one.name
+
+
 ROOT = Path(__file__).parents[2]
 COMMANDS = re.findall(r"`\./test ([^`]+)`", (ROOT / "docs" / "faults.md").read_text(encoding="utf-8"))
 
@@ -70,4 +81,4 @@ def test_what_the_paper_on_faults_says_to_run_is_there(command: str) -> None:
         options = arguments(words[1:])
         plans = [whole(platform).only(options.only) for platform in options.platform]
         several = any(name.startswith("several: ") for name in options.only)
-        assert several or all(plan.dies or plan.links for plan in plans)
+        assert several or chosen(options.only) or all(plan.dies or plan.links for plan in plans)

@@ -364,7 +364,7 @@ class Base(RuleBasedStateMachine):
         else:
             self.kept = replace(now, listed=kept.listed, seed=kept.seed)
         if now.giveaway.published_at:
-            texts = {text for text in self.house.lines(ON) if f"SHA-256 = {now.frozen.hash}" in text}
+            texts = [text for text in self.house.lines(ON) if f"SHA-256 = {now.frozen.hash}" in text]
             assert len(texts) == 1
             assert now.frozen.text in texts.pop()
 

@@ -6,8 +6,11 @@ reason, and what was frozen. The draw is computed again from what stands in the 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
+import pytest
+from engine.platforms import Call, Deed, Recorder, do_it
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -17,6 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from bot.chat.messages import Card, Document, Line
 from bot.domain.fdraw import ticket_of
 from bot.domain.giveaways import Entry, EntryState, State
 from bot.handlers.context import Context
@@ -24,13 +28,12 @@ from bot.handlers.links import part, tie
 from bot.storage.work import Work
 
 from .giveawaymodel import CODE, EARLY, ON, OPEN, OUT, PEOPLE, STAFF, WHO, WINNERS, Base, Place
-from .house import member
+from .house import House, member
 
 
 class Members(Base):
     """What members do."""
 
-    @precondition(lambda self: self.is_open)
     @rule(who=WHO)
     def enter(self, who: str) -> None:
         if not self.live(who):
@@ -48,7 +51,6 @@ class Members(Base):
                 ticket = ticket_of(self.name, f"{ON}:{maker}", bytes.fromhex(code[0]))
                 self.model.tickets[ticket] = maker
 
-    @precondition(lambda self: self.is_open)
     @rule(who=WHO)
     def leave(self, who: str) -> None:
         if self.live(who):
@@ -211,3 +213,54 @@ def test_whatever_happens_the_draw_is_the_one_that_was_promised() -> None:
             print_blob=False,
         ),
     )
+
+
+def said(call: Call) -> str:
+    """What of a message tells it from others."""
+    message = call.message
+    match message:
+        case Line():
+            return message.text
+        case Card():
+            return message.header
+        case Document():
+            return message.name
+    return ""
+
+
+def dying(house: House, text: str, *, done: bool) -> Deed:
+    """The process dies with the request for this message: before it is made, or when the platform has done it."""
+
+    async def deed(platform: Recorder, call: Call) -> str:
+        if text not in said(call) or call.what != "send":
+            platform.fates.appendleft(deed)
+            return await do_it(platform, call)
+        if done:
+            await do_it(platform, call)
+        house.store.dead = True
+        await asyncio.Event().wait()
+        return ""
+
+    return deed
+
+
+@pytest.mark.parametrize("done", [False, True])
+@pytest.mark.parametrize(("text", "phase"), [("root=", 0), ("Winners of", 1), ("proof.json", 2)])
+def test_a_death_with_a_message_under_way_says_nothing_twice(text: str, phase: int, done: bool) -> None:
+    story = Giveaways()
+    try:
+        story.people_come(["lin", "mei", "bo", "kai"], {"mei"}, [None, None])
+        times = [7201.0, 130.0, 10.0]
+        for seconds in times[:phase]:
+            story.pass_time(seconds)
+        story.house.platforms[ON].fates.append(dying(story.house, text, done=done))
+        story.dies(times[phase], 10**6)
+        assert not story.house.platforms[ON].fates
+        for seconds in (20.0, 15.0, 15.0, 15.0, *times[phase + 1 :], 10.0):
+            story.pass_time(seconds)
+        assert story.now.giveaway.delayed == ""
+        assert len(story.now.listed) == 4
+        sent = [said(call) for call in story.house.platforms[ON].done if call.what == "send"]
+        assert [len([one for one in sent if part in one]) for part in ("root=", "Winners of")] == [1, 1]
+    finally:
+        story.teardown()
