@@ -36,3 +36,15 @@ async def test_signs_reach_the_team_while_there_is_time_and_once(house: House) -
     await table.until_drawn(giveaway)
     told = [text for text in house.lines() if house.told("giveaway.signs.title", number=giveaway.id) in text]
     assert len(told) == 1
+
+
+async def test_the_team_hears_of_whom_a_platform_did_not_tell_again(house: House) -> None:
+    table = Table(house)
+    giveaway = await table.start('2h 1w "A mug" role discord:G1:role:R1', "discord")
+    for who in ("lin", "mei"):
+        await table.enter(who, "discord", member_roles=("R1",))
+    await table.until_drawn(giveaway)
+    counts = await house.read(lambda work: work.entries.counts(giveaway.id))
+    assert counts.entries == 2
+    told = house.told("giveaway.unread", number=giveaway.id, platform="Discord", count=2)
+    assert told in house.lines()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -17,8 +18,10 @@ from bot.domain.eligibility import judge, weight_of
 from bot.domain.giveaways import Entry, EntryState, Giveaway, Refused, Requirements, State
 from bot.domain.places import Channel, Member
 from bot.engine.access import Access
+from bot.handlers import public
 from bot.handlers.context import Context
 from bot.handlers.giveaways import entering, facts, panel, posting
+from bot.locales import Value
 from bot.storage.store import Store
 from bot.storage.work import Work
 
@@ -26,6 +29,8 @@ PAGE = 200
 """Entries that are looked at in one unit."""
 LOOK_SECONDS = 45.0
 """How long platforms have to say how everybody stands: less than lies between the end and the beacon's round."""
+AT_ONCE = 500
+"""Members that a platform is asked about in one call."""
 PLATFORMS_OWN = frozenset(
     {"role", "unknown_role", "member_since", "unknown_member_since", "account_age", "unknown_account_age", "boosted",
      "unknown_boosted", "gone", "bot"}
@@ -118,13 +123,30 @@ class Checker:
             return {}
         here = next((one for one in giveaway.channels if one.platform == name), Channel(name, "", ""))
         at = replace(here, tenant=here.tenant or members[0].tenant)  # rooms of the settings name no tenant
+        asked = [*_asked_roles(giveaway.offer.requirements, at), *self.access.groups(at.platform, at.tenant)]
+        found: dict[Member, Standing] = {}
         try:
             async with asyncio.timeout(LOOK_SECONDS):
-                asked = [*_asked_roles(giveaway.offer.requirements, at), *self.access.groups(at.platform, at.tenant)]
-                return await platform.standings(members, at, list(dict.fromkeys(asked)))
+                for first in range(0, len(members), AT_ONCE):  # what is read until the time is over counts
+                    some = members[first : first + AT_ONCE]
+                    found |= await platform.standings(some, at, list(dict.fromkeys(asked)))
         except (SendError, TimeoutError) as error:
             log.warning("giveaway %d: %s does not tell how entrants stand: %s", giveaway.id, name, type(error).__name__)
-            return {}
+        return found
+
+
+def unread(giveaway: Giveaway, look: Look) -> Counter[str]:
+    """How many of these their platform should have told about and has not, by platform."""
+    if not asks_platform(giveaway.offer.requirements):
+        return Counter()
+    return Counter(one.member.platform for one in look.entries if one.member and one.member not in look.standings)
+
+
+def tell_unread(ctx: Context, giveaway: Giveaway, missed: Mapping[str, int]) -> None:
+    """The team hears of whom nobody could be asked again: they stay as they were."""
+    for name, count in sorted(missed.items()):
+        values: dict[str, Value] = {"number": giveaway.id, "platform": name.capitalize(), "count": count}
+        public.tell_team(ctx, posting.NOTES, "giveaway.unread", values)
 
 
 def asks_platform(needs: Requirements) -> bool:

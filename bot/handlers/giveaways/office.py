@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -85,10 +86,14 @@ class Office:
 
     async def look_at_all(self, giveaway: Giveaway, *, appeals: bool) -> None:
         """Look at everybody on the list again, and put out whom a rule keeps out by now."""
+        unread = Counter[str]()
         async for look in self.checker.everybody(giveaway):
+            unread += checking.unread(giveaway, look)
             found = await self.read(partial(checking.concerned, giveaway=giveaway, look=look))
             if found.entries:
                 await self.write(partial(checking.look_again, giveaway=giveaway, look=found, appeals=appeals))
+        if unread:
+            await self.write(partial(checking.tell_unread, giveaway=giveaway, missed=unread))
 
     async def read(self, unit: Callable[[Context], T]) -> T:
         """Find something out that handlers know how to; nothing may be written by it."""
