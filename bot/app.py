@@ -142,12 +142,12 @@ class App:
     async def _run_parts(self, announce: Callable[[str], None]) -> None:
         shared = [asyncio.create_task(part) for part in self._shared()]
         tasks = [asyncio.create_task(part) for part in self._parts(announce)]
-        deciding = [asyncio.create_task(part) for part in self._deciding()]
+        routing = [asyncio.create_task(self.router.run())] if self.works else []
         try:
-            await wait_all([*shared, *tasks, *deciding])
+            await wait_all([*shared, *tasks, *routing])
         finally:
-            await stop_all(deciding, FIRST_SECONDS)  # what they have just committed is still to be said
-            await stop_all([*tasks, *deciding], STOP_SECONDS - FIRST_SECONDS)
+            await stop_all(routing, FIRST_SECONDS)  # what it has just committed is still to be said
+            await stop_all([*tasks, *routing], STOP_SECONDS - FIRST_SECONDS)
             await stop_all(shared)  # last: what others may take must have stopped here
             if self.base.keeper is not None:
                 await self.base.keeper.leave()
@@ -176,12 +176,8 @@ class App:
             parts.append(self._alarm().run())
         if self.works:
             reaper = Reaper(self.core, self.platforms, self.settling, self._being_sent)
-            parts += [reaper.run(), self.links.run()]
+            parts += [self.timers.run(), reaper.run(), self.links.run()]
         return parts
-
-    def _deciding(self) -> list[Coroutine[Any, Any, None]]:
-        """What has something said from memory."""
-        return [self.router.run(), self.timers.run()] if self.works else []
 
     def _alarm(self) -> Alarm:
         """Whoever hears a platform tells its people: so they are told once."""
@@ -383,7 +379,7 @@ def build(settings: Settings, duty: Duty = "all") -> App:
         door=Door(store, clock, answer, router.remember if duty == "all" else _forget, seals),
         settling=settling,
         senders=senders,
-        timers=TimerLoop(core, parts, say),
+        timers=TimerLoop(core, parts),
         shredder=shredder,
         links=make_links(base, limiters, drafter),
     )

@@ -15,7 +15,7 @@ from bot.domain.roles import Role
 from bot.engine.clock import Clock
 from bot.engine.registry import Registry
 from bot.storage.store import Store
-from bot.storage.work import Passing, Work
+from bot.storage.work import Work
 
 C = TypeVar("C")
 
@@ -65,9 +65,9 @@ class Core(Generic[C]):
     registry: Registry[C]
     make: Callable[[Work, frozenset[Role], object], C]
 
-    def work(self, connection: Connection, passing: list[Passing] | None = None) -> Work:
-        """A unit of work at this moment; whoever gives it a list says what is in it after the commit."""
-        return Work(connection, self.clock.now(), passing=passing)
+    def work(self, connection: Connection) -> Work:
+        """A unit of work at this moment."""
+        return Work(connection, self.clock.now())
 
     def context(self, work: Work) -> C:
         """A context for what no person asked for."""

@@ -14,10 +14,7 @@ from sqlalchemy import Connection
 from bot.chat.ports import StoreUnavailable
 from bot.domain.failpoints import Point, reach
 from bot.engine.core import EVERYTHING, Core, Parts, keep_going
-from bot.engine.passing import Say, unsaid
-from bot.engine.tasks import completed
 from bot.storage.timers import Timer, Timers
-from bot.storage.work import Passing
 
 C = TypeVar("C")
 AT_ONCE = 32
@@ -34,9 +31,8 @@ class TimerLoop(Generic[C]):
     whoever ends a timer first has its effect, the other one's is dropped.
     """
 
-    def __init__(self, core: Core[C], parts: Parts = EVERYTHING, say: Say = unsaid) -> None:
+    def __init__(self, core: Core[C], parts: Parts = EVERYTHING) -> None:
         self._core = core
-        self._say = say
         self._parts = parts
         self._store = core.store
         self._clock = core.clock
@@ -89,7 +85,8 @@ class TimerLoop(Generic[C]):
             reach(Point.TIMER_DUE, timer.kind)
             effect = await self._core.registry.timers[timer.kind](timer)
             reach(Point.TIMER_MADE, timer.kind)
-            await completed(self._commit(timer, effect))
+            await self._store.write(lambda connection: self._end(connection, timer, effect))
+            reach(Point.TIMER_COMMITTED, timer.kind)
         except StoreUnavailable:
             await asyncio.sleep(1)  # still due: the loop takes it up again
         except Exception:
@@ -98,14 +95,7 @@ class TimerLoop(Generic[C]):
             with suppress(StoreUnavailable):  # still due: the loop takes it up again
                 await self._store.write(lambda connection: Timers(connection).later(timer, due))
 
-    async def _commit(self, timer: Timer, effect: Callable[[C], None]) -> None:
-        passing = await self._store.write(lambda connection: self._end(connection, timer, effect))
-        reach(Point.TIMER_COMMITTED, timer.kind)
-        self._say(passing)
-
-    def _end(self, connection: Connection, timer: Timer, effect: Callable[[C], None]) -> list[Passing]:
-        passing: list[Passing] = []
-        work = self._core.work(connection, passing)
+    def _end(self, connection: Connection, timer: Timer, effect: Callable[[C], None]) -> None:
+        work = self._core.work(connection)
         if work.timers.end(timer):  # otherwise it has happened elsewhere, or is to happen later
             effect(self._core.context(work))
-        return passing

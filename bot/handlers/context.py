@@ -170,16 +170,17 @@ def tell(ctx: Context, asker: Asker, text: str, *, toast: bool = False, passing:
     """Answer one person privately. A `toast` is shown only where it leaves nothing behind.
 
     What is `passing` answers a press: it is said from memory after the commit, and dropped where it would come too late
-    for that or where newer ones wait for the same person (`engine.passing`).
+    for that or where newer ones wait for the same person (`engine.passing`). Where it comes of no press, or only after
+    some time (of a timer), it is sent like everything else, but nobody else learns that there was something to say.
     """
     if passing and say_passing(ctx, asker, text, toast=toast):
         return
     key = new_id()
+    hint = "" if passing else ctx.desk.texts.say(language_of(ctx, asker), "notice.hint", name=asker.name)
     extra = {
         "member": str(asker.member),
-        "hint": ctx.desk.texts.say(language_of(ctx, asker), "notice.hint", name=asker.name),
+        "hint": hint,
         "toast": toast,
-        "passing": passing,
         "reply": dict(asker.reply),
     }
     ctx.work.outbox.add(Order(key, "notice", key, asker.channel, Urgency.ANSWER, text=text, extra=extra))

@@ -160,7 +160,6 @@ def _prepare_notice(ctx: Context, row: Delivery) -> Act:
         Member.parse(str(row.extra["member"])),
         hint=str(row.extra.get("hint", "")),
         toast=bool(row.extra.get("toast")),
-        passing=bool(row.extra.get("passing")),
         buttons=_notice_buttons(row.extra.get("buttons")),
     )
     return Tell(notice, row.to, {str(k): str(v) for k, v in reply.items()} if isinstance(reply, dict) else {})

@@ -172,7 +172,6 @@ class _Letter:
     toast: bool = False
     buttons: tuple[Button, ...] = ()
     reply: Mapping[str, str] = field(default_factory=dict)
-    passing: bool = False
 
 
 _LETTER = TypeAdapter(_Letter)
@@ -196,7 +195,7 @@ def tell_sealed(
     if passing and say_passing(ctx, asker, text, toast=toast):
         return
     key = ctx.desk.keys.find(poll_name) or ctx.desk.keys.guest()
-    letter = _Letter(text, asker.member, toast, buttons, dict(asker.reply), passing)
+    letter = _Letter(text, asker.member, toast, buttons, dict(asker.reply))
     extra = {"poll": key.name, "sealed": key.seal(_LETTER.dump_json(letter))}
     number = new_id()
     ctx.work.outbox.add(Order(number, NOTICE, lane(poll_name) + number, asker.channel, Urgency.ANSWER, extra=extra))
@@ -213,5 +212,5 @@ def _prepare(ctx: Context, row: Delivery) -> Act:
     if data is None:
         return Nothing()
     letter = _LETTER.validate_json(data)
-    notice = Notice(letter.text, letter.member, toast=letter.toast, buttons=letter.buttons, passing=letter.passing)
+    notice = Notice(letter.text, letter.member, toast=letter.toast, buttons=letter.buttons)
     return Tell(notice, row.to, letter.reply)

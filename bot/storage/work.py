@@ -206,7 +206,7 @@ class Work(Capabilities):
     def say(self, passing: Passing) -> bool:
         """Have somebody told this once the unit is committed, and not if it is not; False: nobody here would say it.
 
-        Whoever handles events or ends timers does.
+        Whoever handles events does: what comes of a press only after some time is no direct answer to it.
         """
         if self._passing is None:
             return False

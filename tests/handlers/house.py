@@ -377,7 +377,7 @@ async def living(
         house.numbers = before.numbers
         await recover(core, settling)
     house.senders = {name: observed(core, platforms[name], settling, sender) for name, sender in made.items()}
-    runs = [router.run(), TimerLoop(core, say=say).run()]
+    runs = [router.run(), TimerLoop(core).run()]
     runs += [part for sender in house.senders.values() for part in sender.parts()]
     house.tasks = [asyncio.create_task(run) for run in runs]
     try:
