@@ -7,6 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+from sqlalchemy import Connection
+
+from bot.storage.inbox import Inbox
+
 from .flow import flowing, incoming, pressed
 from .test_passing import says, says_and_fails, texts
 from .world import until
@@ -49,3 +54,21 @@ async def test_what_is_committed_is_said_though_a_failure_beside_it_cannot_be_wr
 
         await until(said)
         assert await flow.counts() == {"done": 1, "new": 1}
+
+
+async def test_a_unit_that_a_server_begins_again_says_everything_once(path: Path) -> None:
+    """PostgreSQL runs the same unit as often as others are in its way."""
+    async with flowing(path, says, started=False) as flow:
+        store = flow.engine.store
+        await flow.door.accept([incoming(1, pressed(1))])
+        (row,) = await store.read(lambda connection: Inbox(connection).new([], 1, None))
+        unit = flow.router._unit(row, pressed(1), frozenset(), None, flow.engine.clock.at)
+
+        def taken_back(connection: Connection) -> None:
+            assert len(unit(connection)) == 1
+            raise ValueError("another transaction was in the way")
+
+        with pytest.raises(ValueError, match="in the way"):
+            await store.write(taken_back)
+        assert len(await store.write(unit)) == 1
+        assert await store.write(unit) == []  # it is done
