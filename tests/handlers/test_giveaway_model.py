@@ -138,7 +138,7 @@ class Members(Base):
     @precondition(lambda self: self.is_drawn)
     @rule(who=WHO)
     def claim(self, who: str) -> None:
-        if self.now.wins:
+        if any("Winners of" in said(call) for call in self.house.platforms[ON].done):  # it may be in doubt still
             self.press("claim", who)
 
     @rule(who=WHO)
