@@ -289,7 +289,7 @@ def _parts(
     def answer(event: Interaction) -> Answer | Awaitable[Answer]:
         return immediate.answer(event, clock.now())
 
-    parts = [router.run(), TimerLoop(core, say=say).run()]
+    parts = [router.run(), TimerLoop(core).run()]
     parts += [part for sender in senders.values() for part in sender.parts()]
     return desk, parts, Door(store, clock, answer, router.remember, seals)
 
