@@ -67,7 +67,7 @@ async def test_what_was_forked_ends_with_its_nursery(tmp_path: Path) -> None:
         async with nursery() as world.nursery:
             bot: Bot = world.bot()
             await bot.ready()
-        assert await asyncio.wait_for(bot.ended(), 10) == -9
+        assert await asyncio.wait_for(bot.exit_code(), 10) == -9
 
 
 async def test_a_stop_and_a_kill_reach_a_forked_bot(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ class Bot(Process):
         with suppress(RehearsalError):
             await self.start(line)
 
-    async def ended(self) -> int:
+    async def exit_code(self) -> int:
         """Wait for its end; its exit code."""
         await until("the bot ends", lambda: not self.running)
         await self._wait()
@@ -81,7 +81,7 @@ class Bot(Process):
 
     async def killed_at(self, point: Point) -> None:
         """Wait until the failpoint has killed it. A kill from elsewhere does not count."""
-        code = await self.ended()
+        code = await self.exit_code()
         assert self.said(f"failpoint {point.value} reached"), "\n".join(self.last_lines())
         assert code == -9
 

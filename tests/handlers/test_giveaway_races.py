@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from bot.domain.places import Channel, Member
 from bot.domain.signals import Sign
 from bot.handlers import links
 from bot.handlers.context import Context
-from bot.handlers.giveaways import checking, contests, life, signs, winning
+from bot.handlers.giveaways import checking, contests, life, persons, signs, winning
 from bot.handlers.giveaways.checking import Look
 
 from .giveawaytable import Table
@@ -231,3 +231,23 @@ async def test_many_winners_have_their_places_some_at_a_time_and_lose_them_so(
     assert [one.ticket for one in wins] == order
     assert [one.state for one in wins] == [WinState.OUT] * 5 + [WinState.OFFERED] * 2
     assert table.verdict() == []
+
+
+async def test_persons_that_become_one_have_one_entry_whatever_they_were_called(table: Table) -> None:
+    giveaway = await table.start("2h 1w A mug")
+    for who in ("lin", "mei", "bo", "kai"):
+        await table.enter(who)
+    one, two, three, four = (member("slack", who) for who in ("lin", "mei", "bo", "kai"))
+
+    def tie(a: Member, b: Member) -> Callable[[Context], None]:
+        def unit(ctx: Context) -> None:
+            person = ctx.work.links.tie(a, b)
+            persons.follow(ctx, ctx.work.links.members_of(person))
+
+        return unit
+
+    for a, b in ((one, two), (three, four), (one, three)):
+        await within(table.house, tie(a, b))
+    await table.until_drawn(giveaway)
+    counts = await table.house.read(lambda work: work.entries.counts(giveaway.id))
+    assert (counts.entries, counts.by_rule) == (1, {"twice": 3})

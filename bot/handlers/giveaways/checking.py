@@ -264,10 +264,10 @@ def _tell_out(ctx: Context, giveaway: Giveaway, entry: Entry, why: list[str], *,
 def doubles(work: Work, giveaway: Giveaway) -> list[str]:
     """Accounts that were linked after both had entered are one person, and the first entry counts: the others."""
     second = []
-    for person, members in work.links.persons():
-        names = {person, *(str(one) for one in members)}
-        found = [one for name in sorted(names) if (one := work.entries.get(giveaway.id, name)) is not None]
-        inside = sorted((one for one in found if one.state is EntryState.IN), key=lambda one: (one.at, one.ticket))
+    for _, members in work.links.persons():
+        # By who made them: an entry may still have the name of a person that is part of another one by now.
+        made = [one for member in members for one in work.entries.of_member(member) if one.giveaway_id == giveaway.id]
+        inside = sorted((one for one in made if one.state is EntryState.IN), key=lambda one: (one.at, one.ticket))
         second += [one.person for one in inside[1:]]
     return second
 
