@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bot.domain.fdraw import NO_BEACON, drand
 from bot.domain.places import Channel, Member
 
 MAX_PRIZE = 200
@@ -33,8 +34,6 @@ BEACON_SECONDS = 120.0
 """From the closing to the beacon's round (fdraw/1, 1)."""
 LATE_SECONDS = 60.0
 """From a late freeze to the round that takes the place of the named one (fdraw/1, 6)."""
-NONE = "none"
-"""The beacon of a draw that its organiser must be trusted with."""
 
 
 class State(StrEnum):
@@ -194,12 +193,12 @@ class Giveaway:
     @property
     def beacon(self) -> str:
         """The beacon as the freeze text names it."""
-        return f"drand:{self.chain}:{self.round}" if self.chain else NONE
+        return drand(self.round, self.chain) if self.chain else NO_BEACON
 
     @property
     def announced(self) -> str:
         """The beacon as the announcement named it."""
-        return f"drand:{self.chain}:{self.announced_round}" if self.chain else NONE
+        return drand(self.announced_round, self.chain) if self.chain else NO_BEACON
 
     @property
     def discarded(self) -> bool:

@@ -26,11 +26,6 @@ class Odds:
             return min(round(self.chance * 100, 1), 99.9)
         return float(f"{self.chance * 100:.2g}")
 
-    @property
-    def one_in(self) -> int:
-        """“About 1 in so many”, at least 1; 0 where there is no chance at all."""
-        return round(1 / self.chance) if self.chance else 0
-
 
 def odds(weight: int, crowd: Mapping[int, int], winners: int) -> Odds:
     """How likely somebody with so many tickets is among so many winners, drawn one after the other without putting

@@ -53,10 +53,6 @@ class Wins(Prizes):
         query = sa.select(giveaway_wins).where(w.giveaway_id == giveaway_id, theirs).order_by(w.id)
         return [_win(row) for row in self._connection.execute(query)]
 
-    def by_ticket(self, giveaway_id: int, ticket: str) -> Win | None:
-        """The win of this ticket."""
-        return self._one(w.giveaway_id == giveaway_id, w.ticket == ticket)
-
     def swap(self, before: Win, after: Win) -> None:
         """Put `after` in the place of `before`; raises Conflict unless the state is still that of `before`.
 

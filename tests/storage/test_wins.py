@@ -31,9 +31,7 @@ async def test_a_win_comes_back_as_it_was_kept(bench: Bench) -> None:
     for one in (win(), full):
         found = await kept(bench, one)
         assert await bench.read(lambda work, number=found.id: work.wins.get(number)) == found
-        assert await bench.read(lambda work, ticket=one.ticket: work.wins.by_ticket(1, ticket)) == found
     assert await bench.read(lambda work: work.wins.get(99)) is None
-    assert await bench.read(lambda work: work.wins.by_ticket(2, "aa")) is None
 
 
 async def test_no_ticket_wins_twice(bench: Bench) -> None:
