@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import gzip
 import hashlib
 import hmac
 import io
@@ -23,6 +24,7 @@ import os
 import re
 import struct
 import sys
+import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -904,13 +906,20 @@ def language_of(environment: Mapping[str, str]) -> str:
     return "zh" if named.lower().startswith("zh") else "en"
 
 
+def load(file: str) -> bytes:
+    """The contents of a file, which may be compressed (gzip, as long proofs are posted). Raises what reading raises."""
+    with open(file, "rb") as source:  # noqa: PTH123 - as anybody reads it
+        packed = source.read(2) == b"\x1f\x8b"
+        source.seek(0)
+        return (gzip.GzipFile(fileobj=source) if packed else source).read(LARGEST + 1)
+
+
 def run(file: str, language: str = "", ticket: str = "", member: str = "", in_json: bool = False) -> int:
     """Check a file and say what came out, in `language` or that of the locale. Returns the exit code."""
     report = Report(language or language_of(os.environ))
     try:
-        with open(file, "rb") as source:  # noqa: PTH123 - as anybody reads it
-            verdict = verify(source.read(LARGEST + 1))
-    except (OSError, Unreadable) as error:
+        verdict = verify(load(file))
+    except (OSError, EOFError, zlib.error, Unreadable) as error:
         why = error.args[0] if isinstance(error, Unreadable) else "file"
         lines = (
             [json.dumps({"verdict": "UNREADABLE", "reason": why})]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import gzip
 import hashlib
 import itertools
 import json
@@ -86,6 +87,12 @@ def test_the_page_says_what_the_file_says(judged: dict[str, dict[str, Any]], nam
     if wanted["verdict"] == "VALID":
         eye = Report("en").by_eye(verify(FILES[name]).proof)
         assert all(" ".join(line.split()) in shown for line in eye)
+
+
+def test_a_compressed_file_is_read_as_it_is_posted(opened: Browser) -> None:
+    packed = gzip.compress(json.dumps(model.prove("g-ten", (1, 0), cases.people(3), cases.DRAND, [])).encode())
+    assert opened.give(packed, "proof.json.gz")["verdict"]["verdict"] == "VALID"
+    assert opened.give(packed[:-9], "proof.json.gz")["unreadable"] == "file"
 
 
 def test_a_list_of_many_thousands(opened: Browser) -> None:

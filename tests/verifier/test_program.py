@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gzip
 import json
 import subprocess
 import sys
@@ -77,6 +78,16 @@ def test_the_command_says_the_same(tmp_path: Path) -> None:
         assert (result.exit_code, result.output.split(":")[0]) == (code, word)
         told = json.loads(herald(str(file), "--json").output)
         assert told["verdict"] == word
+
+
+def test_a_compressed_file_is_read_as_it_is_posted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, packed = tmp_path / "proof.json.gz", gzip.compress(encoded(WEIGHTED))
+    for content, code in ((packed, 0), (packed[:-9], 2), (packed[:4] + b"x" * 40, 2), (gzip.compress(b""), 2)):
+        file.write_bytes(content)
+        assert verifier.run(str(file)) == code
+    monkeypatch.setattr(verifier, "LARGEST", 100)
+    file.write_bytes(gzip.compress(b" " * 10_000))
+    assert verifier.run(str(file)) == 2
 
 
 def test_the_command_finds_a_ticket_and_tells_programs(tmp_path: Path) -> None:
