@@ -82,7 +82,7 @@ DECIDED = {
     A.UNDO: ("", 0.0),
 }
 """Who decided and when, afterwards; whoever did before where it says nothing."""
-DECISIONS = [action for action in Action if action not in {A.VIEW, A.POLL, A.PAUSE, A.RESUME}]
+DECISIONS = [action for action in Action if action not in {A.VIEW, A.POLL, A.GIVEAWAY, A.PAUSE, A.RESUME}]
 
 
 @pytest.mark.parametrize("state", list(S))
