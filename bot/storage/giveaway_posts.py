@@ -29,6 +29,11 @@ class GiveawayPost:
 
 
 _posts = giveaway_posts.c
+_CARDS = Hot(
+    sa.select(_posts.id)
+    .where(_posts.giveaway_id == bindparam("of_giveaway"), _posts.what == "card")
+    .order_by(_posts.id)
+)
 _OF = Hot(sa.select(giveaway_posts).where(_posts.giveaway_id == bindparam("of_giveaway")).order_by(_posts.id))
 
 
@@ -44,8 +49,12 @@ class GiveawayPosts:
         query = insert(giveaway_posts).values(values).returning(_posts.id)
         return int(self._connection.execute(query).scalar_one())
 
+    def cards(self, giveaway_id: int) -> list[int]:
+        """The numbers of its cards. Asked for every press."""
+        return [number for (number,) in _CARDS.rows(self._connection, {"of_giveaway": giveaway_id})]
+
     def of(self, giveaway_id: int, what: str | None = None) -> list[GiveawayPost]:
-        """The messages of a giveaway, or those of one kind, as they were planned. Asked for every press."""
+        """The messages of a giveaway, or those of one kind, as they were planned."""
         found = [_post(row) for row in _OF.rows(self._connection, {"of_giveaway": giveaway_id})]
         return [post for post in found if what is None or post.what == what]
 

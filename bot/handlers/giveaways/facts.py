@@ -11,6 +11,7 @@ from bot.domain.giveaways import Entry, Facts, Giveaway, Requirements
 from bot.domain.places import Channel, Member
 from bot.domain.roles import Role
 from bot.handlers.context import Asker, Context
+from bot.storage.linking import PERSON
 
 OURS = frozenset(one.value for one in Role)
 
@@ -98,6 +99,8 @@ def _is_of(role: str, member: Member) -> bool:
 
 def is_host(ctx: Context, giveaway: Giveaway, person: str) -> bool:
     """Whether this person is the host, by whichever of their accounts."""
+    if not person.startswith(PERSON):  # a single account, or the host's own person would be another
+        return person == str(giveaway.host)
     return person == ctx.work.links.person_of(giveaway.host)
 
 
