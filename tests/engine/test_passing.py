@@ -21,7 +21,7 @@ from bot.storage.store import attempt
 from bot.storage.timers import Timer
 from bot.storage.work import Passing, Work
 
-from .flow import flowing, incoming, pressed
+from .flow import Flow, flowing, incoming, pressed
 from .platforms import Call, Held, Recorder, failing
 from .world import ROOM, Engine, Ledger, make_engine, until
 
@@ -56,6 +56,16 @@ async def quiet(voice: Voice[Ledger]) -> None:
     await until(is_quiet)
 
 
+async def said(flow: Flow, count: int) -> None:
+    """Wait until so much is said, and nothing is left: what is committed is handed over only after that."""
+
+    async def is_said() -> bool:
+        return len(texts(flow.engine.platform)) >= count
+
+    await until(is_said)
+    await quiet(flow.voice)
+
+
 # ---- when
 
 
@@ -76,7 +86,7 @@ async def test_it_is_said_once_the_event_is_done(path: Path) -> None:
         for number in range(3):
             await flow.door.accept([incoming(number, pressed(number))])
         await flow.until(done=3)
-        await quiet(flow.voice)
+        await said(flow, 3)
         assert texts(flow.engine.platform) == ["0", "1", "2"]
         assert all(count > at for at, count in enumerate(done))
 
@@ -102,7 +112,7 @@ async def failing_unit(path: Path) -> None:
     async with flowing(path, says_and_fails) as flow:
         await flow.door.accept([incoming(number, pressed(number)) for number in range(3)])
         await flow.until(done=2, failed=1)
-        await quiet(flow.voice)
+        await said(flow, 2)
         assert sorted(texts(flow.engine.platform)) == ["0", "2"]
         assert len([event for event, _ in flow.seen if getattr(event, "payload", "") == "1"]) == TRIES
 
@@ -111,7 +121,7 @@ async def failing_part(path: Path) -> None:
     async with flowing(path, says_in_vain) as flow:
         await flow.door.accept([incoming(1, pressed(1))])
         await flow.until(done=1)
-        await quiet(flow.voice)
+        await said(flow, 1)
         assert texts(flow.engine.platform) == ["kept"]
 
 
