@@ -140,7 +140,7 @@ async def failing_commit(path: Path) -> None:
         flow.engine.core.registry.events[type(pressed(1))] = handler
         flow.engine.tasks += [asyncio.create_task(one.run()) for one in (flow.router, flow.voice)]
         await flow.until(done=1)
-        await quiet(flow.voice)
+        await said(flow, 1)
         assert texts(flow.engine.platform) == ["1"]
 
 
