@@ -234,18 +234,6 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Reroll:
-    """A winner's place is given to the next name of the order (fdraw/1, 5)."""
-
-    out: str
-    """The ticket that leaves."""
-    reason: str
-    by: str
-    at: int
-    """UTC seconds."""
-
-
-@dataclass(frozen=True, slots=True)
 class Win:
     """A place among the winners and who has it; each re-roll makes a new one."""
 

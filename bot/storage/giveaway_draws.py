@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from bot.domain.giveaways import Reroll
+from bot.domain.fdraw import Reroll
 from bot.storage.dialects import insert
 from bot.storage.drafts import Conflict
 from bot.storage.tables import giveaway_draws, giveaway_freezes, giveaway_rerolls, giveaway_seeds

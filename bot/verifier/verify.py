@@ -251,7 +251,7 @@ class Shape:
                     self.faults.add(name, "sorted")
                 before = ticket
             return []
-        return rows  # type: ignore[return-value]
+        return rows  # type: ignore[return-value]  # looked through just now
 
     def beacon(self, value: object) -> tuple[str, dict[str, object]]:
         """The type of a beacon, and its fields."""
@@ -286,9 +286,9 @@ class Shape:
 
 
 def _are_entries(rows: list[object]) -> bool:
-    if not (set(map(type, rows)) <= {list} and set(map(len, rows)) <= {2}):  # type: ignore[arg-type]
+    if not (set(map(type, rows)) <= {list} and set(map(len, rows)) <= {2}):  # type: ignore[arg-type]  # only lists get so far
         return False
-    tickets, weights = [row[0] for row in rows], [row[1] for row in rows]  # type: ignore[index]
+    tickets, weights = [row[0] for row in rows], [row[1] for row in rows]  # type: ignore[index]  # all are pairs
     if not (set(map(type, tickets)) <= {str} and set(map(type, weights)) <= {int} and set(map(len, tickets)) <= {32}):
         return False
     if not re.fullmatch("[0-9a-f]*", "".join(tickets)) or not all(map(lt, tickets, islice(tickets, 1, None))):

@@ -170,40 +170,31 @@ def hanging(*, after: bool = False) -> Deed:
     return deed
 
 
-def on_reply(deed: Deed) -> Deed:
-    """The same for the next request that is about a reply; others before it succeed."""
+def _on(is_it: Callable[[Call], bool], deed: Deed) -> Deed:
+    """The same for the next request of a kind; others before it succeed."""
 
     async def wrapped(platform: Recorder, call: Call) -> str:
-        if isinstance(call.message, Reply) or call.what == "delete":
+        if is_it(call):
             return await deed(platform, call)
         platform.fates.appendleft(wrapped)
         return await do_it(platform, call)
 
     return wrapped
+
+
+def on_reply(deed: Deed) -> Deed:
+    """The same for the next request that is about a reply."""
+    return _on(lambda call: isinstance(call.message, Reply) or call.what == "delete", deed)
 
 
 def on_card(deed: Deed) -> Deed:
     """The same for the next card that is made."""
-
-    async def wrapped(platform: Recorder, call: Call) -> str:
-        if isinstance(call.message, Card) and call.what == "send":
-            return await deed(platform, call)
-        platform.fates.appendleft(wrapped)
-        return await do_it(platform, call)
-
-    return wrapped
+    return _on(lambda call: isinstance(call.message, Card) and call.what == "send", deed)
 
 
 def on_line(deed: Deed) -> Deed:
     """The same for the next line that is said."""
-
-    async def wrapped(platform: Recorder, call: Call) -> str:
-        if isinstance(call.message, Line) and call.what == "send":
-            return await deed(platform, call)
-        platform.fates.appendleft(wrapped)
-        return await do_it(platform, call)
-
-    return wrapped
+    return _on(lambda call: isinstance(call.message, Line) and call.what == "send", deed)
 
 
 class Held:

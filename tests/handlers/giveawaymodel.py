@@ -1,7 +1,6 @@
 """Who may be drawn in a giveaway, by the rules alone, and an installation that is held against it.
 
-Handlers, timers, couriers and store are the real ones. The model knows the rules only: who is in, who is out for which
-reason, and what was frozen. The draw is computed again from what stands in the room, by the verifier.
+Handlers, timers, couriers and store are the real ones. The model knows the rules only: who is in, who is out and why.
 """
 
 from __future__ import annotations
@@ -26,7 +25,8 @@ from storage.backends import fresh
 
 from bot.chat.ports import StoreUnavailable
 from bot.chat.standings import Standing
-from bot.domain.giveaways import RULES, EntryState, Giveaway, Reroll, State, Win, WinState
+from bot.domain.fdraw import Reroll
+from bot.domain.giveaways import RULES, EntryState, Giveaway, State, Win, WinState
 from bot.domain.places import Channel, Member
 from bot.storage.giveaways import Frozen
 from bot.storage.work import Work

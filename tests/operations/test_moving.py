@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from servers import Postgres
 from sqlalchemy import Connection
 
-from bot.domain.giveaways import Entry, EntryState, Giveaway, Offer, Reroll, Win, WinState
+from bot.domain.fdraw import Reroll
+from bot.domain.giveaways import Entry, EntryState, Giveaway, Offer, Win, WinState
 from bot.domain.giveaways import State as GiveawayState
 from bot.domain.places import Channel, Member
 from bot.domain.polls import Option, Poll, Question, Series, State

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.domain.giveaways import Reroll
+from bot.domain.fdraw import Reroll
 from bot.storage.giveaways import Conflict, DrawnRow, Frozen
 from bot.storage.work import Work
 

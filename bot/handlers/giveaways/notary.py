@@ -165,7 +165,7 @@ class Notary:
             seed,
             used,
             drawn.order,
-            results.as_fdraw(rerolls),
+            rerolls,
             witnesses,
             pages=lambda: self.office.pages(giveaway),
         )

@@ -11,7 +11,7 @@ from bot.domain import fdraw, giving
 from bot.domain.fdraw import Freeze
 from bot.domain.fdraw_proof import Witness
 from bot.domain.fdraw_tree import Inclusion
-from bot.domain.giveaways import Giveaway, Refused, Reroll, State, Win, WinState
+from bot.domain.giveaways import Giveaway, Refused, State, Win, WinState
 from bot.domain.places import Channel
 from bot.domain.text import cut, fit, weigh
 from bot.engine.registry import Act, Create, Doubtful, Lost, Nothing, Outcome, Registry, Sent
@@ -104,7 +104,7 @@ def _card(ctx: Context, giveaway: Giveaway, channel: Channel) -> Card:
 def _winner_lines(ctx: Context, giveaway: Giveaway, view: panel.View) -> list[str]:
     drawn_row, rerolls = ctx.work.giveaways.drawn(giveaway.id), ctx.work.giveaways.rerolls(giveaway.id)
     order = drawn_row.order if drawn_row else ()
-    places = fdraw.places_of(order, giveaway.offer.winners, as_fdraw(rerolls))
+    places = fdraw.places_of(order, giveaway.offer.winners, rerolls)
     texts = ctx.desk.texts
     if not any(places):
         return [texts.say(view.language, "giveaway.result.nobody")]
@@ -191,11 +191,6 @@ def show_proof(ctx: Context, name: str, document: Document | None) -> None:
             public.send_file(ctx, channel, replace(document, text=text), f"giveaway:{giveaway.id}:{channel}")
 
 
-def as_fdraw(rerolls: Sequence[Reroll]) -> list[fdraw.Reroll]:
-    """Re-rolls as the draw's rules know them."""
-    return [fdraw.Reroll(one.out, one.reason, one.by, one.at) for one in rerolls]
-
-
 def witnesses(
     giveaway: Giveaway,
     frozen: Frozen,
@@ -244,7 +239,7 @@ def winner_of(ctx: Context, giveaway: Giveaway, text: str) -> Win | Refused:
     """The present winner that a host means: by place (`2`), by the beginning of the ticket, or by name."""
     wins = [one for one in ctx.work.wins.of(giveaway.id) if one.state is not WinState.OUT]
     drawn_row = ctx.work.giveaways.drawn(giveaway.id)
-    rerolls = as_fdraw(ctx.work.giveaways.rerolls(giveaway.id))
+    rerolls = ctx.work.giveaways.rerolls(giveaway.id)
     places = fdraw.places_of(drawn_row.order if drawn_row else (), giveaway.offer.winners, rerolls)
     wanted = text.strip().lstrip("#@").lower()
     if wanted.isdecimal() and len(wanted) < 6:

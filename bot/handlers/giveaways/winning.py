@@ -11,7 +11,8 @@ from dataclasses import replace
 from bot.chat.events import ButtonPressed, FormSubmitted
 from bot.chat.messages import Field, Form
 from bot.domain import fdraw
-from bot.domain.giveaways import Giveaway, Refused, Reroll, State, Win, WinState
+from bot.domain.fdraw import Reroll
+from bot.domain.giveaways import Giveaway, Refused, State, Win, WinState
 from bot.domain.places import Member
 from bot.engine.registry import Control, Pressed, Registry
 from bot.handlers import public
@@ -107,7 +108,7 @@ def reroll(ctx: Context, giveaway: Giveaway, win: Win, reason: str, by: str) -> 
     if win.state not in {WinState.OFFERED, WinState.CLAIMED}:
         return Refused("handed" if win.state is WinState.HANDED else "no_winner", {"text": win.ticket[:12]})
     drawn = ctx.work.giveaways.drawn(giveaway.id)
-    before = results.as_fdraw(ctx.work.giveaways.rerolls(giveaway.id))
+    before = ctx.work.giveaways.rerolls(giveaway.id)
     following = fdraw.next_of(drawn.order if drawn else (), giveaway.offer.winners, before)
     ctx.work.wins.swap(win, replace(win, state=WinState.OUT))
     ctx.work.wins.take_back(win.id)

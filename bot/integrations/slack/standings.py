@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
@@ -129,5 +130,4 @@ def _standing(user: str, said: object, holders: Mapping[str, frozenset[str]] | N
 
 
 async def _ask(api: Api, method: str, call: Call) -> AsyncSlackResponse:
-    asking: Callable[[], Awaitable[AsyncSlackResponse]] = lambda: api.call(method, call)  # noqa: E731
-    return await patiently(asking)
+    return await patiently(partial(api.call, method, call))
