@@ -1,4 +1,4 @@
-"""Who may be drawn in a giveaway, by the rules alone, and an installation that is held against it.
+"""An installation with a giveaway that is held against the rules alone.
 
 Handlers, timers, couriers and store are the real ones. The model knows the rules only: who is in, who is out and why.
 """
@@ -10,11 +10,12 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Awaitable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
+import sqlalchemy as sa
 from engine.world import until
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -28,36 +29,26 @@ from bot.chat.standings import Standing
 from bot.domain.fdraw import Reroll
 from bot.domain.giveaways import RULES, EntryState, Giveaway, State, Win, WinState
 from bot.domain.places import Channel, Member
+from bot.handlers.public import FILE
 from bot.storage.giveaways import Frozen
+from bot.storage.tables import outbox
 from bot.storage.work import Work
 from bot.verifier import verify
 
+from .giveawayrules import MOST, OUT, PEOPLE, Model
 from .giveawaytable import Table
 from .house import House, living
 
 T = TypeVar("T")
 ON = "discord"
-HOST, STAFF = "ana", "vic"
-PEOPLE = ("lin", "mei", "bo", "kai", "sam", STAFF)
-WINNERS, MOST = 2, 3
+HOST = "ana"
+WINNERS = 2
 EARLY = 8
 """Steps before which nothing ends."""
 MAKE = f"2h {WINNERS}w Mug role {ON}:G1:role:R1 bonus {ON}:G1:role:R2 +4 cap {MOST} alternates 2 claim 1h"
 CODE = re.compile(r"\b[0-9a-f]{32}\b")
 WHO = st.sampled_from(PEOPLE)
 OPEN = {State.OPEN, State.PAUSED}
-OUT = {EntryState.REFUSED, EntryState.EXCLUDED}
-
-
-@dataclass
-class Place:
-    """What the model knows of somebody who pressed."""
-
-    state: EntryState
-    weight: int
-    rule: str = ""
-    granted: bool = False
-    appealed: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,62 +63,6 @@ class Seen:
     rerolls: tuple[Reroll, ...]
     wins: tuple[Win, ...]
     by_rule: Mapping[str, int]
-
-
-@dataclass
-class Model:
-    """Who may be drawn, by the rules alone."""
-
-    roles: dict[str, set[str]] = field(default_factory=lambda: {who: {"R1"} for who in PEOPLE})
-    linked: dict[str, frozenset[str]] = field(default_factory=lambda: {who: frozenset({who}) for who in PEOPLE})
-    places: dict[str, Place] = field(default_factory=dict)
-    """By who made the entry."""
-    tickets: dict[str, str] = field(default_factory=dict)
-    """Who was told to be in, by the ticket that follows from what they were told."""
-    merged: set[str] = field(default_factory=set)
-    """Two of one person had entered before they were linked: nobody of these does anything any more."""
-
-    def place(self, who: str) -> Place | None:
-        """The entry of this person, whichever of their accounts made it."""
-        return next((self.places[one] for one in sorted(self.linked[who]) if one in self.places), None)
-
-    def weight(self, who: str) -> int:
-        return min(1 + 4 * ("R2" in self.roles[who]), MOST)
-
-    def enter(self, who: str) -> None:
-        found = self.place(who)
-        if found is None:
-            found = self.places[who] = Place(EntryState.CHECKING, 1)
-        if found.state is not EntryState.IN:
-            found.rule = "" if found.granted else "staff" if who == STAFF else "role" * ("R1" not in self.roles[who])
-            found.state = EntryState.REFUSED if found.rule else EntryState.IN
-            found.weight = self.weight(who)
-
-    def look(self) -> None:
-        """Everybody who is in is looked at again."""
-        for who, found in self.places.items():
-            if found.state is not EntryState.IN:
-                continue
-            rule = "staff" if who == STAFF else "role" * ("R1" not in self.roles[who])
-            if rule and not found.granted:
-                found.state, found.rule = EntryState.EXCLUDED, rule
-            else:
-                found.weight = self.weight(who)
-
-    def merge(self) -> None:
-        """Of one person's entries one stays."""
-        for group in set(self.linked.values()):
-            inside = [one for one in sorted(group) if one in self.places and self.places[one].state is EntryState.IN]
-            for late in inside[1:]:
-                self.places[late].state, self.places[late].rule = EntryState.EXCLUDED, "twice"
-
-    def groups(self) -> Counter[frozenset[str]]:
-        """Persons who are on the list."""
-        return Counter(self.linked[who] for who, found in self.places.items() if found.state is EntryState.IN)
-
-    def rules(self) -> Counter[str]:
-        """The exclusions."""
-        return Counter(found.rule for found in self.places.values() if found.state in OUT)
 
 
 def gather(work: Work, number: int) -> Seen:
@@ -379,9 +314,7 @@ class Base(RuleBasedStateMachine):
         text = next(text for text in self.house.lines(ON) if f"SHA-256 = {now.frozen.hash}" in text)
         seed = re.search("seed = ([0-9a-f]{64})", text)
         assert seed is not None
-        listed = next(one.content.decode() for one in self.table.documents(ON) if one.name.endswith("list.txt"))
-        rows = [line.split() for line in listed.splitlines()]
-        assert [(ticket, int(weight)) for ticket, weight in rows] == list(now.listed)
+        self.posted_list()
         chosen = re.search("beacon=drand:[0-9a-f]+:([0-9]+)", text[text.index("fdraw/1") :])
         assert chosen is not None
         value = hashlib.sha256(hashlib.sha384(chosen[1].encode()).digest()).digest()
@@ -398,3 +331,14 @@ class Base(RuleBasedStateMachine):
             assert held == sorted(one for one in after_rerolls(now.order, now.rerolls) if one)
         if any(one.name.endswith("proof.json") for one in self.table.documents(ON)):
             assert self.table.verdict(ON) == []
+
+    def posted_list(self) -> None:
+        """The list is in the room, or on its way: a process that died while it sent the file leaves it for later."""
+        posted = [one.content.decode() for one in self.table.documents(ON) if one.name.endswith("list.txt")]
+        if not posted:
+            waits = outbox.c.kind == FILE, outbox.c.state.in_(("pending", "uncertain"))
+            assert self.run(self.house.store.read(lambda c: c.execute(sa.select(outbox).where(*waits)).first()))
+            return
+        assert len(posted) == 1
+        rows = [line.split() for line in posted[0].splitlines()]
+        assert [(ticket, int(weight)) for ticket, weight in rows] == list(self.now.listed)

@@ -27,7 +27,8 @@ from bot.handlers.context import Context
 from bot.handlers.links import part, tie
 from bot.storage.work import Work
 
-from .giveawaymodel import CODE, EARLY, ON, OPEN, OUT, PEOPLE, STAFF, WHO, WINNERS, Base, Place
+from .giveawaymodel import CODE, EARLY, ON, OPEN, WHO, WINNERS, Base
+from .giveawayrules import OUT, PEOPLE, STAFF, Place
 from .house import House, member
 
 
