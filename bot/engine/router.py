@@ -136,8 +136,7 @@ class Router(Generic[C]):
     async def _handle(self, rows: list[Stored]) -> None:
         quick: list[tuple[Stored, Event]] = []
         roles: list[frozenset[Role]] = []
-        for row in rows:
-            event = await self._event(row)
+        for row, event in await self._events(rows):
             held = self._known_roles(event) if event else None
             if event is None:
                 await self._store.write(partial(_unreadable, row=row.id))
@@ -156,14 +155,18 @@ class Router(Generic[C]):
         platform = self._platforms.get(who.platform)
         return self._access.known(who, carried(event, platform) if platform else None)
 
-    async def _event(self, row: Stored) -> Event | None:
-        event = self._parsed.pop(row.id, None)
-        if event is not None:
-            return event
+    async def _events(self, rows: list[Stored]) -> list[tuple[Stored, Event | None]]:
+        """What was stored: as it was parsed when it came, or parsed again. None: nobody can read it any more."""
+        # Taken out at once: the writer's thread makes room for newer ones while we wait.
+        parsed = {row.id: self._parsed.pop(row.id, None) for row in rows}
+        forgotten = [number for number, event in parsed.items() if event is None]
+        raws = await self._store.read(lambda connection: Inbox(connection).raws(forgotten)) if forgotten else {}
+        return [(row, parsed[row.id] or await self._parse(row, raws[row.id])) for row in rows]
+
+    async def _parse(self, row: Stored, raw: str) -> Event | None:
         platform = self._platforms.get(row.source.partition(":")[0])
         if platform is None:
             return None
-        raw = await self._store.read(lambda connection: Inbox(connection).raw(row.id))
         sealed = read_envelope(raw)
         return platform.parse(raw) if sealed is None else await asyncio.to_thread(self._seals.open, *sealed)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -25,8 +25,7 @@ class Catalogue:
         """The text with its arguments filled in. Raises KeyError for a key that no catalogue has."""
         text = self._texts[language][key]
         if isinstance(text, Mapping):
-            rule = Locale.parse(language).plural_form(float(args["count"]))
-            text = text.get(rule, text["other"])
+            text = text.get(_plural_form(language)(float(args["count"])), text["other"])
         return text.format(**args)
 
     def has(self, key: str) -> bool:
@@ -46,6 +45,12 @@ class Catalogue:
     def keys(self, language: str) -> Mapping[str, str | Mapping[str, str]]:
         """The whole catalogue of a language, for tests and tools."""
         return self._texts[language]
+
+
+@cache
+def _plural_form(language: str) -> Callable[[float], str]:
+    """The CLDR category of a number."""
+    return Locale.parse(language).plural_form
 
 
 @cache

@@ -40,7 +40,7 @@ _TRIED = (
     .values(tries=inbox.c.tries + 1, error=bindparam("why"))
     .returning(inbox.c.tries)
 )
-_RAW = sa.select(inbox.c.raw).where(inbox.c.id == bindparam("row"))
+_RAWS = sa.select(inbox.c.id, inbox.c.raw).where(inbox.c.id.in_(bindparam("rows", expanding=True)))
 _OLDEST = sa.select(sa.func.min(inbox.c.received_at)).where(sa.text("state = 'new'"))
 _NEW = (
     sa.select(inbox.c.id, inbox.c.source, inbox.c.part, inbox.c.received_at)
@@ -145,9 +145,10 @@ class Inbox:
             found = self._connection.execute(_NEW_OF, values | {"parts": list(parts)})
         return [Stored(*row) for row in found if row.id not in busy][:count]
 
-    def raw(self, row: int) -> str:
-        """What the platform sent."""
-        return str(self._connection.execute(_RAW, {"row": row}).scalar_one())
+    def raws(self, rows: Collection[int]) -> dict[int, str]:
+        """What the platform sent, by row."""
+        found = self._connection.execute(_RAWS, {"rows": list(rows)})
+        return {row.id: row.raw for row in found}
 
     def done(self, row: int) -> bool:
         """Its handlers run in this transaction; False if they have run before."""

@@ -76,11 +76,10 @@ def settle(ctx: Context, asker: Asker, giveaway: Giveaway, entry: Entry, known: 
     """Whether they are in, by what is known of them now; they are told."""
     after, failed = decided(giveaway, entry, known, ctx.now)
     ctx.work.entries.put(after)
+    posting.changed(ctx, giveaway)
     if after.state is EntryState.IN:
-        posting.changed(ctx, giveaway)
         confirm(ctx, asker, giveaway, after, "done")
     else:
-        posting.changed(ctx, giveaway)
         turn_away(ctx, asker, giveaway, after, failed)
 
 
@@ -91,8 +90,8 @@ def decided(giveaway: Giveaway, entry: Entry, known: Facts, now: float) -> tuple
     failed = () if entry.granted else judge(needs, known, now)
     if failed:
         return replace(entry, state=EntryState.REFUSED, rule=failed[0].why, weight=weight), failed
-    let_in = replace(entry, state=EntryState.IN, rule="", weight=weight)
-    return replace(let_in, joined_at=known.joined_at, account_made=known.account_made), ()
+    joined, made = known.joined_at, known.account_made
+    return replace(entry, state=EntryState.IN, rule="", weight=weight, joined_at=joined, account_made=made), ()
 
 
 def confirm(ctx: Context, asker: Asker, giveaway: Giveaway, entry: Entry, key: str) -> None:

@@ -24,9 +24,9 @@ def tells(ctx: Context, platform: str) -> Tells:
 
 def of_press(ctx: Context, giveaway: Giveaway, event: ButtonPressed, person: str) -> Facts:
     """What is known at a press. Roles are known where the event carries them, or where none has to be."""
-    needs, member = giveaway.offer.requirements, event.member
-    ours = {one for one in needs.every_role if one in OURS and one in {held.value for held in ctx.roles}}
-    asked = [one for one in needs.every_role if one not in OURS and _is_of(one, member)]
+    member, needed = event.member, giveaway.offer.requirements.every_role
+    ours = {one for one in needed if one in OURS and one in {held.value for held in ctx.roles}}
+    asked = [one for one in needed if one not in OURS and _is_of(one, member)]
     found = ctx.desk.capabilities.get(member.platform)
     carried = found is not None and found.carries_roles
     held = frozenset(ours | {one for one in asked if one.rpartition(":")[2] in event.member_roles})
