@@ -100,6 +100,8 @@ def _did(asked: Requirements, facts: Facts, now: float) -> Iterator[Refused]:
 
 def weight_of(requirements: Requirements, facts: Facts) -> int:
     """How many tickets somebody has: one, and what their roles bring, up to the cap. Unknown roles bring nothing."""
+    if not requirements.bonuses:
+        return 1
     held = facts.roles or frozenset[str]()
     return min(1 + sum(one.extra for one in requirements.bonuses if one.role in held), requirements.most)
 
@@ -108,7 +110,7 @@ def needs_asking(requirements: Requirements, facts: Facts, tells: Tells) -> bool
     """Whether the platform has to be asked about somebody, since a rule or a bonus needs what is not known of them and
     it can tell."""
     return (
-        (bool(requirements.every_role) and facts.roles is None)
+        (bool(requirements.roles or requirements.bonuses) and facts.roles is None)
         or (requirements.member_seconds > 0 and facts.joined_at is None and tells.joined)
         or (requirements.account_seconds > 0 and facts.account_made is None and tells.created)
         or (requirements.boosted and facts.boosting is None and tells.boosts)

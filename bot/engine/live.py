@@ -8,7 +8,7 @@ what is shown already. The last state is no live message any more: it goes at on
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Generic, Protocol, TypeVar
 
 from bot.chat.messages import Outgoing
@@ -16,6 +16,7 @@ from bot.domain.delivery import Step, Urgency
 from bot.domain.places import Channel
 from bot.domain.text import fingerprint
 from bot.engine.registry import Act, Change, Lost, Nothing, Outcome, Registry, Sent
+from bot.storage.live import Post
 from bot.storage.outbox import Delivery, Order
 from bot.storage.work import Work
 
@@ -49,13 +50,13 @@ class Live(Generic[C]):
         render: Callable[[C, str], Outgoing | None],
         lost: Callable[[C, str, Lost], None] | None = None,
     ) -> None:
-        self._kind = kind
+        self.kind = kind
         self._render = render
         self._lost = lost
 
     def register(self, registry: Registry[C]) -> None:
         """Declare their edits as outgoing messages."""
-        registry.outgoing(self._kind, self._prepare, self._outcome)
+        registry.outgoing(self.kind, self._prepare, self._outcome)
 
     def follow(self, work: Work, name: str, at: Channel, message_id: str, message: Outgoing) -> None:
         """A message was posted and shows this: from now on `changed` edits it."""
@@ -75,9 +76,13 @@ class Live(Generic[C]):
 
         Those without a message are left alone.
         """
-        known = {self._full(name): name for name in names}
-        for post in work.live.resting(known):
-            self._order(work, known[post.name], post.at, LIVE, max(0.0, post.edited_at + SPACING - work.now))
+        self.edit(work, work.live.resting([self._full(name) for name in names]))
+
+    def edit(self, work: Work, resting: Iterable[Post]) -> None:
+        """The same where it is known already which of them rest."""
+        for post in resting:
+            name = post.name.removeprefix(self._full(""))
+            self._order(work, name, post.at, LIVE, max(0.0, post.edited_at + SPACING - work.now))
 
     def finish(self, work: Work, name: str) -> None:
         """Its state will not change any more: show it now. What else was to be shown before is dropped."""
@@ -92,10 +97,10 @@ class Live(Generic[C]):
         urgency = Urgency.ALERT if version == FINAL else Urgency.LIVE
         lane = self._full(name)
         key = secrets.token_urlsafe(16)
-        work.outbox.add(Order(key, self._kind, lane, at, urgency, version=version, text=name, delay=delay))
+        work.outbox.add(Order(key, self.kind, lane, at, urgency, version=version, text=name, delay=delay))
 
     def _full(self, name: str) -> str:
-        return f"{self._kind}:{name}"
+        return f"{self.kind}:{name}"
 
     def _prepare(self, ctx: C, row: Delivery) -> Act:
         post = ctx.work.live.get(row.lane)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from babel import Locale
@@ -25,7 +25,7 @@ class Catalogue:
         """The text with its arguments filled in. Raises KeyError for a key that no catalogue has."""
         text = self._texts[language][key]
         if isinstance(text, Mapping):
-            text = text.get(_plural_form(language)(float(args["count"])), text["other"])
+            text = text.get(_plural_form(language, float(args["count"])), text["other"])
         return text.format(**args)
 
     def has(self, key: str) -> bool:
@@ -47,10 +47,10 @@ class Catalogue:
         return self._texts[language]
 
 
-@cache
-def _plural_form(language: str) -> Callable[[float], str]:
+@lru_cache(maxsize=1024)
+def _plural_form(language: str, number: float) -> str:
     """The CLDR category of a number."""
-    return Locale.parse(language).plural_form
+    return Locale.parse(language).plural_form(number)
 
 
 @cache

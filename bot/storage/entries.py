@@ -108,7 +108,7 @@ class Entries:
     def get(self, giveaway_id: int, person: str) -> Entry | None:
         """This person's entry. Asked for every press."""
         row = _GET.row(self._connection, _key(giveaway_id, person))
-        return _entry(row) if row else None
+        return as_entry(row) if row else None
 
     def put(self, entry: Entry) -> None:
         """Keep an entry in place of the person's earlier one. Done for every press."""
@@ -135,19 +135,19 @@ class Entries:
     def find(self, giveaway_id: int, ticket: str) -> Entry | None:
         """The entry with this ticket."""
         row = _FIND.row(self._connection, {"of_giveaway": giveaway_id, "of_ticket": ticket})
-        return _entry(row) if row else None
+        return as_entry(row) if row else None
 
     def beginning(self, giveaway_id: int, mark: str) -> Entry | None:
         """The entry whose ticket begins with these characters; None where there is none, or more than one."""
         query = sa.select(giveaway_entries).where(t.giveaway_id == giveaway_id, t.ticket >= mark)
         rows = self._connection.execute(query.where(t.ticket < _behind(mark)).limit(2)).all() if mark else []
-        return _entry(rows[0]) if len(rows) == 1 else None
+        return as_entry(rows[0]) if len(rows) == 1 else None
 
     def appealing(self, giveaway_id: int, count: int) -> list[Entry]:
         """At most `count` entries whose appeal waits, oldest first."""
         waits = (t.giveaway_id == giveaway_id, t.appealed.is_(True), t.state.in_(_OUT))
         query = sa.select(giveaway_entries).where(*waits).order_by(t.at, t.ticket).limit(count)
-        return [_entry(row) for row in self._connection.execute(query)]
+        return [as_entry(row) for row in self._connection.execute(query)]
 
     def crowd(self, giveaway_id: int) -> dict[int, int]:
         """How many are in with how many tickets each."""
@@ -175,7 +175,7 @@ class Entries:
     def page(self, giveaway_id: int, state: EntryState, after: str, count: int) -> list[Entry]:
         """At most `count` entries in this state, by person (by code point), only those behind `after`."""
         values = {"of_giveaway": giveaway_id, "its_state": state.value, "after": after, "count": count}
-        return [_entry(row) for row in _PAGE.rows(self._connection, values)]
+        return [as_entry(row) for row in _PAGE.rows(self._connection, values)]
 
     def list_page(self, giveaway_id: int, after_ticket: str, count: int) -> list[tuple[str, int]]:
         """Ticket and weight of at most `count` who are in, by ticket, only those behind `after_ticket`."""
@@ -200,7 +200,7 @@ class Entries:
         """All entries under this name, oldest giveaway first."""
         query = sa.select(giveaway_entries).where(t.giveaway_id == giveaways.c.id, t.person == person)
         rows = self._connection.execute(query.order_by(giveaways.c.id))
-        return [_entry(row) for row in rows]
+        return [as_entry(row) for row in rows]
 
     def of_member(self, member: Member) -> list[Entry]:
         """All entries that this member made, under whatever name, oldest giveaway first.
@@ -212,7 +212,7 @@ class Entries:
         found = []
         for mine in (t.person == address, several):
             query = sa.select(giveaway_entries).where(t.giveaway_id == giveaways.c.id, mine)
-            found += [_entry(row) for row in self._connection.execute(query)]
+            found += [as_entry(row) for row in self._connection.execute(query)]
         return sorted(found, key=lambda entry: entry.giveaway_id)
 
     def erase(self, giveaway_id: int, person: str) -> None:
@@ -254,7 +254,8 @@ def _behind(prefix: str) -> str:
     return prefix[:-1] + chr(ord(prefix[-1]) + 1)
 
 
-def _entry(row: Sequence[Any]) -> Entry:
+def as_entry(row: Sequence[Any]) -> Entry:
+    """A row of the table."""
     number, person, member, name, place, ticket, salt, weight, state, rule, granted, appealed, at, *since = row
     return Entry(
         number,

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, bindparam
 from bot.domain.places import Channel
 from bot.storage.dialects import insert
 from bot.storage.hot import Hot
+from bot.storage.live import LivePosts, Post, among
 from bot.storage.tables import giveaway_posts
 
 
@@ -29,10 +30,10 @@ class GiveawayPost:
 
 
 _posts = giveaway_posts.c
-_CARDS = Hot(
-    sa.select(_posts.id)
-    .where(_posts.giveaway_id == bindparam("of_giveaway"), _posts.what == "card")
-    .order_by(_posts.id)
+_RESTING = among(
+    sa.select(bindparam("kind", type_=sa.String) + ":" + sa.cast(_posts.id, sa.String)).where(
+        _posts.giveaway_id == bindparam("number"), _posts.what == "card"
+    )
 )
 _OF = Hot(sa.select(giveaway_posts).where(_posts.giveaway_id == bindparam("of_giveaway")).order_by(_posts.id))
 
@@ -49,9 +50,9 @@ class GiveawayPosts:
         query = insert(giveaway_posts).values(values).returning(_posts.id)
         return int(self._connection.execute(query).scalar_one())
 
-    def cards(self, giveaway_id: int) -> list[int]:
-        """The numbers of its cards. Asked for every press."""
-        return [number for (number,) in _CARDS.rows(self._connection, {"of_giveaway": giveaway_id})]
+    def resting(self, kind: str, giveaway_id: int) -> list[Post]:
+        """Of its cards, live messages of this kind, those of which no edit waits. Asked for every press."""
+        return LivePosts(self._connection).resting_of(kind, giveaway_id, _RESTING)
 
     def of(self, giveaway_id: int, what: str | None = None) -> list[GiveawayPost]:
         """The messages of a giveaway, or those of one kind, as they were planned."""

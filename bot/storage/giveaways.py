@@ -13,6 +13,7 @@ from sqlalchemy import bindparam
 
 from bot.domain.giveaways import Giveaway, State
 from bot.domain.places import Channel, Member
+from bot.storage.batches import known
 from bot.storage.dialects import insert
 from bot.storage.drafts import Conflict
 from bot.storage.giveaway_draws import DrawnRow, Frozen, GiveawayDraws
@@ -63,14 +64,18 @@ class Giveaways(GiveawayDraws, GiveawayNotes):
 
     def named(self, name: str) -> Giveaway | None:
         """The giveaway whose buttons carry this name. Asked for every press."""
-        row = _NAMED.row(self._connection, {"key": name})
-        return as_stored(row) if row else None
+        batch = known(self._connection)
+        found = batch.giveaways.get(name)
+        if found is None and (row := _NAMED.row(self._connection, {"key": name})):
+            found = batch.giveaways[name] = as_stored(row)
+        return found
 
     def swap(self, before: Giveaway, after: Giveaway) -> None:
         """Put `after` in the place of `before`; raises Conflict unless state and revision are still those of `before`.
 
         The number, the name, the host, the commitment and the time of making stay as they are.
         """
+        known(self._connection).giveaways.pop(before.name, None)
         values: dict[str, object] = {f"new_{name}": value for name, value in as_row(after).items()}
         values |= {"row": before.id, "old_revision": before.revision, "old_state": before.state.value}
         if _SWAP.count(self._connection, values) != 1:

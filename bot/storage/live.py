@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam
 
 from bot.domain.delivery import DeliveryState
 from bot.domain.places import Channel
+from bot.storage.batches import known
 from bot.storage.dialects import insert
 from bot.storage.hot import Hot, Row
 from bot.storage.tables import live, outbox
@@ -41,12 +42,16 @@ _WAITING = Hot(
 )
 
 
-@lru_cache(maxsize=256)
-def _resting(count: int) -> Hot:
-    """The live messages among so many names (`name_0`, `name_1` ...) of which no edit waits."""
-    names = [bindparam(f"name_{number}", type_=live.c.name.type) for number in range(count)]
+def among(names: sa.Select[str] | list[sa.BindParameter[str]]) -> Hot:
+    """The live messages with these names that are posted and of which no edit waits."""
     waits = sa.exists().where(outbox.c.lane == live.c.name, *_PENDING).correlate(live)
     return Hot(sa.select(live).where(live.c.name.in_(names), live.c.message_id != "", ~waits))
+
+
+@lru_cache(maxsize=256)
+def _resting(count: int) -> Hot:
+    """Among so many names (`name_0`, `name_1` ...)."""
+    return among([bindparam(f"name_{number}", type_=live.c.name.type) for number in range(count)])
 
 
 class LivePosts:
@@ -57,6 +62,7 @@ class LivePosts:
 
     def follow(self, name: str, at: Channel, message_id: str, shown: str, now: float) -> None:
         """Remember a message that was just posted and shows this; in place of the one before of that name."""
+        known(self._connection).waiting.clear()
         values = insert(live).values(
             name=name,
             platform=at.platform,
@@ -82,9 +88,20 @@ class LivePosts:
         return None if row is None else _post(row)
 
     def resting(self, names: Collection[str]) -> list[Post]:
-        """Those of these that are posted and of which no edit waits. Asked for every vote."""
+        """Those of these that are posted and of which no edit waits."""
         values = {f"name_{number}": name for number, name in enumerate(names)}
         return [_post(row) for row in _resting(len(values)).rows(self._connection, values)] if values else []
+
+    def resting_of(self, kind: str, number: int, query: Hot) -> list[Post]:
+        """The same of all messages of something, live ones of this kind, as a query of `among` (`kind`, `number`) names
+        them. Asked for every vote and every entry.
+        """
+        waiting = known(self._connection).waiting
+        if (kind, number) in waiting:
+            return []
+        rows = query.rows(self._connection, {"kind": kind, "number": number})
+        waiting.add((kind, number))  # whoever asks has those edited that rest
+        return [_post(row) for row in rows]
 
     def begin(self, name: str, shows: str, now: float) -> None:
         """It is about to be edited: until that is done nobody knows what it shows."""
@@ -104,6 +121,7 @@ class LivePosts:
         return row
 
     def _set(self, name: str, **values: object) -> None:
+        known(self._connection).waiting.clear()
         self._connection.execute(sa.update(live).where(live.c.name == name).values(**values))
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, bindparam
 
 from bot.domain.delivery import STEPS, DeliveryState, Step, Urgency
 from bot.domain.places import Channel
+from bot.storage.batches import known
 from bot.storage.dialects import insert
 from bot.storage.hot import Hot
 from bot.storage.store import wake
@@ -298,6 +299,7 @@ class Outbox:
         if step is Step.ARRIVED:
             values |= {"sent_at": self._now, "confirmed_by": "person"}
         query = sa.update(outbox).where(outbox.c.id == row, outbox.c.state.in_([s.value for s in before]))
+        known(self._connection).waiting.clear()
         wake(self._connection, "outbox")
         return self._connection.execute(query.values(values)).rowcount == 1
 

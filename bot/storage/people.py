@@ -41,6 +41,10 @@ class People:
             self._languages[address] = _LANGUAGE.value(self._connection, {"of_member": address}) or None
         return self._languages[address]
 
+    def remember_language(self, member: Member, language: str) -> None:
+        """It was read beside something else: it need not be looked up in this unit of work."""
+        self._languages[str(member)] = language or None
+
     def choose_language(self, member: Member, language: str) -> None:
         """Keep it."""
         self._languages.pop(str(member), None)

@@ -13,6 +13,7 @@ from bot.domain.places import Channel
 from bot.domain.polls import State
 from bot.storage.dialects import insert
 from bot.storage.hot import Hot
+from bot.storage.live import LivePosts, Post, among
 from bot.storage.tables import poll_posts, polls
 
 
@@ -31,8 +32,10 @@ class PollPost:
 _POST_COLUMNS = [column for column in poll_posts.c if column.name != "native_name"]
 _POSTS = Hot(sa.select(*_POST_COLUMNS).where(poll_posts.c.poll_id == bindparam("of_poll")).order_by(poll_posts.c.id))
 
-_CARDS = Hot(
-    sa.select(poll_posts.c.id).where(poll_posts.c.poll_id == bindparam("of_poll"), poll_posts.c.native.is_(False))
+_RESTING = among(
+    sa.select(bindparam("kind", type_=sa.String) + ":" + sa.cast(poll_posts.c.id, sa.String)).where(
+        poll_posts.c.poll_id == bindparam("number"), poll_posts.c.native.is_(False)
+    )
 )
 
 
@@ -47,9 +50,12 @@ class PollPosts:
         values = asdict(channel) | {"poll_id": poll_id, "native": native}
         return int(self._connection.execute(insert(poll_posts).values(values).returning(poll_posts.c.id)).scalar_one())
 
-    def cards(self, poll_id: int) -> list[int]:
-        """The numbers of those messages that we count in ourselves. Asked for every vote."""
-        return [number for (number,) in _CARDS.rows(self._connection, {"of_poll": poll_id})]
+    def resting(self, kind: str, poll_id: int) -> list[Post]:
+        """Of those messages that we count in ourselves, live ones of this kind, the ones of which no edit waits.
+
+        Asked for every vote.
+        """
+        return LivePosts(self._connection).resting_of(kind, poll_id, _RESTING)
 
     def of(self, poll_id: int) -> list[PollPost]:
         """All messages of a poll, in the order in which they were planned."""

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam
 
 from bot.domain.places import Channel, Member
 from bot.domain.polls import Kind, Option, OptionState, Poll, Question, Restrictions, Series, State
+from bot.storage.batches import known
 from bot.storage.dialects import insert
 from bot.storage.drafts import Conflict
 from bot.storage.hot import Hot
@@ -89,14 +90,18 @@ class Polls:
 
     def named(self, name: str) -> Poll | None:
         """The poll whose buttons carry this name. Asked for every vote."""
-        row = _NAMED.row(self._connection, {"key": name})
-        return as_stored(row) if row else None
+        batch = known(self._connection)
+        found = batch.polls.get(name)
+        if found is None and (row := _NAMED.row(self._connection, {"key": name})):
+            found = batch.polls[name] = as_stored(row)
+        return found
 
     def swap(self, before: Poll, after: Poll) -> None:
         """Put `after` in the place of `before`; raises Conflict unless state and revision are still those of `before`.
 
         The number, the name, the host and the time of making stay as they are.
         """
+        known(self._connection).polls.pop(before.name, None)
         values: dict[str, object] = {f"new_{name}": value for name, value in as_row(after).items()}
         values |= {"row": before.id, "old_revision": before.revision, "old_state": before.state.value}
         if _SWAP.count(self._connection, values) != 1:

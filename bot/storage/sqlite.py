@@ -22,6 +22,7 @@ from sqlalchemy.pool import NullPool
 
 from bot.chat.ports import StoreUnavailable
 from bot.domain.failpoints import Point, reach
+from bot.storage.batches import batch
 from bot.storage.faults import is_database, reason
 from bot.storage.store import Unit, attempt, outcome
 
@@ -101,7 +102,8 @@ class SqliteStore:
         """
 
         def together(connection: Connection) -> list[T | Exception]:
-            return [outcome(connection, unit) for unit in units]
+            with batch(connection):
+                return [outcome(connection, unit) for unit in units]
 
         return await self.write(together)
 

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.util import await_only
 
+from bot.storage.batches import known
 from bot.storage.faults import is_database
 
 T = TypeVar("T")
@@ -65,6 +66,7 @@ def attempt(connection: Connection, unit: Unit[T]) -> tuple[T | None, Exception 
             raise
         _savepoint(connection, "ROLLBACK TO unit")
         _savepoint(connection, "RELEASE unit")
+        known(connection).clear()
         return None, error
     _savepoint(connection, "RELEASE unit")
     return result, None

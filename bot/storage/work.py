@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam
 
 from bot.chat.events import ReplyHandle
 from bot.chat.messages import Notice
-from bot.domain.places import Channel
+from bot.domain.places import Channel, Member
 from bot.domain.review import View
 from bot.storage.ballots import Ballots
 from bot.storage.blocks import Blocks
@@ -18,6 +18,7 @@ from bot.storage.cards import Cards, StoredCard, StoredView, read_card
 from bot.storage.comments import Comments, StoredComment, read_comment
 from bot.storage.doubts import Doubts
 from bot.storage.drafts import Drafts, StoredDraft, read_draft
+from bot.storage.entrants import Entrant, look
 from bot.storage.entries import Entries
 from bot.storage.faults import is_database
 from bot.storage.giveaway_posts import GiveawayPosts
@@ -224,6 +225,13 @@ class Work(Capabilities):
     def is_over(self, error: Exception) -> bool:
         """Whether an error is the database's: nothing more can be done in this unit, and it must be let through."""
         return is_database(error, self._connection)
+
+    def entrant(self, name: str, member: Member) -> Entrant | None:
+        """Who presses on the giveaway of this name, in one look; None: there is none. Asked for every press."""
+        found = look(self._connection, name, member)
+        if found is not None:
+            self.people.remember_language(member, found.language)
+        return found
 
     def sheet(self, card_id: int) -> Sheet:
         """A card with its draft, comment and newest rendering in one look; the card must exist."""

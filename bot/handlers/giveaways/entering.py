@@ -35,18 +35,17 @@ def register(registry: Registry[Context]) -> None:
 
 def enter(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
     """Somebody wants to be on the list."""
-    asker, giveaway = Asker.of(event), ctx.work.giveaways.named(button.view)
-    if giveaway is None:
+    asker, found = Asker.of(event), ctx.work.entrant(button.view, event.member)
+    if found is None:
         say(ctx, asker, "review.invalid_button")
         return
+    giveaway, person, before = found.giveaway, found.person, found.entry
     refused = giving.entering(giveaway, ctx.work.heard_at)
     if refused is None and giveaway.offer.contest is not None:
         refused = Refused("by_comment")
     if refused is not None:
         answer(ctx, asker, refused)
         return
-    person = ctx.work.links.person_of(event.member)
-    before = ctx.work.entries.get(giveaway.id, person)
     if before is not None and before.state is EntryState.IN:
         confirm(ctx, asker, giveaway, before, "already")
         return
@@ -135,15 +134,15 @@ def answer(ctx: Context, asker: Asker, refused: Refused) -> None:
 
 def leave(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
     """Somebody does not want to be on the list any more."""
-    asker, giveaway = Asker.of(event), ctx.work.giveaways.named(button.view)
-    if giveaway is None:
+    asker, found = Asker.of(event), ctx.work.entrant(button.view, event.member)
+    if found is None:
         say(ctx, asker, "review.invalid_button")
         return
+    giveaway, entry = found.giveaway, found.entry
     refused = giving.entering(giveaway, ctx.work.heard_at)
     if refused is not None:
         answer(ctx, asker, refused)
         return
-    entry = ctx.work.entries.get(giveaway.id, ctx.work.links.person_of(event.member))
     if entry is None or entry.state not in {EntryState.IN, EntryState.CHECKING}:
         answer(ctx, asker, Refused("not_in"))
         return

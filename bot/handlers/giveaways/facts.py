@@ -65,6 +65,8 @@ def of_standing(
 def stored(ctx: Context, giveaway: Giveaway, person: str, member: Member, base: Facts) -> Facts:
     """The same with what the database knows, as far as the rules ask for it."""
     needs = giveaway.offer.requirements
+    if not (_asks_person(needs) or needs.member_seconds or needs.poll):
+        return base
     members = ctx.work.links.members_of(person) if _asks_person(needs) else [member]
     names = frozenset(str(one) for one in members) | {str(member)}
     joined = base.joined_at

@@ -125,7 +125,7 @@ def lost(ctx: Context, giveaway: Giveaway, post: GiveawayPost, outcome: Lost | D
 
 def changed(ctx: Context, giveaway: Giveaway) -> None:
     """Its numbers or its words changed: its cards are edited in a while."""
-    LIVE.changed(ctx.work, *map(str, ctx.work.giveaway_posts.cards(giveaway.id)))
+    LIVE.edit(ctx.work, ctx.work.giveaway_posts.resting(LIVE.kind, giveaway.id))
 
 
 def finish(ctx: Context, giveaway: Giveaway) -> None:

@@ -91,7 +91,7 @@ def _outcome(ctx: Context, row: Delivery, outcome: Outcome) -> None:
 
 def changed(ctx: Context, poll: Poll) -> None:
     """Its numbers or its words changed: its cards are edited in a while."""
-    LIVE.changed(ctx.work, *map(str, ctx.work.poll_posts.cards(poll.id)))
+    LIVE.edit(ctx.work, ctx.work.poll_posts.resting(LIVE.kind, poll.id))
 
 
 def finish(ctx: Context, poll: Poll) -> None:
