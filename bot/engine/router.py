@@ -26,8 +26,10 @@ from bot.storage.inbox import Inbox, Stored
 from bot.storage.work import Passing, Work
 
 C = TypeVar("C")
-BATCH = 32
-"""Events per turn: few, so that deliveries find the writer free in between."""
+BATCH, MOST = 32, 256
+"""Events per turn, at least and at most."""
+LONG = 0.05
+"""Seconds that a turn's transaction should not take: deliveries find the writer free in between."""
 REMEMBERED = 4096
 """Parsed events kept for the router; those beyond are parsed again from the inbox."""
 TRIES = 3
@@ -69,6 +71,7 @@ class Router(Generic[C]):
         self._prepare = prepare
         self._parsed: OrderedDict[int, Event] = OrderedDict()
         self._handling: frozenset[int] = frozenset()
+        self._count = BATCH
         self._woken = asyncio.Event()
         self._asking: set[asyncio.Task[None]] = set()
         self._asked: set[int] = set()
@@ -100,7 +103,7 @@ class Router(Generic[C]):
         self._woken.clear()
         parts = self._parts.mine()
         busy = self._asked | self._retries.keys()
-        room = max(BATCH - len(self._retries), 0)  # those that fail must not pile up
+        room = max(BATCH - len(self._retries), 0) if self._retries else self._count  # those that fail must not pile up
         rows = await self._store.read(lambda connection: Inbox(connection).new(busy, room, parts)) if room else []
         if rows:
             await self._guarded(rows)
@@ -210,12 +213,21 @@ class Router(Generic[C]):
 
     async def _commit(self, units: list[Callable[[Connection], list[Passing]]]) -> list[list[Passing] | Exception]:
         """Have what was committed said before anything else happens: nobody could say it later."""
+        begun = self._core.clock.monotonic()
         results = await self._store.write_many(units)
+        self._took(len(units), self._core.clock.monotonic() - begun)
         reach(Point.ROUTER_COMMITTED)
         for result in results:
             if not isinstance(result, Exception):
                 self._say(result)
         return results
+
+    def _took(self, count: int, seconds: float) -> None:
+        """More at once where a full turn was quick, since each has its price; fewer where it held others up."""
+        if seconds > LONG:
+            self._count = max(self._count // 2, BATCH)
+        elif count >= self._count and seconds < LONG / 2:
+            self._count = min(self._count * 2, MOST)
 
     async def _one_by_one(
         self, events: list[tuple[Stored, Event]], roles: list[frozenset[Role]], error: Exception
