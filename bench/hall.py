@@ -12,6 +12,7 @@ from array import array
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from bench.world import Slow
@@ -69,6 +70,7 @@ EDITS = {"slack": (50, 60.0), "discord": (5, 5.0), "telegram": (20, 60.0)}
 """What each platform lets through in one room: so many edits in so many seconds."""
 
 
+@cache
 def room_of(platform: str) -> Channel:
     """The room of a platform in which polls stand."""
     return Channel(platform, "1", ROOMS[platform])
@@ -209,9 +211,12 @@ def _pressed(platform: str, who: str, payload: str, number: int) -> ButtonPresse
     return ButtonPressed(room_of(platform), member, f"Voter {who}", "1", payload, {"press": str(number)})
 
 
+_REST = "." * RAW
+
+
 def _press(platform: str, who: str, payload: str, number: int) -> Incoming:
-    raw = json.dumps({"press": [who, payload, number], "rest": ""})
-    raw = f"{raw[:-2]}{'.' * (RAW - len(raw))}{raw[-2:]}"
+    told = f'"press": ["{who}", "{payload}", {number}]'  # quicker than `json`: what is measured is not its maker
+    raw = f'{{{told}, "rest": "{_REST[len(told) :]}"}}'
     return Incoming(f"{platform}:1", str(number), raw, _pressed(platform, who, payload, number))
 
 

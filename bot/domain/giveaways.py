@@ -232,6 +232,13 @@ class Entry:
     """Since when they were a member, and since when their account was there, where that was told (UTC seconds)."""
     account_made: float | None = None
 
+    def let_in(self, weight: int, joined_at: float | None, account_made: float | None) -> Entry:
+        """The same as no rule keeps it out. Made for every entry: `dataclasses.replace` takes five times as long."""
+        return Entry(
+            self.giveaway_id, self.person, self.member, self.name, self.place, self.ticket, self.salt, weight,
+            EntryState.IN, "", self.granted, self.appealed, self.at, joined_at, account_made,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Win:

@@ -127,17 +127,18 @@ _TELLING = frozenset({"codes", "兑换码", "address", "地址"})
 
 def _key_for(event: Event) -> str | None:
     """The name of the key that seals an event, empty for the guests'; None: it may be stored as it came."""
+    if isinstance(event, ButtonPressed):
+        return poll_of(event.payload)
     if isinstance(event, CommandInvoked):
         words = [event.name, *event.text.lower().split(maxsplit=2)]
         if words[0] == UMBRELLA:
             del words[0]
         tells = len(words) > 1 and words[0] in _GIVEAWAY_COMMANDS and words[1] in _TELLING
         return "" if tells else None
-    if not isinstance(event, ButtonPressed | FormSubmitted):
+    if not isinstance(event, FormSubmitted):
         return None
-    if isinstance(event, FormSubmitted) and is_giveaway(view := view_and_word(event.payload)[0]):
-        return view
-    return poll_of(event.payload)
+    view = view_and_word(event.payload)[0]
+    return view if is_giveaway(view) else poll_of(event.payload)
 
 
 def _packed(key: Key, event: ButtonPressed | FormSubmitted | CommandInvoked) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,34 +11,18 @@ from sqlalchemy import Connection, bindparam
 
 from bot.domain.giveaways import Entry, EntryState
 from bot.domain.places import Member
+from bot.storage import tallies
 from bot.storage.dialects import insert
 from bot.storage.hot import Hot
 from bot.storage.linking import PERSON
 from bot.storage.tables import giveaway_entries, giveaway_freezes, giveaways
+from bot.storage.tallies import Counts, Tally
 
 ERASED = "erased:"
 """Begins the names of persons who are erased from a list that was frozen with them. No platform is called so."""
 ERASE_PAGE = 1000
 """Entries that are erased in one transaction: some milliseconds."""
 _OUT = (EntryState.REFUSED.value, EntryState.EXCLUDED.value)
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many stand where."""
-
-    entries: int
-    """Who are in."""
-    weight: int
-    """Their tickets."""
-    by_rule: Mapping[str, int]
-    """Who were refused or excluded, by rule."""
-    granted: int
-    """Those who are in because the host granted it."""
-    by_place: Mapping[str, int]
-    """Those who are in, by where they entered (`platform:channel`; empty for who was erased)."""
-    checking: int
-    """Of whom it is not known yet."""
 
 
 t = giveaway_entries.c
@@ -111,7 +94,17 @@ class Entries:
         return as_entry(row) if row else None
 
     def put(self, entry: Entry) -> None:
-        """Keep an entry in place of the person's earlier one. Done for every press."""
+        """Keep an entry in place of the person's earlier one, whatever that was."""
+        tallies.forget(self._connection, entry.giveaway_id)
+        self._put(entry)
+
+    def change(self, before: Entry | None, after: Entry) -> None:
+        """Keep an entry in place of the person's earlier one as it was read in this unit. Done for every press."""
+        self._put(after)
+        if (tally := tallies.kept(self._connection, after.giveaway_id)) is not None:
+            tally.change(before, after)
+
+    def _put(self, entry: Entry) -> None:
         member = None if entry.member is None else str(entry.member)
         values = {
             "giveaway_id": entry.giveaway_id,
@@ -155,22 +148,13 @@ class Entries:
         return {row[0]: row[1] for row in self._connection.execute(query.group_by(t.weight))}
 
     def counts(self, giveaway_id: int) -> Counts:
-        """How many stand where: read from one index, in one pass."""
-        rows = _COUNTS.rows(self._connection, {"of_giveaway": giveaway_id})
-        entries = weight = granted = checking = 0
-        by_rule: dict[str, int] = {}
-        by_place: dict[str, int] = {}
-        for state, rule, place, by_host, count, sum_of in rows:
-            if state == EntryState.IN.value:
-                entries += count
-                weight += int(sum_of)
-                granted += count if by_host else 0
-                by_place[place] = by_place.get(place, 0) + count
-            elif state in _OUT:
-                by_rule[rule] = by_rule.get(rule, 0) + count
-            elif state == EntryState.CHECKING.value:
-                checking += count
-        return Counts(entries, weight, by_rule, granted, by_place, checking)
+        """How many stand where: as this connection has kept it, or read from one index, in one pass."""
+        tally = tallies.kept(self._connection, giveaway_id)
+        if tally is None:
+            rows = _COUNTS.rows(self._connection, {"of_giveaway": giveaway_id})
+            tally = Tally(((row[0], row[1], row[2], bool(row[3])), row[4], int(row[5])) for row in rows)
+            tallies.remember(self._connection, giveaway_id, tally)
+        return tally.counts()
 
     def page(self, giveaway_id: int, state: EntryState, after: str, count: int) -> list[Entry]:
         """At most `count` entries in this state, by person (by code point), only those behind `after`."""
@@ -184,6 +168,7 @@ class Entries:
 
     def decide(self, giveaway_id: int, person: str, state: EntryState, rule: str, weight: int) -> None:
         """Keep what a check found of somebody; nothing where they have no entry."""
+        tallies.forget(self._connection, giveaway_id)
         values = {"new_state": state.value, "new_rule": rule, "new_weight": weight}
         _DECIDE.count(self._connection, {**_key(giveaway_id, person), **values})
 
@@ -220,6 +205,7 @@ class Entries:
 
         The salt is gone too: nobody can tell any more whose ticket it was.
         """
+        tallies.forget(self._connection, giveaway_id)
         query = sa.select(sa.literal(1)).where(giveaway_freezes.c.giveaway_id == giveaway_id)
         if self._connection.execute(query).first() is None:
             _DELETE.count(self._connection, _key(giveaway_id, person))
@@ -231,6 +217,7 @@ class Entries:
 
         Called again, each time in a transaction of its own, until it says 0.
         """
+        tallies.forget(self._connection, giveaway_id)
         found: list[str] = []
         for theirs in (t.person < ERASED, t.person >= _behind(ERASED)):
             query = sa.select(t.person).where(t.giveaway_id == giveaway_id, theirs).order_by(t.person)

@@ -22,9 +22,10 @@ from sqlalchemy.pool import NullPool
 
 from bot.chat.ports import StoreUnavailable
 from bot.domain.failpoints import Point, reach
+from bot.storage import tallies
 from bot.storage.batches import batch
 from bot.storage.faults import is_database, reason
-from bot.storage.store import Unit, attempt, outcome
+from bot.storage.store import Unit, attempt, outcome, taken_back
 
 T = TypeVar("T")
 
@@ -130,6 +131,7 @@ class SqliteStore:
         connection.close()
 
     def _write_loop(self, connection: Connection) -> None:
+        tallies.keep(connection)
         going = True
         while going:
             group, going = self._next_group()
@@ -162,6 +164,7 @@ class SqliteStore:
         except Exception as error:  # the writer must outlive whatever happens to its transaction
             with suppress(DBAPIError):
                 connection.exec_driver_sql("ROLLBACK")
+            taken_back(connection)
             fault = StoreUnavailable(reason(error))
             done = [(job, None, fault) for job in group]
             connection.info["topics"] = set()

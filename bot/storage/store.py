@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.util import await_only
 
+from bot.storage import tallies
 from bot.storage.batches import known
 from bot.storage.faults import is_database
 
@@ -66,10 +67,16 @@ def attempt(connection: Connection, unit: Unit[T]) -> tuple[T | None, Exception 
             raise
         _savepoint(connection, "ROLLBACK TO unit")
         _savepoint(connection, "RELEASE unit")
-        known(connection).clear()
+        taken_back(connection)
         return None, error
     _savepoint(connection, "RELEASE unit")
     return result, None
+
+
+def taken_back(connection: Connection) -> None:
+    """Something was rolled back: what was read since may not be true."""
+    known(connection).clear()
+    tallies.forget(connection)
 
 
 def _savepoint(connection: Connection, statement: str) -> None:

@@ -193,14 +193,13 @@ def settle_waiting(ctx: Context, name: str, look: Look, *, final: bool) -> bool 
             waits = True
             continue
         known = facts.of_standing(ctx, giveaway, entry, standing, look.roles.get(entry.member, frozenset()))
+        after, failed = entering.decided(giveaway, entry, known, ctx.now)
+        ctx.work.entries.change(entry, after)
         asker = facts.recall(ctx, giveaway, entry.person)
         if asker is not None:
-            entering.settle(ctx, asker, giveaway, entry, known)
-        else:
-            after, failed = entering.decided(giveaway, entry, known, ctx.now)
-            ctx.work.entries.put(after)
-            if failed:
-                _tell_out(ctx, giveaway, entry, [one.why for one in failed], appeals=not final)
+            entering.tell_outcome(ctx, asker, giveaway, after, failed)
+        elif failed:
+            _tell_out(ctx, giveaway, entry, [one.why for one in failed], appeals=not final)
     posting.changed(ctx, giveaway)
     return waits
 

@@ -53,12 +53,14 @@ def enter(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
     entry = fresh(ctx, giveaway, asker, person, before)
     if not entry.granted and needs_asking(giveaway.offer.requirements, known, facts.tells(ctx, event.member.platform)):
         if before is None or before.state is not EntryState.CHECKING:
-            ctx.work.entries.put(replace(entry, state=EntryState.CHECKING))
+            ctx.work.entries.change(before, replace(entry, state=EntryState.CHECKING))
         facts.remember(ctx, giveaway, person, asker)
         ctx.work.timers.ensure(CHECKS, giveaway.name, ctx.now)
         tell(ctx, asker, ctx.desk.texts.say(language_of(ctx, asker), "giveaway.enter.checking"), passing=True)
         return
-    settle(ctx, asker, giveaway, entry, known)
+    after, failed = decided(giveaway, entry, known, ctx.now)
+    ctx.work.entries.change(before, after)
+    tell_outcome(ctx, asker, giveaway, after, failed)
 
 
 def fresh(ctx: Context, giveaway: Giveaway, asker: Asker, person: str, before: Entry | None) -> Entry:
@@ -71,15 +73,13 @@ def fresh(ctx: Context, giveaway: Giveaway, asker: Asker, person: str, before: E
     return Entry(giveaway.id, person, asker.member, asker.name, place, ticket, salt, 1, EntryState.CHECKING, at=ctx.now)
 
 
-def settle(ctx: Context, asker: Asker, giveaway: Giveaway, entry: Entry, known: Facts) -> None:
-    """Whether they are in, by what is known of them now; they are told."""
-    after, failed = decided(giveaway, entry, known, ctx.now)
-    ctx.work.entries.put(after)
+def tell_outcome(ctx: Context, asker: Asker, giveaway: Giveaway, entry: Entry, failed: tuple[Refused, ...]) -> None:
+    """Whether they are in, by what is known of them now: they are told, and the cards count it."""
     posting.changed(ctx, giveaway)
-    if after.state is EntryState.IN:
-        confirm(ctx, asker, giveaway, after, "done")
+    if entry.state is EntryState.IN:
+        confirm(ctx, asker, giveaway, entry, "done")
     else:
-        turn_away(ctx, asker, giveaway, after, failed)
+        turn_away(ctx, asker, giveaway, entry, failed)
 
 
 def decided(giveaway: Giveaway, entry: Entry, known: Facts, now: float) -> tuple[Entry, tuple[Refused, ...]]:
@@ -89,8 +89,7 @@ def decided(giveaway: Giveaway, entry: Entry, known: Facts, now: float) -> tuple
     failed = () if entry.granted else judge(needs, known, now)
     if failed:
         return replace(entry, state=EntryState.REFUSED, rule=failed[0].why, weight=weight), failed
-    joined, made = known.joined_at, known.account_made
-    return replace(entry, state=EntryState.IN, rule="", weight=weight, joined_at=joined, account_made=made), ()
+    return entry.let_in(weight, known.joined_at, known.account_made), ()
 
 
 def confirm(ctx: Context, asker: Asker, giveaway: Giveaway, entry: Entry, key: str) -> None:
@@ -146,7 +145,7 @@ def leave(ctx: Context, event: ButtonPressed, button: Pressed) -> None:
     if entry is None or entry.state not in {EntryState.IN, EntryState.CHECKING}:
         answer(ctx, asker, Refused("not_in"))
         return
-    ctx.work.entries.put(replace(entry, state=EntryState.LEFT, rule="", at=ctx.now))
+    ctx.work.entries.change(entry, replace(entry, state=EntryState.LEFT, rule="", at=ctx.now))
     facts.recall(ctx, giveaway, entry.person)
     posting.changed(ctx, giveaway)
     tell(ctx, asker, ctx.desk.texts.say(language_of(ctx, asker), "giveaway.enter.left"), passing=True)

@@ -24,17 +24,22 @@ def tells(ctx: Context, platform: str) -> Tells:
 
 def of_press(ctx: Context, giveaway: Giveaway, event: ButtonPressed, person: str) -> Facts:
     """What is known at a press. Roles are known where the event carries them, or where none has to be."""
-    member, needed = event.member, giveaway.offer.requirements.every_role
-    ours = {one for one in needed if one in OURS and one in {held.value for held in ctx.roles}}
-    asked = [one for one in needed if one not in OURS and _is_of(one, member)]
-    found = ctx.desk.capabilities.get(member.platform)
-    carried = found is not None and found.carries_roles
-    held = frozenset(ours | {one for one in asked if one.rpartition(":")[2] in event.member_roles})
-    roles = held if carried or not asked else None
+    needs, member = giveaway.offer.requirements, event.member
+    roles = _held(ctx, needs.every_role, event) if needs.roles or needs.bonuses else frozenset()
     return stored(ctx, giveaway, person, member, Facts(
         roles=roles, joined_at=event.joined_at, account_made=event.created_at, boosting=event.boosting,
         staff=bool(ctx.roles) or is_host(ctx, giveaway, person),
     ))  # fmt: skip
+
+
+def _held(ctx: Context, needed: tuple[str, ...], event: ButtonPressed) -> frozenset[str] | None:
+    """Which of these roles somebody has; None: the event does not tell."""
+    ours = {one for one in needed if one in OURS and one in {held.value for held in ctx.roles}}
+    asked = [one for one in needed if one not in OURS and _is_of(one, event.member)]
+    found = ctx.desk.capabilities.get(event.member.platform)
+    if asked and not (found is not None and found.carries_roles):
+        return None
+    return frozenset(ours | {one for one in asked if one.rpartition(":")[2] in event.member_roles})
 
 
 def of_standing(

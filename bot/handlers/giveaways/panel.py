@@ -13,7 +13,7 @@ from bot.handlers.context import Context
 from bot.handlers.wording import shown
 from bot.locales.law import law_notes
 from bot.locales.times import said
-from bot.storage.entries import Counts
+from bot.storage.tallies import Counts
 
 ROOM = 3900
 """What a card may weigh (`domain.text.weigh`): 4096 is what the tightest platform takes."""

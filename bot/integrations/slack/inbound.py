@@ -54,7 +54,7 @@ class Inbound:
         self._bolt = AsyncApp(
             client=api.web,
             logger=sdk_log,
-            name="herald",
+            name="herald-slack",  # Bolt sets the level of the logger of this name: it must be none of ours
             before_authorize=self.receive,
             ssl_check_enabled=False,
             request_verification_enabled=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 import pytest
@@ -43,6 +44,14 @@ async def test_a_message_arrives_as_it_was_written(stage: Stage, sink: Recording
     assert platform.parse(stored.raw) == event
     assert "verification" not in stored.raw
     assert stored.source == f"slack:{stage.community.tenant}"
+
+
+async def test_what_we_log_is_as_loud_as_before(stage: Stage, sink: RecordingSink) -> None:
+    """Bolt copies the level of the logger that it is given to the one that is called like the app."""
+    async with stage.running(sink):
+        said = await stage.say("hello")
+        await sink.event(MessagePosted, message_id=said)
+    assert logging.getLogger("herald").level == logging.NOTSET
 
 
 async def test_an_edit_and_a_deletion_arrive(stage: Stage, sink: RecordingSink) -> None:
