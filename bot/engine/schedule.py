@@ -91,4 +91,5 @@ class Schedule:
 
 def urgency_of(candidate: Candidate) -> Urgency:
     """Its class; what lies outside of them belongs to the nearest."""
-    return Urgency(min(max(candidate.urgency, Urgency.ANSWER), Urgency.BROADCAST))
+    urgency = candidate.urgency
+    return urgency if isinstance(urgency, Urgency) else Urgency(min(max(urgency, Urgency.ANSWER), Urgency.BROADCAST))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -93,18 +94,10 @@ class Entries:
         row = _GET.row(self._connection, _key(giveaway_id, person))
         return as_entry(row) if row else None
 
-    def put(self, entry: Entry) -> None:
-        """Keep an entry in place of the person's earlier one, whatever that was."""
-        tallies.forget(self._connection, entry.giveaway_id)
-        self._put(entry)
-
-    def change(self, before: Entry | None, after: Entry) -> None:
+    def change(self, before: Entry | None, entry: Entry) -> None:
         """Keep an entry in place of the person's earlier one as it was read in this unit. Done for every press."""
-        self._put(after)
-        if (tally := tallies.kept(self._connection, after.giveaway_id)) is not None:
-            tally.change(before, after)
-
-    def _put(self, entry: Entry) -> None:
+        if (tally := tallies.kept(self._connection, entry.giveaway_id)) is not None:
+            tally.change(before, entry)
         member = None if entry.member is None else str(entry.member)
         values = {
             "giveaway_id": entry.giveaway_id,
@@ -166,11 +159,12 @@ class Entries:
         values = {"of_giveaway": giveaway_id, "after": after_ticket, "count": count}
         return [(row[0], row[1]) for row in _LIST.rows(self._connection, values)]
 
-    def decide(self, giveaway_id: int, person: str, state: EntryState, rule: str, weight: int) -> None:
-        """Keep what a check found of somebody; nothing where they have no entry."""
-        tallies.forget(self._connection, giveaway_id)
+    def decide(self, entry: Entry, state: EntryState, rule: str, weight: int) -> None:
+        """Keep what a check found of an entry that was read in this unit."""
+        if (tally := tallies.kept(self._connection, entry.giveaway_id)) is not None:
+            tally.change(entry, replace(entry, state=state, rule=rule, weight=weight))
         values = {"new_state": state.value, "new_rule": rule, "new_weight": weight}
-        _DECIDE.count(self._connection, {**_key(giveaway_id, person), **values})
+        _DECIDE.count(self._connection, {**_key(entry.giveaway_id, entry.person), **values})
 
     def move(self, giveaway_id: int, old_person: str, new_person: str) -> bool:
         """Somebody has another name from now on. False, and all is as it was, if an entry has that name already."""

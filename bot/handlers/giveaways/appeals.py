@@ -57,7 +57,7 @@ def appeal(ctx: Context, asker: Asker, giveaway: Giveaway, why: str) -> None:
     elif entry.appealed:
         say(ctx, asker, "giveaway.appeal.waits")
     else:
-        ctx.work.entries.put(replace(entry, appealed=True))
+        ctx.work.entries.change(entry, replace(entry, appealed=True))
         ctx.work.giveaways.log(giveaway.id, ctx.now, str(asker.member), "appeal", entry.ticket[:MARK])
         _ask(ctx, giveaway, entry, why)
         say(ctx, asker, "giveaway.appeal.sent", name=panel.safe(giveaway.host_name))
@@ -122,7 +122,7 @@ def judge(ctx: Context, asker: Asker, giveaway: Giveaway, mark: str, *, grant: b
         after = replace(entry, state=EntryState.IN, rule="", granted=True, appealed=False)
     else:
         after = replace(entry, appealed=False)
-    ctx.work.entries.put(after)
+    ctx.work.entries.change(entry, after)
     ctx.work.giveaways.log(giveaway.id, ctx.now, str(asker.member), word, entry.ticket[:MARK])
     posting.changed(ctx, giveaway)
     say(ctx, asker, f"giveaway.done.{word}", name=panel.safe(entry.name))

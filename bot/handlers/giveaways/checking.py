@@ -223,10 +223,10 @@ def look_again(ctx: Context, giveaway: Giveaway, look: Look, *, appeals: bool) -
             continue
         failed, weight = found
         if failed:
-            ctx.work.entries.decide(giveaway.id, entry.person, EntryState.EXCLUDED, failed[0].why, entry.weight)
+            ctx.work.entries.decide(entry, EntryState.EXCLUDED, failed[0].why, entry.weight)
             _tell_out(ctx, giveaway, entry, [one.why for one in failed], appeals=appeals)
         else:
-            ctx.work.entries.decide(giveaway.id, entry.person, EntryState.IN, "", weight)
+            ctx.work.entries.decide(entry, EntryState.IN, "", weight)
 
 
 def _changes(ctx: Context, giveaway: Giveaway, entry: Entry, look: Look) -> tuple[tuple[Refused, ...], int] | None:
@@ -279,7 +279,7 @@ def put_out(ctx: Context, giveaway: Giveaway, doubles: Iterable[str]) -> None:
     for person in doubles:
         late = ctx.work.entries.get(giveaway.id, person)
         if late is not None and late.state is EntryState.IN:
-            ctx.work.entries.decide(giveaway.id, person, EntryState.EXCLUDED, "twice", late.weight)
+            ctx.work.entries.decide(late, EntryState.EXCLUDED, "twice", late.weight)
             _tell_out(ctx, giveaway, late, ["twice"], appeals=False)
 
 

@@ -42,9 +42,10 @@ def enter_all(ctx: Context, giveaway: Giveaway, comments: Sequence[Comment]) -> 
             continue
         salt = secrets.token_bytes(SALT_BYTES)
         ticket = fdraw.ticket_of(giveaway.name, address(one.member), salt)
-        ctx.work.entries.put(
+        ctx.work.entries.change(
+            None,
             Entry(
                 giveaway.id, one.person, one.member, visible(one.name), place, ticket, salt, 1, EntryState.CHECKING,
                 at=one.sent_at,
-            )
+            ),
         )  # fmt: skip

@@ -181,6 +181,7 @@ def _entries() -> None:
         "giveaway_entries",
         ["giveaway_id", "state", "rule", "place", "granted", "weight"],
         unique=False,
+        sqlite_where=sa.text("0"),
     )
     op.create_index(
         "giveaway_entries_list", "giveaway_entries", ["giveaway_id", "ticket", "weight", "state"], unique=False
