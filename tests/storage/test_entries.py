@@ -13,8 +13,7 @@ from bot.domain.giveaways import Entry, EntryState, State
 from bot.domain.places import Member
 from bot.storage import entries as module
 from bot.storage.tables import metadata
-from bot.storage.tallies import Counts
-from bot.storage.tallies import keep
+from bot.storage.tallies import Counts, keep
 from bot.storage.work import Work
 
 from .conftest import NOW, Bench
