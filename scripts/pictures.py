@@ -246,7 +246,7 @@ def enter_all(work: Work, giveaway: Giveaway, language: str) -> Entry:
                 giveaway.id, str(member), member, names[salt[0] % len(names)], f"{platform}:{platform}", ticket, salt,
                 1, EntryState.REFUSED if kept_out else EntryState.IN, "member_since" if kept_out else "", at=NOW + at,
             )  # fmt: skip
-            work.entries.put(last)
+            work.entries.change(work.entries.get(last.giveaway_id, last.person), last)
     found = work.entries.get(giveaway.id, "discord:T:U1")
     assert found
     return found

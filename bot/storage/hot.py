@@ -61,7 +61,8 @@ class Hot:
         text = self._compiled.get(connection.dialect.name)
         if text is None:
             text = self._compiled[connection.dialect.name] = _Text(self._statement, connection)
-        return text, connection.connection.driver_connection
+        given: Any = connection.connection.dbapi_connection  # SQLite's own is the driver's: found with less ado
+        return text, given if isinstance(given, sqlite3.Connection) else connection.connection.driver_connection
 
 
 class _Text:

@@ -81,8 +81,8 @@ def taken_back(connection: Connection) -> None:
 
 def _savepoint(connection: Connection, statement: str) -> None:
     """Past SQLAlchemy where that can be: three of these surround every unit, without parameters or results."""
-    driver = connection.connection.driver_connection
-    if isinstance(driver, sqlite3.Connection):
-        driver.execute(statement)
-    elif driver is not None:
+    given: object = connection.connection.dbapi_connection
+    if isinstance(given, sqlite3.Connection):
+        given.execute(statement)
+    elif (driver := connection.connection.driver_connection) is not None:
         await_only(driver.execute(statement))

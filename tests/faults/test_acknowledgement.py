@@ -28,7 +28,7 @@ async def said(world: World, kind: str, count: int = 6) -> None:
 
 @pytest.mark.parametrize("platform", list(BEFORE_AND_AFTER))
 async def test_no_comment_is_lost_at_the_acknowledgement(platform: str, tmp_path: Path) -> None:
-    async with opened(tmp_path, platform) as world:
+    async with opened(tmp_path, platform, forked=True) as world:
         first = world.bot()
         await first.ready()
         await said(world, "start")

@@ -80,7 +80,7 @@ async def killed_without_answer(world: World, message: str, card: str) -> None:
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 async def test_a_reply_is_never_doubled_by_a_kill(platform: str, tmp_path: Path) -> None:
-    async with opened(tmp_path, platform, WISHES) as world:
+    async with opened(tmp_path, platform, WISHES, forked=True) as world:
         questions = await asked(world, 5)
         unmarked, confirmed, unsent, arrived, unheard = every = [message for message, _ in questions]
         cards = [card for _, card in questions]

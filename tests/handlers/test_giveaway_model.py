@@ -207,7 +207,7 @@ def test_whatever_happens_the_draw_is_the_one_that_was_promised() -> None:
     run_state_machine_as_test(
         Giveaways,
         settings=settings(
-            max_examples=12,
+            max_examples=8,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),
