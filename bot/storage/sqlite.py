@@ -56,7 +56,7 @@ class SqliteStore:
         sa.event.listen(self._engine, "connect", _pragmas)
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._reads: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
-        self._room = asyncio.Semaphore(QUEUE)
+        self._waiting, self._fewer = 0, asyncio.Event()
         self._threads: list[threading.Thread] = []
         self._listeners: dict[str, list[Callable[[], None]]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -93,8 +93,15 @@ class SqliteStore:
 
     async def write(self, unit: Unit[T]) -> T:
         """Run a unit in the writer; returns after its commit. Raises StoreUnavailable, or what the unit raised."""
-        async with self._room:
+        while self._waiting >= QUEUE:
+            self._fewer.clear()
+            await self._fewer.wait()
+        self._waiting += 1
+        try:
             return await self._submit(self._jobs, unit)
+        finally:
+            self._waiting -= 1
+            self._fewer.set()
 
     async def write_many(self, units: Sequence[Unit[T]]) -> list[T | Exception]:
         """Run units in one commit, each in its own savepoint; for each its result, or what it raised.
