@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -84,7 +85,7 @@ def edited(number: int) -> Callable[[Work], int]:
     def unit(work: Work) -> int:
         resting = work.giveaway_posts.resting("giveaway", number)
         for post in resting:
-            work.outbox.add(Order("k", "giveaway", post.name, ROOM))
+            work.outbox.add(Order(secrets.token_hex(8), "giveaway", post.name, ROOM))
         return len(resting)
 
     return unit
@@ -115,3 +116,15 @@ async def test_a_card_that_was_posted_meanwhile_rests(bench: Bench) -> None:
         work.live.follow(f"giveaway:{post}", ROOM, "m2", "shown", NOW)
 
     assert await together(bench, edited(number), edited(number), posted, edited(number)) == [1, 0, None, 1]
+
+
+async def test_between_batches_nothing_is_remembered(bench: Bench) -> None:
+    number = await shown(bench)
+    await together(bench, edited(number))
+
+    def begun(work: Work) -> None:
+        (row,) = [found.id for found in work.outbox.ready("telegram", 9)]
+        work.outbox.begin(work.outbox.claim([row]))
+
+    await bench.write(begun)
+    assert await bench.write(edited(number)) == 1
