@@ -246,3 +246,32 @@ class LogText:
     @property
     def text(self) -> str:
         return "\n".join(self.lines)
+
+
+@pytest.mark.parametrize(
+    ("each", "turns"),
+    [
+        (0.0, [32, 64, 128, 256, 256, 164]),  # no time passes: as many as may be
+        (0.0001, [32, 64, 128, 256, 256, 164]),  # up to 256 in half of what a turn may take
+        (0.0003, [32, 64, 128, 128, 128, 128, 128, 128, 36]),  # 128 take more than half of it
+        (0.001, [32, 32] + 26 * [32] + [4]),  # 32 take more than half of it
+        (0.01, 28 * [32] + [4]),
+    ],
+)
+async def test_a_turn_takes_as_many_as_take_a_moment(path: Path, each: float, turns: list[int]) -> None:
+    """Each turn has its price; but what is to be sent waits for the writer while one lasts."""
+    sizes: list[int] = []
+
+    async def prepare(events: list[Event]) -> list[Any]:
+        sizes.append(len(events))
+        return [None] * len(events)
+
+    def handler(_: Ledger, event: Event) -> None:
+        flow.engine.clock.at += each
+
+    async with flowing(path, handler, prepare=prepare, started=False) as flow:
+        await flow.door.accept([incoming(number, deleted(number)) for number in range(900)])
+        flow.engine.tasks.append(asyncio.create_task(flow.router.run()))
+        await flow.until(done=900)
+    assert sizes == turns
+    assert flow.numbers() == [str(number) for number in range(900)]
