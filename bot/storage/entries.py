@@ -141,7 +141,7 @@ class Entries:
         return {row[0]: row[1] for row in self._connection.execute(query.group_by(t.weight))}
 
     def counts(self, giveaway_id: int) -> Counts:
-        """How many stand where: as this connection has kept it, or read from one index, in one pass."""
+        """How many stand where: as this connection has kept it, or counted in one pass."""
         tally = tallies.kept(self._connection, giveaway_id)
         if tally is None:
             rows = _COUNTS.rows(self._connection, {"of_giveaway": giveaway_id})
