@@ -1,6 +1,6 @@
 """How many entries of a giveaway stand where, kept beside the one connection that writes.
 
-A card shows it every three seconds, and to read it from the database takes 30 ms for 100,000 entries. Kept is only what
+A card shows it every three seconds, and to count 100,000 entries in the database takes 0.1 s. Kept is only what
 one connection has counted itself and then changed entry by entry; whatever it cannot follow (a transaction that is
 taken back, a change of many) it forgets, and counts anew when it is asked.
 """
