@@ -176,7 +176,7 @@ class _Reader:
         if kind == "kill" and isinstance(body, dict):
             return self._kill_at(body, path)
         if kind in _VERBS:
-            return self._model(Service, {"verb": kind, "service": body}, path, kind)  # type: ignore[return-value]
+            return self._model(Service, {"verb": kind, "service": body}, path, kind)  # type: ignore[return-value]  # it is a step
         special: dict[str, Callable[[Json, Where], Step | None]] = {
             "advance": self._advance,
             "together": self._together,

@@ -177,7 +177,7 @@ Index(
     giveaway_entries.c.state,
 )
 # The counts that cards show, where several processes write: on SQLite the one that does keeps them (`tallies`), and no
-# entry has a part in this index, which would cost a twelfth of an entry's time.
+# entry has a part in this index, which would make each of them slower to keep.
 Index(
     "giveaway_entries_counts",
     giveaway_entries.c.giveaway_id,
